@@ -1,0 +1,1 @@
+//! Tables, SVG figures and self-contained HTML.

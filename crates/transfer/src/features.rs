@@ -1,0 +1,58 @@
+//! Features in memory: pooled tap values, one block of columns per tap and pooling target, one row per image.
+
+use heirloom_engine::Shape;
+use serde::{Deserialize, Serialize};
+
+/// What happens to the class token (token 0) when a token sequence is pooled; `spec/head2toe.md` section 2.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassTokenMode {
+    /// Averaged into the first window like any other token.
+    #[default]
+    Normal,
+    /// The class token alone.
+    Only,
+    /// The class token kept whole, then the pooled rest.
+    Apart,
+}
+
+/// How a tap's values become columns: the target size `T` and the class-token mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Pooling {
+    /// Upper goal for the pooled width, in features; 1 means the mean over all positions.
+    pub target: usize,
+    /// Class-token mode of token sequences; ignored by maps and vectors.
+    pub class_token: ClassTokenMode,
+}
+
+/// The columns of one tap under one pooling, before any normalisation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Block {
+    /// Name of the tap.
+    pub tap: String,
+    /// Shape of the tap before pooling.
+    pub shape: Shape,
+    /// How it was pooled.
+    pub pooling: Pooling,
+    /// Columns.
+    pub width: usize,
+    /// Values `[rows, width]`, row-major.
+    pub values: Vec<f32>,
+}
+
+/// Features of a table's rows: blocks side by side, all with the same rows. Row `i` of every block is the same image.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Features {
+    /// Number of rows.
+    pub rows: usize,
+    /// Column blocks in tap order (depth).
+    pub blocks: Vec<Block>,
+}
+
+impl Features {
+    /// Total number of columns.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.blocks.iter().map(|block| block.width).sum()
+    }
+}

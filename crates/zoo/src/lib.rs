@@ -1,0 +1,1 @@
+//! Architectures, weight readers and preprocessing recipes.
