@@ -2,16 +2,23 @@
 //!
 //! It reads no files, knows no images and draws no random numbers.
 
+mod cost;
 mod error;
 mod graph;
 pub mod kernels;
+mod ops;
 mod plan;
+pub mod reference;
 mod shape;
+mod taps;
 mod weights;
+mod window;
 
+pub use cost::{Cost, NodeCost};
 pub use error::EngineError;
 pub use graph::{Activation, Graph, Node, NodeId, Op, Padding, ParameterName};
 pub use kernels::Isa;
+pub use ops::Real;
 pub use plan::{Pixels, Plan, PlanOptions, Tap, Workspace};
 pub use shape::Shape;
 pub use weights::{Tensor, Weights};

@@ -1,6 +1,6 @@
 //! The plan: a graph compiled for one input size and one set of taps, ready to run over blocks of images.
 
-use crate::{EngineError, Graph, Isa, Shape, Weights};
+use crate::{EngineError, Graph, Isa, Shape, Weights, reference, taps};
 
 /// What to compile for.
 #[derive(Debug, Clone)]
@@ -34,6 +34,9 @@ pub struct Tap {
 /// A compiled graph with its packed weights. Immutable: any number of threads may run it, each with its own [`Workspace`].
 #[derive(Debug)]
 pub struct Plan {
+    graph: Graph,
+    weights: Weights,
+    options: PlanOptions,
     taps: Vec<Tap>,
 }
 
@@ -56,8 +59,13 @@ impl Plan {
     ///
     /// # Errors
     /// An unknown tap, a parameter that is missing or has another shape, or operators whose shapes do not fit.
-    pub fn compile(_graph: &Graph, _weights: &Weights, _options: &PlanOptions) -> Result<Self, EngineError> {
-        Err(EngineError::Unsupported { what: "compilation".into() })
+    pub fn compile(graph: &Graph, weights: &Weights, options: &PlanOptions) -> Result<Self, EngineError> {
+        let shapes = graph.shapes(options.input_size)?;
+        weights.check(graph)?;
+        let nodes = taps::resolve(graph, &options.taps)?;
+        let taps = options.taps.iter().zip(nodes).map(|(name, id)| Tap { name: name.clone(), shape: shapes[id] });
+        let taps = taps.collect();
+        Ok(Self { graph: graph.clone(), weights: weights.clone(), options: options.clone(), taps })
     }
 
     /// The taps in the order asked for.
@@ -66,17 +74,13 @@ impl Plan {
         &self.taps
     }
 
-    /// Peak bytes of one workspace for blocks of `images` images.
-    #[must_use]
-    pub fn workspace_bytes(&self, _images: usize) -> usize {
-        0
-    }
-
     /// Runs `images` images on the calling thread. The bits of a row depend neither on `images` nor on the row's place.
     ///
     /// # Errors
     /// When `pixels` does not hold `images` images of the compiled size.
-    pub fn run(&self, _pixels: Pixels<'_>, _images: usize, _workspace: &mut Workspace) -> Result<(), EngineError> {
+    pub fn run(&self, pixels: Pixels<'_>, images: usize, workspace: &mut Workspace) -> Result<(), EngineError> {
+        let (size, taps) = (self.options.input_size, &self.options.taps);
+        workspace.taps = reference::run(&self.graph, &self.weights, size, taps, pixels, images)?;
         Ok(())
     }
 }

@@ -1,0 +1,91 @@
+//! Convolution and the fully connected layer.
+
+use super::{Real, Value, with_channels};
+use crate::window::Window;
+use crate::{Op, Padding, Shape};
+
+/// The sliding window of a convolution.
+pub(crate) fn window(op: &Op) -> Window {
+    match op {
+        Op::Convolution { kernel, stride, padding, dilation, .. } => {
+            Window { kernel: *kernel, stride: *stride, padding: *padding, dilation: *dilation, ceil: false }
+        }
+        _ => Window { kernel: [1; 2], stride: [1; 2], padding: Padding::NONE, dilation: [1; 2], ceil: false },
+    }
+}
+
+pub(super) fn shape(op: &Op, input: Shape, channels: usize, groups: usize) -> Result<Shape, String> {
+    if groups == 0 || !input.channels().is_multiple_of(groups) || !channels.is_multiple_of(groups) {
+        return Err(format!(
+            "{} input and {channels} output channels do not divide into {groups} groups",
+            input.channels()
+        ));
+    }
+    match input {
+        Shape::Map { height, width, .. } => {
+            let placed = window(op)
+                .place([height, width])
+                .ok_or_else(|| format!("its window does not fit a map of {height}x{width} pixels"))?;
+            Ok(Shape::Map { height: placed.output[0], width: placed.output[1], channels })
+        }
+        Shape::Vector { .. } if window(op).kernel == [1; 2] => Ok(with_channels(input, channels)),
+        _ => Err(format!("a convolution needs a map, found {input}")),
+    }
+}
+
+pub(super) fn forward<T: Real>(
+    op: &Op,
+    input: Value<'_, T>,
+    output: Shape,
+    weight: &[T],
+    bias: Option<&[T]>,
+    groups: usize,
+) -> Vec<T> {
+    let window = window(op);
+    let [height, width] = match input.shape {
+        Shape::Map { height, width, .. } => [height, width],
+        _ => [1, 1],
+    };
+    let Some(placed) = window.place([height, width]) else { return Vec::new() };
+    let (inputs, outputs) = (input.shape.channels() / groups, output.channels());
+    let [kernel_height, kernel_width] = window.kernel;
+    let mut result = Vec::with_capacity(output.len());
+    for y in 0..placed.output[0] {
+        for x in 0..placed.output[1] {
+            for channel in 0..outputs {
+                let first = channel / (outputs / groups) * inputs;
+                let mut sum = bias.map_or_else(T::zero, |bias| bias[channel]);
+                for ky in 0..kernel_height {
+                    let Some(row) = (y * window.stride[0] + ky * window.dilation[0]).checked_sub(placed.before[0])
+                    else {
+                        continue;
+                    };
+                    for kx in 0..kernel_width {
+                        let column = (x * window.stride[1] + kx * window.dilation[1]).checked_sub(placed.before[1]);
+                        let Some(column) = column.filter(|&column| column < width && row < height) else { continue };
+                        let pixel = (row * width + column) * input.shape.channels() + first;
+                        for i in 0..inputs {
+                            let tap = ((channel * inputs + i) * kernel_height + ky) * kernel_width + kx;
+                            sum = sum + input.values[pixel + i] * weight[tap];
+                        }
+                    }
+                }
+                result.push(sum);
+            }
+        }
+    }
+    result
+}
+
+pub(super) fn linear<T: Real>(input: Value<'_, T>, output: Shape, weight: &[T], bias: Option<&[T]>) -> Vec<T> {
+    let (inputs, outputs) = (input.shape.channels(), output.channels());
+    let mut result = Vec::with_capacity(output.len());
+    for row in input.values.chunks_exact(inputs) {
+        for channel in 0..outputs {
+            let weights = &weight[channel * inputs..(channel + 1) * inputs];
+            let product: T = row.iter().zip(weights).map(|(&x, &w)| x * w).sum();
+            result.push(bias.map_or(product, |bias| product + bias[channel]));
+        }
+    }
+    result
+}
