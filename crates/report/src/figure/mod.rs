@@ -1,0 +1,24 @@
+//! Figures as SVG text. Colours are fixed names of the page's palette: the page's style sheet maps them to its light and dark
+//! themes by attribute, so a figure needs no script and follows the theme.
+
+mod learning_curve;
+mod reliability;
+
+pub use learning_curve::{CurvePoint, learning_curve};
+pub use reliability::{Bin, reliability};
+
+use plotters::prelude::{IntoFont, RGBColor, TextStyle};
+
+/// Width and height of a figure's view box, in its own units; a page scales it to its column.
+pub(crate) const SIZE: (u32, u32) = (560, 320);
+/// Axes and text.
+pub(crate) const INK: RGBColor = RGBColor(0x1b, 0x1c, 0x20);
+/// Grid lines and the line of perfect calibration.
+pub(crate) const GRID: RGBColor = RGBColor(0xd8, 0xd9, 0xe0);
+/// Data.
+pub(crate) const ACCENT: RGBColor = RGBColor(0x2b, 0x66, 0xd9);
+
+/// Text of the axes.
+pub(crate) fn text() -> TextStyle<'static> {
+    ("sans-serif", 14).into_font().color(&INK)
+}
