@@ -25,6 +25,27 @@ pub struct Pooling {
     pub class_token: ClassTokenMode,
 }
 
+impl Pooling {
+    /// The mean over all positions.
+    pub const MEAN: Self = Self::to(1);
+
+    /// Pooling to `target` features, with the class token averaged like any other.
+    #[must_use]
+    pub const fn to(target: usize) -> Self {
+        Self { target, class_token: ClassTokenMode::Normal }
+    }
+}
+
+impl std::fmt::Display for Pooling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.class_token {
+            ClassTokenMode::Normal => write!(f, "target {}", self.target),
+            ClassTokenMode::Only => write!(f, "class token only"),
+            ClassTokenMode::Apart => write!(f, "class token apart, target {}", self.target),
+        }
+    }
+}
+
 /// The columns of one tap under one pooling, before any normalisation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Block {

@@ -1,5 +1,7 @@
 //! Features and their store, heads, model selection and the artifact.
 
 mod features;
+mod pooling;
 
 pub use features::{Block, ClassTokenMode, Features, Pooling};
+pub use pooling::{PoolingError, Windows, pool_into, pooled_width};
