@@ -63,7 +63,7 @@ impl Pixels<'_> {
         if found == expected { Ok(()) } else { Err(EngineError::Batch { expected, found, images }) }
     }
 
-    fn image<T: Real>(&self, image: usize, length: usize) -> Vec<T> {
+    pub(crate) fn image<T: Real>(&self, image: usize, length: usize) -> Vec<T> {
         let range = image * length..(image + 1) * length;
         match self {
             Pixels::Bytes(bytes) => bytes[range].iter().map(|&x| T::from_f64(f64::from(x))).collect(),

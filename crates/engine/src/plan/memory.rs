@@ -56,7 +56,10 @@ fn in_place(lifetimes: &[Lifetime], memory: &Memory, value: usize, holds: &[Opti
 /// The smallest free buffer that is large enough, else the largest free one, which then grows.
 fn best_free(slots: &[usize], holds: &[Option<usize>], length: usize) -> Option<usize> {
     let free = || (0..slots.len()).filter(|&slot| holds[slot].is_none());
-    free().filter(|&slot| slots[slot] >= length).min_by_key(|&slot| slots[slot]).or_else(|| free().max_by_key(|&slot| slots[slot]))
+    free()
+        .filter(|&slot| slots[slot] >= length)
+        .min_by_key(|&slot| slots[slot])
+        .or_else(|| free().max_by_key(|&slot| slots[slot]))
 }
 
 #[cfg(test)]

@@ -1,6 +1,17 @@
 //! The plan: a graph compiled for one input size and one set of taps, ready to run over blocks of images.
 
-use crate::{EngineError, Graph, Isa, Shape, Weights, reference, taps};
+mod buffers;
+mod fuse;
+mod memory;
+mod run;
+mod schedule;
+mod step;
+
+use buffers::Buffer;
+use schedule::Schedule;
+use step::Step;
+
+use crate::{EngineError, Graph, Isa, Shape, Weights, taps};
 
 /// What to compile for.
 #[derive(Debug, Clone)]
@@ -34,15 +45,20 @@ pub struct Tap {
 /// A compiled graph with its packed weights. Immutable: any number of threads may run it, each with its own [`Workspace`].
 #[derive(Debug)]
 pub struct Plan {
-    graph: Graph,
-    weights: Weights,
-    options: PlanOptions,
+    isa: Isa,
+    /// Values of one input image.
+    input_length: usize,
     taps: Vec<Tap>,
+    steps: Vec<Step>,
+    /// Values for one image that each buffer holds.
+    slots: Vec<usize>,
 }
 
 /// The activations of one running block of images; reused from call to call.
 #[derive(Debug, Default)]
 pub struct Workspace {
+    slots: Vec<Buffer>,
+    scratch: step::Scratch,
     taps: Vec<Vec<f32>>,
 }
 
@@ -63,9 +79,19 @@ impl Plan {
         let shapes = graph.shapes(options.input_size)?;
         weights.check(graph)?;
         let nodes = taps::resolve(graph, &options.taps)?;
+        let Schedule { steps, memory } = schedule::schedule(graph, &shapes, &nodes);
+        let steps = steps
+            .into_iter()
+            .map(|slotted| Step::build(graph, weights, &shapes, slotted, options.isa))
+            .collect::<Result<_, _>>()?;
         let taps = options.taps.iter().zip(nodes).map(|(name, id)| Tap { name: name.clone(), shape: shapes[id] });
-        let taps = taps.collect();
-        Ok(Self { graph: graph.clone(), weights: weights.clone(), options: options.clone(), taps })
+        Ok(Self {
+            isa: options.isa,
+            input_length: shapes.first().map_or(0, |shape| shape.len()),
+            taps: taps.collect(),
+            steps,
+            slots: memory.slots,
+        })
     }
 
     /// The taps in the order asked for.
@@ -74,13 +100,16 @@ impl Plan {
         &self.taps
     }
 
-    /// Runs `images` images on the calling thread. The bits of a row depend neither on `images` nor on the row's place.
-    ///
-    /// # Errors
-    /// When `pixels` does not hold `images` images of the compiled size.
-    pub fn run(&self, pixels: Pixels<'_>, images: usize, workspace: &mut Workspace) -> Result<(), EngineError> {
-        let (size, taps) = (self.options.input_size, &self.options.taps);
-        workspace.taps = reference::run(&self.graph, &self.weights, size, taps, pixels, images)?;
-        Ok(())
+    /// Bytes of the packed weights.
+    #[must_use]
+    pub fn weight_bytes(&self) -> usize {
+        self.steps.iter().map(Step::weight_bytes).sum()
+    }
+
+    /// Peak bytes of one [`Workspace`] that runs blocks of `images` images through [`Plan::run_each`].
+    #[must_use]
+    pub fn workspace_bytes(&self, images: usize) -> usize {
+        let scratch = self.steps.iter().map(|step| step.scratch_bytes(images)).max().unwrap_or(0);
+        4 * images * self.slots.iter().sum::<usize>() + scratch
     }
 }

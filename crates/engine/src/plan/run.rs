@@ -1,0 +1,49 @@
+//! Running a plan over one block of images.
+
+use super::{Pixels, Plan, Workspace};
+use crate::EngineError;
+
+impl Plan {
+    /// Runs `images` images on the calling thread and leaves every tap in the workspace ([`Workspace::tap`]).
+    /// The bits of a row depend neither on `images` nor on the row's place nor on the other taps.
+    ///
+    /// # Errors
+    /// When `pixels` does not hold `images` images of the compiled size.
+    pub fn run(&self, pixels: Pixels<'_>, images: usize, workspace: &mut Workspace) -> Result<(), EngineError> {
+        let mut taps = std::mem::take(&mut workspace.taps);
+        taps.resize_with(self.taps.len(), Vec::new);
+        let result = self.run_each(pixels, images, workspace, |tap, values| {
+            taps[tap].clear();
+            taps[tap].extend_from_slice(values);
+        });
+        workspace.taps = taps;
+        result
+    }
+
+    /// Runs `images` images on the calling thread and hands over each tap (its index and values
+    /// `[images, shape.len()]`) as soon as it is known, while it is still in the cache; its buffer is reused afterwards.
+    ///
+    /// # Errors
+    /// When `pixels` does not hold `images` images of the compiled size.
+    pub fn run_each(
+        &self,
+        pixels: Pixels<'_>,
+        images: usize,
+        workspace: &mut Workspace,
+        mut sink: impl FnMut(usize, &[f32]),
+    ) -> Result<(), EngineError> {
+        pixels.check(images, self.input_length)?;
+        workspace.slots.resize_with(workspace.slots.len().max(self.slots.len()), Default::default);
+        for (slot, &length) in workspace.slots.iter_mut().zip(&self.slots) {
+            slot.values_mut(images * length);
+        }
+        for step in &self.steps {
+            step.run(self.isa, pixels, images, &mut workspace.slots, &mut workspace.scratch);
+            for &(tap, slot) in &step.slotted.taps {
+                let length = images * self.taps[tap].shape.len();
+                sink(tap, workspace.slots[slot].values(length));
+            }
+        }
+        Ok(())
+    }
+}
