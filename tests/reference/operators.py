@@ -191,7 +191,50 @@ def ends():
     return case("scale, softmax, mean and one token", [2, 2], 5, nodes, {"gamma": torch.randn(5)}, answer)
 
 
+def residual_block():
+    """Both branches fused: the second takes up the sum and the last function."""
+
+    def conv(name, source, kernel, stride, out):
+        fields = {"kernel": [kernel] * 2, "stride": [stride] * 2, "padding": {"explicit": [kernel // 2] * 4}}
+        return node(name, "convolution", [source], weight=f"{name}.weight", bias=None, channels=out, dilation=[1, 1], groups=1, **fields)
+
+    def norm(name, source):
+        keys = {key: f"{name}.{key}" for key in ["weight", "bias", "running_mean", "running_variance"]}
+        return node(name, "batch_norm", [source], **keys, epsilon=1e-5)
+
+    nodes = [
+        conv("conv1", 0, 3, 2, 19),
+        norm("bn1", 1),
+        node("act1", "activate", [2], function="relu"),
+        conv("conv2", 3, 3, 1, 35),
+        norm("bn2", 4),
+        conv("down", 0, 1, 2, 35),
+        norm("bn3", 6),
+        node("sum", "add", [5, 7]),
+        node("y", "activate", [8], function="hard_swish"),
+    ]
+    parameters = {"conv1.weight": torch.randn(19, 5, 3, 3) * 0.2, "conv2.weight": torch.randn(35, 19, 3, 3) * 0.1, "down.weight": torch.randn(35, 5, 1, 1)}
+    for name, width in [("bn1", 19), ("bn2", 35), ("bn3", 35)]:
+        parameters |= {
+            f"{name}.weight": torch.rand(width) + 0.5,
+            f"{name}.bias": torch.randn(width),
+            f"{name}.running_mean": torch.randn(width),
+            f"{name}.running_variance": torch.rand(width) + 0.5,
+        }
+
+    def answer(x, p):
+        def bn(name, y):
+            return F.batch_norm(y, *(p[f"{name}.{key}"] for key in ["running_mean", "running_variance", "weight", "bias"]), False, 0.0, 1e-5)
+
+        y = F.relu(bn("bn1", F.conv2d(x, p["conv1.weight"], None, 2, 1)))
+        y = bn("bn2", F.conv2d(y, p["conv2.weight"], None, 1, 1))
+        return F.hardswish(y + bn("bn3", F.conv2d(x, p["down.weight"], None, 2)))
+
+    return case("residual block", [9, 7], 5, nodes, parameters, answer)
+
+
 CASES = [
+    residual_block(),
     convolution("3x3", [6, 5], 4, 5, [3, 3], [1, 1], [1] * 4, [1, 1], 1, True),
     convolution("stride 2, one-sided padding", [6, 6], 3, 4, [3, 3], [2, 2], [0, 1, 0, 1], [1, 1], 1, False),
     convolution("dilated 3x2", [9, 7], 2, 3, [3, 2], [1, 2], [2, 2, 1, 0], [2, 3], 1, True),
