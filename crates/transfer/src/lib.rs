@@ -2,6 +2,7 @@
 
 mod features;
 mod pooling;
+pub mod store;
 
 pub use features::{Block, ClassTokenMode, Features, Pooling};
 pub use pooling::{PoolingError, Windows, pool_into, pooled_width};

@@ -113,7 +113,7 @@ impl Windows {
     #[must_use]
     pub fn width(self, shape: Shape) -> usize {
         let [leading, tiles] = self.parts(shape);
-        leading.outputs() + tiles.outputs()
+        leading.outputs().saturating_add(tiles.outputs())
     }
 
     /// The short name used in file names and messages: `whole`, `mean`, `window-30x30`, `run-18`, `class`, `class+mean`,
@@ -181,7 +181,8 @@ impl Tiles {
     }
 
     fn outputs(self) -> usize {
-        self.counts()[0] * self.counts()[1] * self.channels
+        let [down, across] = self.counts();
+        down.saturating_mul(across).saturating_mul(self.channels)
     }
 
     /// Adds row `y` of positions (`[positions, channels]`) to the windows it belongs to; `out` is `[down, across, channels]`.
