@@ -1,0 +1,151 @@
+//! The networks that can be built, one file per family, and the table that finds them by name.
+
+mod cifar_resnet;
+mod convnext;
+mod efficientnet;
+mod inverted_residual;
+mod mobilenet_v1;
+mod mobilenet_v2;
+mod mobilenet_v3;
+mod resnet;
+mod squeezenet;
+mod vit;
+
+use heirloom_data::{Interpolation, Preprocess, Resize};
+
+use crate::builder::{Builder, Network, Variant, Wire};
+use crate::error::ZooError;
+use crate::keys::{Keys, Layout};
+
+/// Epsilon of PyTorch's batch norm.
+const TORCH_EPSILON: f64 = 1e-5;
+
+/// A build function: extends the graph from the normalised input, or says which option does not fit.
+type Build = fn(&mut Builder, Wire) -> Result<(), String>;
+
+/// A network that can be built.
+#[derive(Debug)]
+pub(crate) struct Architecture {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    /// Whose key names are understood.
+    pub layouts: &'static [Layout],
+    /// Usual preprocessing, for weights that come without a description.
+    pub usual: Usual,
+    build: Build,
+}
+
+/// Which preprocessing the published weights of an architecture use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usual {
+    /// 224 pixels from a shorter side of 256, bilinear, ImageNet mean and deviation.
+    ImageNet,
+    /// 32 pixels as they are, ImageNet mean and deviation.
+    Cifar,
+    /// 224 pixels from a shorter side of 256, bilinear, values in -1 to 1.
+    Symmetric,
+}
+
+impl Usual {
+    pub fn preprocess(self) -> Preprocess {
+        let (side, shorter) = if self == Self::Cifar { (32, 32) } else { (224, 256) };
+        let (mean, std) = match self {
+            Self::Symmetric => ([0.5; 3], [0.5; 3]),
+            _ => ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+        };
+        Preprocess {
+            input_size: [side, side],
+            resize: Resize::ShorterSide(shorter),
+            interpolation: Interpolation::Bilinear,
+            mean,
+            std,
+        }
+    }
+}
+
+impl Architecture {
+    /// Builds the graph.
+    ///
+    /// # Errors
+    /// An option or input size that the architecture cannot take.
+    pub fn build(&self, keys: Keys, variant: Variant, preprocess: &Preprocess) -> Result<Network, String> {
+        let (mut builder, input) = Builder::new(keys, variant, preprocess.mean, preprocess.std);
+        (self.build)(&mut builder, input)?;
+        Ok(builder.finish())
+    }
+}
+
+/// Names of all architectures.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    ARCHITECTURES.iter().map(|architecture| architecture.name).collect()
+}
+
+/// Finds an architecture by name or alias.
+pub(crate) fn find(name: &str) -> Result<&'static Architecture, ZooError> {
+    ARCHITECTURES.iter().find(|known| known.name == name || known.aliases.contains(&name)).ok_or_else(|| {
+        ZooError::UnknownArchitecture {
+            name: name.to_owned(),
+            known: names().into_iter().map(str::to_owned).collect(),
+        }
+    })
+}
+
+const TORCHVISION: &[Layout] = &[Layout::Torchvision];
+const TIMM: &[Layout] = &[Layout::Timm];
+const BOTH: &[Layout] = &[Layout::Timm, Layout::Torchvision];
+
+const fn architecture(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    layouts: &'static [Layout],
+    usual: Usual,
+    build: Build,
+) -> Architecture {
+    Architecture { name, aliases, layouts, usual, build }
+}
+
+/// Every architecture, in the order of the help text.
+pub(crate) static ARCHITECTURES: &[Architecture] = &[
+    architecture("resnet18", &[], TORCHVISION, Usual::ImageNet, |b, x| resnet::build(b, x, &resnet::RESNET18)),
+    architecture("resnet34", &[], TORCHVISION, Usual::ImageNet, |b, x| resnet::build(b, x, &resnet::RESNET34)),
+    architecture("resnet50", &[], TORCHVISION, Usual::ImageNet, |b, x| resnet::build(b, x, &resnet::RESNET50)),
+    architecture("resnet101", &[], TORCHVISION, Usual::ImageNet, |b, x| resnet::build(b, x, &resnet::RESNET101)),
+    architecture("cifar_resnet20", &[], TORCHVISION, Usual::Cifar, |b, x| cifar_resnet::build(b, x, 3)),
+    architecture("cifar_resnet32", &[], TORCHVISION, Usual::Cifar, |b, x| cifar_resnet::build(b, x, 5)),
+    architecture("cifar_resnet44", &[], TORCHVISION, Usual::Cifar, |b, x| cifar_resnet::build(b, x, 7)),
+    architecture("cifar_resnet56", &[], TORCHVISION, Usual::Cifar, |b, x| cifar_resnet::build(b, x, 9)),
+    architecture("cifar_resnet110", &[], TORCHVISION, Usual::Cifar, |b, x| cifar_resnet::build(b, x, 18)),
+    architecture("mobilenetv1_0.25", &[], &[Layout::Slim], Usual::Symmetric, |b, x| mobilenet_v1::build(b, x, 0.25)),
+    architecture("mobilenetv1_0.5", &[], &[Layout::Slim], Usual::Symmetric, |b, x| mobilenet_v1::build(b, x, 0.5)),
+    architecture("mobilenetv1_0.75", &[], &[Layout::Slim], Usual::Symmetric, |b, x| mobilenet_v1::build(b, x, 0.75)),
+    architecture("mobilenetv1_1.0", &["mobilenetv1"], &[Layout::Slim], Usual::Symmetric, |b, x| {
+        mobilenet_v1::build(b, x, 1.0)
+    }),
+    architecture("mobilenetv2_100", &["mobilenet_v2"], BOTH, Usual::ImageNet, mobilenet_v2::build),
+    architecture("mobilenetv2_gluon", &[], &[Layout::Gluon], Usual::ImageNet, mobilenet_v2::build),
+    architecture("mobilenetv3_large_100", &["mobilenet_v3_large"], BOTH, Usual::ImageNet, |b, x| {
+        mobilenet_v3::build(b, x, &mobilenet_v3::LARGE)
+    }),
+    architecture("mobilenetv3_small_100", &["mobilenet_v3_small"], BOTH, Usual::ImageNet, |b, x| {
+        mobilenet_v3::build(b, x, &mobilenet_v3::SMALL)
+    }),
+    architecture("efficientnet_b0", &[], BOTH, Usual::ImageNet, efficientnet::build),
+    architecture("squeezenet1_0", &[], TORCHVISION, Usual::ImageNet, |b, x| squeezenet::build(b, x, &squeezenet::V1_0)),
+    architecture("squeezenet1_1", &[], TORCHVISION, Usual::ImageNet, |b, x| squeezenet::build(b, x, &squeezenet::V1_1)),
+    architecture("convnext_tiny", &[], BOTH, Usual::ImageNet, |b, x| convnext::build(b, x, &convnext::TINY)),
+    architecture("vit_tiny_patch16_224", &["vit_tiny_patch16_384"], TIMM, Usual::Symmetric, |b, x| {
+        vit::build(b, x, &vit::TINY)
+    }),
+    architecture("vit_small_patch16_224", &["vit_small_patch16_384"], TIMM, Usual::Symmetric, |b, x| {
+        vit::build(b, x, &vit::SMALL)
+    }),
+    architecture("vit_base_patch16_224", &["vit_base_patch16_384"], TIMM, Usual::Symmetric, |b, x| {
+        vit::build(b, x, &vit::BASE)
+    }),
+    architecture("deit_tiny_patch16_224", &[], TIMM, Usual::ImageNet, |b, x| vit::build(b, x, &vit::TINY)),
+    architecture("deit_small_patch16_224", &[], TIMM, Usual::ImageNet, |b, x| vit::build(b, x, &vit::SMALL)),
+    architecture("deit_base_patch16_224", &["deit_base_patch16_384"], TIMM, Usual::ImageNet, |b, x| {
+        vit::build(b, x, &vit::BASE)
+    }),
+];
