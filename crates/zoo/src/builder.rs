@@ -72,8 +72,7 @@ pub(crate) struct Network {
 impl Builder {
     /// Starts with the input and the normalisation node.
     pub fn new(keys: Keys, variant: Variant, mean: [f32; 3], std: [f32; 3]) -> (Self, Wire) {
-        let mut builder =
-            Self { keys, variant, graph: Graph::default(), taps: Vec::new(), classifier: None };
+        let mut builder = Self { keys, variant, graph: Graph::default(), taps: Vec::new(), classifier: None };
         let input = builder.node("input", Op::Input { channels: 3 }, &[], 3);
         let normalised =
             builder.node("input.normalize", Op::Normalize { mean: mean.to_vec(), std: std.to_vec() }, &[input], 3);
@@ -207,12 +206,7 @@ impl Builder {
 
     /// Largest value of a window.
     pub fn max_pool(&mut self, name: &str, from: Wire, window: Window, ceil: bool) -> Wire {
-        let op = Op::MaxPool {
-            kernel: [window.kernel; 2],
-            stride: [window.stride; 2],
-            padding: window.padding,
-            ceil,
-        };
+        let op = Op::MaxPool { kernel: [window.kernel; 2], stride: [window.stride; 2], padding: window.padding, ceil };
         self.node(name, op, &[from], from.channels)
     }
 

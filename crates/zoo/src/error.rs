@@ -182,19 +182,22 @@ impl ZooError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::UnknownName { .. } => {
-                Some("give a path to a .safetensors or .pth file or to a timm folder, or fetch a public backbone".into())
-            }
-            Self::LegacyCheckpoint { .. } => Some(
-                "convert it with PyTorch: torch.save(torch.load('OLD.pth', weights_only=True), 'NEW.pth')".into(),
+            Self::UnknownName { .. } => Some(
+                "give a path to a .safetensors or .pth file or to a timm folder, or fetch a public backbone".into(),
             ),
+            Self::LegacyCheckpoint { .. } => {
+                Some("convert it with PyTorch: torch.save(torch.load('OLD.pth', weights_only=True), 'NEW.pth')".into())
+            }
             Self::Refused { .. } => Some(
-                "save the bare weights with PyTorch: torch.save(model.state_dict(), 'NEW.pth'), or use safetensors".into(),
+                "save the bare weights with PyTorch: torch.save(model.state_dict(), 'NEW.pth'), or use safetensors"
+                    .into(),
             ),
             Self::Unrecognised { sidecar, example, .. } => {
                 Some(format!("write {} such as:\n{example}", sidecar.display()))
             }
-            Self::Mismatch { .. } => Some("check 'architecture' and 'classes' in the description of the weights".into()),
+            Self::Mismatch { .. } => {
+                Some("check 'architecture' and 'classes' in the description of the weights".into())
+            }
             _ => None,
         }
     }

@@ -78,7 +78,8 @@ impl Names {
 
     /// Gluon: convolutions and norms numbered inside the bottleneck; every bottleneck expands.
     pub fn gluon(module: &str) -> Self {
-        let unit = |n: usize| [format!("{module}.conv{n}"), format!("{module}.batchnorm{n}"), format!("{module}.act{n}")];
+        let unit =
+            |n: usize| [format!("{module}.conv{n}"), format!("{module}.batchnorm{n}"), format!("{module}.act{n}")];
         let [project, norm, _] = unit(2);
         Self { expand: Some(unit(0)), depthwise: unit(1), squeeze: Default::default(), project: [project, norm] }
     }

@@ -24,14 +24,7 @@ struct Row {
     stride: usize,
 }
 
-const fn row(
-    kernel: usize,
-    expanded: usize,
-    channels: usize,
-    squeezes: bool,
-    hard_swish: bool,
-    stride: usize,
-) -> Row {
+const fn row(kernel: usize, expanded: usize, channels: usize, squeezes: bool, hard_swish: bool, stride: usize) -> Row {
     Row { kernel, expanded, channels, squeezes, hard_swish, stride }
 }
 
@@ -73,7 +66,8 @@ pub(crate) const SMALL: Table = Table {
 pub(crate) fn build(b: &mut Builder, input: Wire, table: &Table) -> Result<(), String> {
     let timm = b.keys.layout == Layout::Timm;
     let epsilon = if timm { TORCH_EPSILON } else { TORCHVISION_EPSILON };
-    let stem = if timm { ["conv_stem", "bn1", "act1"].map(str::to_owned) } else { inverted_residual::unit("features.0") };
+    let stem =
+        if timm { ["conv_stem", "bn1", "act1"].map(str::to_owned) } else { inverted_residual::unit("features.0") };
     let mut x = unit(b, &stem, input, STEM, Window::centred(3, 2), epsilon);
     let mut expanded = STEM;
     let mut index = 0;
@@ -93,7 +87,11 @@ pub(crate) fn build(b: &mut Builder, input: Wire, table: &Table) -> Result<(), S
     };
     let x = unit(b, &last, x, expanded, Window::POINT, epsilon);
     b.pre_pooling(x);
-    if timm { timm_head(b, x, table.features) } else { torchvision_head(b, x, table.features) }
+    if timm {
+        timm_head(b, x, table.features)
+    } else {
+        torchvision_head(b, x, table.features)
+    }
     Ok(())
 }
 

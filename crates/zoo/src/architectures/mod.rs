@@ -84,10 +84,7 @@ pub fn names() -> Vec<&'static str> {
 /// Finds an architecture by name or alias.
 pub(crate) fn find(name: &str) -> Result<&'static Architecture, ZooError> {
     ARCHITECTURES.iter().find(|known| known.name == name || known.aliases.contains(&name)).ok_or_else(|| {
-        ZooError::UnknownArchitecture {
-            name: name.to_owned(),
-            known: names().into_iter().map(str::to_owned).collect(),
-        }
+        ZooError::UnknownArchitecture { name: name.to_owned(), known: names().into_iter().map(str::to_owned).collect() }
     })
 }
 

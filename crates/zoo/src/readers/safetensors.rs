@@ -1,0 +1,70 @@
+//! safetensors: the header is checked by the library (length, overlap, gaps, sizes), then values are decoded from the bytes.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use safetensors::{Dtype, SafeTensors};
+
+use super::{Entry, Number};
+use crate::error::ZooError;
+
+/// The bytes of a file and where each tensor lies.
+#[derive(Debug)]
+pub(super) struct Content {
+    bytes: Vec<u8>,
+    ranges: BTreeMap<String, Range<usize>>,
+}
+
+impl Content {
+    /// Values of a tensor; none for an unknown key.
+    pub fn read(&self, key: &str, number: &Number) -> Vec<f32> {
+        let bytes = self.ranges.get(key).and_then(|range| self.bytes.get(range.clone()));
+        number.decode(bytes.unwrap_or_default())
+    }
+}
+
+pub(super) fn open(path: &Path) -> Result<(BTreeMap<String, Entry>, Content), ZooError> {
+    let bytes = std::fs::read(path).map_err(|source| ZooError::Io { path: path.to_owned(), source })?;
+    let malformed = |reason: String| ZooError::Malformed { path: path.to_owned(), format: "safetensors", reason };
+    let (header, metadata) =
+        SafeTensors::read_metadata(&bytes).map_err(|error| malformed(explain(&error, bytes.len())))?;
+    // The tensors begin after the 8 bytes of the header's length and the header itself.
+    let data = 8 + header;
+    let mut entries = BTreeMap::new();
+    let mut ranges = BTreeMap::new();
+    for (key, info) in metadata.tensors() {
+        let (begin, end) = info.data_offsets;
+        entries.insert(key.clone(), Entry { shape: info.shape.clone(), number: number(info.dtype) });
+        ranges.insert(key, data + begin..data + end);
+    }
+    if entries.is_empty() {
+        return Err(malformed("it holds no tensors".into()));
+    }
+    Ok((entries, Content { bytes, ranges }))
+}
+
+fn number(dtype: Dtype) -> Number {
+    match dtype {
+        Dtype::F32 => Number::F32,
+        Dtype::F16 => Number::F16,
+        Dtype::BF16 => Number::Bf16,
+        other => Number::Other(format!("{other:?}").to_lowercase()),
+    }
+}
+
+/// The library's error, with the length of the file where the file is cut short.
+fn explain(error: &safetensors::SafeTensorError, length: usize) -> String {
+    use safetensors::SafeTensorError as E;
+    match error {
+        E::MetadataIncompleteBuffer => {
+            format!(
+                "the tensors that its header lists do not end where the file ends ({length} bytes): cut short or overlong"
+            )
+        }
+        E::InvalidHeaderLength | E::HeaderTooSmall | E::HeaderTooLarge => {
+            format!("the length of its header does not fit a file of {length} bytes ({error})")
+        }
+        other => other.to_string(),
+    }
+}
