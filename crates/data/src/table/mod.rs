@@ -1,0 +1,234 @@
+//! The table of images: one row per image, with its label, group and split, and where its encoded bytes are. Opening a
+//! table opens no image; bytes are read for the rows asked for, never for the whole table.
+
+mod check;
+mod csv;
+mod error;
+mod files;
+mod folder;
+mod options;
+mod parquet;
+mod parquet_folder;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use error::{TableError, TableWarning};
+pub use options::TableOptions;
+
+use crate::{Limits, Problem};
+use parquet::ParquetImages;
+
+/// Where one row's encoded image is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Locator {
+    /// A file of its own.
+    File(PathBuf),
+    /// A cell of a parquet file.
+    Parquet {
+        /// The parquet file.
+        path: Arc<Path>,
+        /// Row in that file, counted from 0.
+        row: usize,
+    },
+}
+
+impl fmt::Display for Locator {
+    /// The path, or `train.parquet#17`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Locator::File(path) => write!(formatter, "{}", path.display()),
+            Locator::Parquet { path, row } => {
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                write!(formatter, "{}#{row}", Path::new(name).display())
+            }
+        }
+    }
+}
+
+/// The use a data set's author gave a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Split {
+    /// For fitting and choosing.
+    Train,
+    /// For choosing, where the author set some aside.
+    Validation,
+    /// For the final figure alone.
+    Test,
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Split::Train => "train",
+            Split::Validation => "validation",
+            Split::Test => "test",
+        })
+    }
+}
+
+impl Split {
+    /// The split that a folder, file or cell of this name means, in any case of letters.
+    pub fn named(name: &str) -> Option<Split> {
+        match name.to_ascii_lowercase().as_str() {
+            "train" | "training" => Some(Split::Train),
+            "val" | "valid" | "validation" | "dev" => Some(Split::Validation),
+            "test" | "testing" | "eval" => Some(Split::Test),
+            _ => None,
+        }
+    }
+}
+
+/// One image of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Where its bytes are.
+    pub locator: Locator,
+    /// Index into [`Table::classes`]; `None` in an unlabelled table.
+    pub label: Option<usize>,
+    /// Rows of one group never stand on both sides of a split.
+    pub group: Option<String>,
+    /// The split the table gives it.
+    pub split: Option<Split>,
+    /// Its value of each of [`Table::attributes`], in that order.
+    pub attributes: Vec<String>,
+}
+
+/// A row that was left out, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Which row.
+    pub locator: String,
+    /// Why, with its figures.
+    pub reason: String,
+}
+
+/// A data set as rows, in an order that depends on its content alone.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// What was opened.
+    pub source: PathBuf,
+    /// The images.
+    pub rows: Vec<Row>,
+    /// Class names by label; empty in an unlabelled table.
+    pub classes: Vec<String>,
+    /// Names of the further columns (domain, scene, ...) that rows carry.
+    pub attributes: Vec<String>,
+    /// Rows that the table itself could not give a meaning to.
+    pub skipped: Vec<Skipped>,
+    /// What is odd about the table without stopping anybody.
+    pub warnings: Vec<TableWarning>,
+    limits: Limits,
+    parquet: Vec<Arc<ParquetImages>>,
+}
+
+impl Table {
+    /// Opens a labelled data set: an image folder (`class/image`, with or without `train`, `validation`, `test` above), a
+    /// CSV file (`path,label[,split][,group]`), a parquet file, or a folder of parquet files in the layout of Hugging
+    /// Face `datasets`.
+    ///
+    /// ```no_run
+    /// let table = heirloom_data::Table::open("photos".as_ref(), &Default::default())?;
+    /// println!("{} images of {} classes", table.rows.len(), table.classes.len());
+    /// # Ok::<(), heirloom_data::TableError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What stops a table from being read, see [`TableError`].
+    pub fn open(path: &Path, options: &TableOptions) -> Result<Table, TableError> {
+        let metadata = std::fs::metadata(path).map_err(|error| TableError::io(path, error))?;
+        let mut table = if metadata.is_dir() {
+            match parquet_folder::files(path)? {
+                Some(found) => parquet_folder::open(path, found, options)?,
+                None => folder::open(path, options)?,
+            }
+        } else if parquet::is_parquet(path)? {
+            let named = path.file_stem().and_then(|stem| parquet_folder::split_of(&stem.to_string_lossy()));
+            parquet_folder::open(path, vec![(named, path.to_path_buf())], options)?
+        } else {
+            csv::open(path, options)?
+        };
+        table.limits = options.limits;
+        options.restrict(&mut table)?;
+        check::describe(&mut table);
+        if table.rows.is_empty() {
+            return Err(TableError::NoRows { path: path.to_path_buf(), skipped: table.skipped.len() });
+        }
+        Ok(table)
+    }
+
+    /// Opens images without labels, for prediction: files, folders (searched to any depth), tables.
+    ///
+    /// # Errors
+    /// A path that does not exist, or no image file among them.
+    pub fn unlabelled(paths: &[PathBuf], limits: Limits) -> Result<Table, TableError> {
+        files::open(paths, limits)
+    }
+
+    fn empty(source: &Path) -> Table {
+        Table {
+            source: source.to_path_buf(),
+            rows: Vec::new(),
+            classes: Vec::new(),
+            attributes: Vec::new(),
+            skipped: Vec::new(),
+            warnings: Vec::new(),
+            limits: Limits::default(),
+            parquet: Vec::new(),
+        }
+    }
+
+    /// Encoded bytes of some rows, in their order. A parquet file is read through a few cursors that move forward, so
+    /// asking for neighbouring rows in rising order is fast and memory holds one page for each; any thread may ask.
+    ///
+    /// A row index outside the table is a [`Problem::Missing`].
+    pub fn encoded(&self, rows: &[usize]) -> Vec<Result<Vec<u8>, Problem>> {
+        let mut bytes: Vec<Result<Vec<u8>, Problem>> = Vec::with_capacity(rows.len());
+        let mut at = 0;
+        while at < rows.len() {
+            let run = self.run(&rows[at..]);
+            match rows.get(at).and_then(|row| self.rows.get(*row)).map(|row| &row.locator) {
+                None => bytes.push(Err(Problem::Missing)),
+                Some(Locator::File(path)) => bytes.push(files::read(path, &self.limits)),
+                Some(Locator::Parquet { path, row }) => match self.parquet.iter().find(|file| file.path() == path) {
+                    None => bytes.push(Err(Problem::Missing)),
+                    Some(file) => bytes.extend(file.read(*row, run, &self.limits)),
+                },
+            }
+            at = bytes.len();
+        }
+        bytes
+    }
+
+    /// How many of the rows from the first on follow one another in one parquet file (1 for any other row).
+    fn run(&self, rows: &[usize]) -> usize {
+        let cell = |row: &usize| match self.rows.get(*row).map(|row| &row.locator) {
+            Some(Locator::Parquet { path, row }) => Some((path, *row)),
+            _ => None,
+        };
+        let Some((path, first)) = rows.first().and_then(cell) else { return 1 };
+        rows.iter().enumerate().take_while(|(step, row)| cell(row) == Some((path, first + step))).count()
+    }
+
+    /// Indices of the rows of one split.
+    pub fn rows_in(&self, split: Option<Split>) -> Vec<usize> {
+        (0..self.rows.len()).filter(|row| self.rows[*row].split == split).collect()
+    }
+
+    /// Number of rows per class, over the rows that `keep` accepts.
+    pub fn class_counts(&self, keep: impl Fn(&Row) -> bool) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for row in self.rows.iter().filter(|row| keep(row)) {
+            if let Some(count) = row.label.and_then(|label| counts.get_mut(label)) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
+    /// Bounds on one image.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+}
