@@ -1,23 +1,53 @@
 //! Kernels on plain slices, one variant per instruction set.
+//!
+//! Activations are rows of channels (`NHWC`: one row per pixel or token, the images of a batch one after the other). Every kernel
+//! works on the calling thread and on a range of its output rows, and the bits of a row depend on nothing but the row's own
+//! inputs and the operator: not on the range, the batch, the row's place in it, the number of threads or the size of a cache.
+//! They may differ between instruction sets.
+//!
+//! What follows a kernel element by element travels with it as a list of [`Stage`]s, applied to the `f32` accumulators.
+//! Wherever a range of rows is given, the output and the operands of the stages hold the rows of that range alone.
+//!
+//! Slices that are too short are a programming error and panic; the plan checks shapes before it calls.
 
-use serde::{Deserialize, Serialize};
+mod aligned;
+mod attention;
+mod convolution;
+mod depthwise;
+mod elementwise;
+mod epilogue;
+mod gather;
+mod gemm;
+mod gemm_tiles;
+mod isa;
+mod linear;
+mod math;
+mod matmul;
+mod norm;
+mod packed;
+mod pooling;
+mod rows;
+mod simd;
+#[cfg(target_arch = "x86_64")]
+mod simd_avx2;
+#[cfg(target_arch = "x86_64")]
+mod simd_avx512;
+mod simd_portable;
+mod softmax;
+mod window;
 
-/// Instruction set of the kernels. Variants are ordered: a later one includes the earlier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Isa {
-    /// Plain Rust, vectorised by the compiler for the baseline processor.
-    Portable,
-    /// AVX2 with FMA.
-    Avx2,
-    /// AVX-512 (F, BW, DQ, VL).
-    Avx512,
-}
-
-impl Isa {
-    /// The best variant of this processor, capped by the environment variable `HEIRLOOM_ISA`.
-    #[must_use]
-    pub fn detect() -> Self {
-        Self::Portable
-    }
-}
+pub use aligned::AlignedBuffer;
+pub use attention::Attention;
+pub use convolution::Convolution;
+pub use depthwise::Depthwise;
+pub use elementwise::{Normalization, transform, transform_in_place};
+pub use epilogue::{Gate, Stage};
+pub use isa::Isa;
+pub use linear::Linear;
+pub use matmul::Scratch;
+pub use norm::layer_norm;
+pub use packed::PackedMatrix;
+pub use pooling::{average_pool, max_pool, mean_positions};
+pub use rows::{Rows, RowsMut};
+pub use softmax::softmax;
+pub use window::Window;

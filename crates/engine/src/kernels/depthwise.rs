@@ -1,0 +1,200 @@
+//! Depthwise convolution: one window per channel, vectorised over channels, a few output pixels of a row at a time.
+//! Pixels outside the map are left out of the sum.
+#![allow(unsafe_code)]
+
+use std::ops::Range;
+
+use super::epilogue::{self, Place, Stage, Target, complete};
+use super::simd::{Kernel, Simd, dispatch};
+use super::{AlignedBuffer, Isa, RowsMut, Window};
+
+/// A depthwise convolution over maps of one size, with its weights reordered to `[height, width, channels]`.
+#[derive(Debug, Clone)]
+pub struct Depthwise {
+    isa: Isa,
+    window: Window,
+    channels: usize,
+    weight: AlignedBuffer,
+}
+
+impl Depthwise {
+    /// Reorders the weight `[channels, 1, height, width]`.
+    #[must_use]
+    pub fn new(isa: Isa, window: Window, weight: &[f32], channels: usize) -> Self {
+        let taps = window.kernel[0] * window.kernel[1];
+        assert_eq!(
+            weight.len(),
+            channels * taps,
+            "weight of a depthwise convolution of {channels} channels, {window:?}"
+        );
+        let mut reordered = AlignedBuffer::zeroed(weight.len());
+        for tap in 0..taps {
+            for channel in 0..channels {
+                reordered[tap * channels + channel] = weight[channel * taps + tap];
+            }
+        }
+        Self { isa: isa.clamped(), window, channels, weight: reordered }
+    }
+
+    /// Bytes of the weights.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.weight.len() * size_of::<f32>()
+    }
+
+    /// Computes output pixels `rows`, counted over the batch. `input` is the whole batch, NHWC; `output` and the stages hold the
+    /// rows of the range.
+    pub fn run(&self, input: &[f32], rows: Range<usize>, output: RowsMut<'_>, stages: &mut [Stage<'_>]) {
+        epilogue::check(&output, stages, &rows, self.channels);
+        let images = self.window.images(input.len(), self.channels);
+        assert!(
+            rows.end <= images * self.window.output_pixels(),
+            "rows {rows:?} of {images} images, {:?}",
+            self.window
+        );
+        let target = Target { values: output.values.as_mut_ptr(), stride: output.stride };
+        dispatch(self.isa, Run { operator: self, input, rows, target, stages });
+    }
+}
+
+struct Run<'a, 'b> {
+    operator: &'a Depthwise,
+    input: &'a [f32],
+    rows: Range<usize>,
+    target: Target,
+    stages: &'a mut [Stage<'b>],
+}
+
+impl Kernel for Run<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let width = self.operator.window.output[1];
+        let mut row = self.rows.start;
+        while row < self.rows.end {
+            let (_, _, x) = self.operator.window.place(row);
+            let end = (row + width - x).min(self.rows.end);
+            self.segment(simd, row, x..x + end - row);
+            row = end;
+        }
+    }
+}
+
+/// The pixels under the window that one vector of channels reads.
+#[derive(Clone, Copy)]
+struct Taps {
+    input: *const f32,
+    weight: *const f32,
+    /// Values between input rows, input pixels, window rows, window pixels and output pixels.
+    map_row: usize,
+    pixel: usize,
+    weight_row: usize,
+    weight_pixel: usize,
+    step: usize,
+    rows: usize,
+    columns: usize,
+}
+
+impl Run<'_, '_> {
+    /// Output pixels `xs` of one row of the map; `row` is the first of them.
+    #[inline(always)]
+    fn segment<S: Simd>(&mut self, simd: S, row: usize, xs: Range<usize>) {
+        let window = &self.operator.window;
+        let full = window.kernel[1];
+        // Pixels whose window lies inside the map across the width: `inside` is monotone on both sides.
+        let mut left = xs.start;
+        while left < xs.end && window.inside(1, left).len() < full {
+            left += 1;
+        }
+        let mut right = xs.end;
+        while right > left && window.inside(1, right - 1).len() < full {
+            right -= 1;
+        }
+        let mut x = xs.start;
+        while x < xs.end {
+            let inner = (left..right).contains(&x);
+            let room = if inner { right - x } else { 1 };
+            let at = row + x - xs.start;
+            x += match room {
+                0..2 => self.pixels::<S, 1>(simd, at, x),
+                2..4 => self.pixels::<S, 2>(simd, at, x),
+                4..8 => self.pixels::<S, 4>(simd, at, x),
+                _ => self.pixels::<S, 8>(simd, at, x),
+            };
+        }
+    }
+
+    /// `P` output pixels from `x` on, which all see the same part of the window. Returns `P`.
+    #[inline(always)]
+    fn pixels<S: Simd, const P: usize>(&mut self, simd: S, row: usize, x: usize) -> usize {
+        let Depthwise { window, channels, weight, .. } = self.operator;
+        let (image, y, _) = window.place(row);
+        let (ys, xs) = (window.inside(0, y), window.inside(1, x));
+        let first = |axis: usize, at: usize, tap: usize| {
+            (at * window.stride[axis] + tap * window.dilation[axis]).wrapping_sub(window.before[axis])
+        };
+        let empty = ys.is_empty() || xs.is_empty();
+        let start = if empty {
+            0
+        } else {
+            (image * window.input[0] + first(0, y, ys.start)) * window.input[1] + first(1, x, xs.start)
+        };
+        let weight_start = if empty { 0 } else { (ys.start * window.kernel[1] + xs.start) * channels };
+        let place = Place { row: row - self.rows.start, range_start: self.rows.start, column: 0 };
+        let mut column = 0;
+        while column < *channels {
+            let count = S::LANES.min(channels - column);
+            // SAFETY: `inside` keeps every window pixel in the map and `run` checked that the batch holds the image, so all reads
+            // of `count` channels are inside `input` and `weight`; `epilogue::check` covers the rest.
+            unsafe {
+                let taps = Taps {
+                    input: self.input.as_ptr().add(start * channels + column),
+                    weight: weight.as_ptr().add(weight_start + column),
+                    map_row: window.dilation[0] * window.input[1] * channels,
+                    pixel: window.dilation[1] * channels,
+                    weight_row: window.kernel[1] * channels,
+                    weight_pixel: *channels,
+                    step: window.stride[1] * channels,
+                    rows: if empty { 0 } else { ys.len() },
+                    columns: xs.len(),
+                };
+                let place = Place { column, ..place };
+                if count == S::LANES {
+                    let sums = taps.sum::<S, P, true>(simd, count);
+                    complete::<S, P, true>(simd, sums, count, place, self.target, self.stages);
+                } else {
+                    let sums = taps.sum::<S, P, false>(simd, count);
+                    complete::<S, P, false>(simd, sums, count, place, self.target, self.stages);
+                }
+            }
+            column += S::LANES;
+        }
+        P
+    }
+}
+
+impl Taps {
+    /// # Safety
+    /// `count` channels of every pixel under the windows of `P` output pixels must be readable; `count` is `LANES` where `FULL`.
+    #[inline(always)]
+    unsafe fn sum<S: Simd, const P: usize, const FULL: bool>(self, simd: S, count: usize) -> [S::Vector; P] {
+        let mut sums = [simd.splat(0.0); P];
+        for y in 0..self.rows {
+            for x in 0..self.columns {
+                // SAFETY: as the caller promises.
+                unsafe {
+                    let weight = self.weight.add(y * self.weight_row + x * self.weight_pixel);
+                    let input = self.input.add(y * self.map_row + x * self.pixel);
+                    let weight = if FULL { simd.load_pointer(weight) } else { simd.load_first(weight, count) };
+                    for p in 0..P {
+                        let input = input.add(p * self.step);
+                        let value = if FULL { simd.load_pointer(input) } else { simd.load_first(input, count) };
+                        sums[p] = simd.multiply_add(value, weight, sums[p]);
+                    }
+                }
+            }
+        }
+        sums
+    }
+}

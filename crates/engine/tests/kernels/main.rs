@@ -1,0 +1,9 @@
+//! Every kernel against a plain f64 reference, on every instruction set of this machine, and the bit-for-bit promises.
+
+mod attention;
+mod bits;
+mod convolution;
+mod elementwise;
+mod normalisation;
+mod pooling;
+mod support;
