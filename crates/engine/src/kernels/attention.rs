@@ -25,7 +25,7 @@ impl Attention {
     /// Attention over `tokens` tokens of `channels` channels per image; `heads` divides the channels.
     #[must_use]
     pub fn new(isa: Isa, tokens: usize, channels: usize, heads: usize) -> Self {
-        assert!(heads > 0 && channels % heads == 0, "{channels} channels in {heads} heads");
+        assert!(heads > 0 && channels.is_multiple_of(heads), "{channels} channels in {heads} heads");
         Self { isa: isa.clamped(), tokens, channels, heads }
     }
 

@@ -27,7 +27,7 @@ impl Convolution {
     #[must_use]
     pub fn new(isa: Isa, window: Window, weight: &[f32], output: usize, input: usize, groups: usize) -> Self {
         assert!(
-            groups > 0 && input % groups == 0 && output % groups == 0,
+            groups > 0 && input.is_multiple_of(groups) && output.is_multiple_of(groups),
             "{input} -> {output} channels in {groups} groups"
         );
         let (group_input, group_output) = (input / groups, output / groups);

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::epilogue::{self, Place, Stage, Target, complete};
+use super::epilogue::{self, Block, Place, Stage, Target};
 use super::simd::{Kernel, Simd, dispatch};
 use super::{AlignedBuffer, Isa, RowsMut, Window};
 
@@ -53,30 +53,62 @@ impl Depthwise {
             self.window
         );
         let target = Target { values: output.values.as_mut_ptr(), stride: output.stride };
-        dispatch(self.isa, Run { operator: self, input, rows, target, stages });
+        let mut row = rows.start;
+        while row < rows.end {
+            let (_, _, x) = self.window.place(row);
+            let end = (row + self.window.output[1] - x).min(rows.end);
+            let place = Place { row: row - rows.start, range_start: rows.start, column: 0 };
+            // SAFETY: the output was checked for the whole range, of which this is row `place.row`.
+            let sums = unsafe { target.values.add(place.row * target.stride) };
+            let segment = Segment { operator: self, input, row, xs: x..x + end - row, sums, stride: target.stride };
+            dispatch(self.isa, segment);
+            if !stages.is_empty() {
+                let (count, columns) = (end - row, self.channels);
+                let block = Block { source: sums, stride: target.stride, rows: count, columns, place, target, stages };
+                // SAFETY: the output and the stages were checked for the whole range; the sums are in the output.
+                unsafe { block.complete(self.isa) };
+            }
+            row = end;
+        }
     }
 }
 
-struct Run<'a, 'b> {
+/// Output pixels `xs` of one row of a map, written to `sums`; `row` is the first of them, counted over the batch.
+struct Segment<'a> {
     operator: &'a Depthwise,
     input: &'a [f32],
-    rows: Range<usize>,
-    target: Target,
-    stages: &'a mut [Stage<'b>],
+    row: usize,
+    xs: Range<usize>,
+    sums: *mut f32,
+    stride: usize,
 }
 
-impl Kernel for Run<'_, '_> {
+impl Kernel for Segment<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
-        let width = self.operator.window.output[1];
-        let mut row = self.rows.start;
-        while row < self.rows.end {
-            let (_, _, x) = self.operator.window.place(row);
-            let end = (row + width - x).min(self.rows.end);
-            self.segment(simd, row, x..x + end - row);
-            row = end;
+    fn run<S: Simd>(self, simd: S) {
+        let window = &self.operator.window;
+        let full = window.kernel[1];
+        let xs = self.xs.clone();
+        // Pixels whose window lies inside the map across the width: `inside` is monotone on both sides.
+        let mut left = xs.start;
+        while left < xs.end && window.inside(1, left).len() < full {
+            left += 1;
+        }
+        let mut right = xs.end;
+        while right > left && window.inside(1, right - 1).len() < full {
+            right -= 1;
+        }
+        let mut x = xs.start;
+        while x < xs.end {
+            let room = if (left..right).contains(&x) { right - x } else { 1 };
+            x += match room {
+                0..2 => self.pixels::<S, 1>(simd, x),
+                2..4 => self.pixels::<S, 2>(simd, x),
+                4..8 => self.pixels::<S, 4>(simd, x),
+                _ => self.pixels::<S, 8>(simd, x),
+            };
         }
     }
 }
@@ -96,40 +128,12 @@ struct Taps {
     columns: usize,
 }
 
-impl Run<'_, '_> {
-    /// Output pixels `xs` of one row of the map; `row` is the first of them.
-    #[inline(always)]
-    fn segment<S: Simd>(&mut self, simd: S, row: usize, xs: Range<usize>) {
-        let window = &self.operator.window;
-        let full = window.kernel[1];
-        // Pixels whose window lies inside the map across the width: `inside` is monotone on both sides.
-        let mut left = xs.start;
-        while left < xs.end && window.inside(1, left).len() < full {
-            left += 1;
-        }
-        let mut right = xs.end;
-        while right > left && window.inside(1, right - 1).len() < full {
-            right -= 1;
-        }
-        let mut x = xs.start;
-        while x < xs.end {
-            let inner = (left..right).contains(&x);
-            let room = if inner { right - x } else { 1 };
-            let at = row + x - xs.start;
-            x += match room {
-                0..2 => self.pixels::<S, 1>(simd, at, x),
-                2..4 => self.pixels::<S, 2>(simd, at, x),
-                4..8 => self.pixels::<S, 4>(simd, at, x),
-                _ => self.pixels::<S, 8>(simd, at, x),
-            };
-        }
-    }
-
+impl Segment<'_> {
     /// `P` output pixels from `x` on, which all see the same part of the window. Returns `P`.
     #[inline(always)]
-    fn pixels<S: Simd, const P: usize>(&mut self, simd: S, row: usize, x: usize) -> usize {
+    fn pixels<S: Simd, const P: usize>(&self, simd: S, x: usize) -> usize {
         let Depthwise { window, channels, weight, .. } = self.operator;
-        let (image, y, _) = window.place(row);
+        let (image, y, _) = window.place(self.row);
         let (ys, xs) = (window.inside(0, y), window.inside(1, x));
         let first = |axis: usize, at: usize, tap: usize| {
             (at * window.stride[axis] + tap * window.dilation[axis]).wrapping_sub(window.before[axis])
@@ -141,12 +145,11 @@ impl Run<'_, '_> {
             (image * window.input[0] + first(0, y, ys.start)) * window.input[1] + first(1, x, xs.start)
         };
         let weight_start = if empty { 0 } else { (ys.start * window.kernel[1] + xs.start) * channels };
-        let place = Place { row: row - self.rows.start, range_start: self.rows.start, column: 0 };
         let mut column = 0;
         while column < *channels {
             let count = S::LANES.min(channels - column);
             // SAFETY: `inside` keeps every window pixel in the map and `run` checked that the batch holds the image, so all reads
-            // of `count` channels are inside `input` and `weight`; `epilogue::check` covers the rest.
+            // of `count` channels are inside `input` and `weight`; `epilogue::check` covers the output.
             unsafe {
                 let taps = Taps {
                     input: self.input.as_ptr().add(start * channels + column),
@@ -159,13 +162,11 @@ impl Run<'_, '_> {
                     rows: if empty { 0 } else { ys.len() },
                     columns: xs.len(),
                 };
-                let place = Place { column, ..place };
+                let to = self.sums.add((x - self.xs.start) * self.stride + column);
                 if count == S::LANES {
-                    let sums = taps.sum::<S, P, true>(simd, count);
-                    complete::<S, P, true>(simd, sums, count, place, self.target, self.stages);
+                    taps.sum::<S, P, true>(simd, count, to, self.stride);
                 } else {
-                    let sums = taps.sum::<S, P, false>(simd, count);
-                    complete::<S, P, false>(simd, sums, count, place, self.target, self.stages);
+                    taps.sum::<S, P, false>(simd, count, to, self.stride);
                 }
             }
             column += S::LANES;
@@ -176,9 +177,10 @@ impl Run<'_, '_> {
 
 impl Taps {
     /// # Safety
-    /// `count` channels of every pixel under the windows of `P` output pixels must be readable; `count` is `LANES` where `FULL`.
+    /// `count` channels of every pixel under the windows of `P` output pixels must be readable, and writable at `to` for the `P`
+    /// output pixels; `count` is `LANES` where `FULL`, else less.
     #[inline(always)]
-    unsafe fn sum<S: Simd, const P: usize, const FULL: bool>(self, simd: S, count: usize) -> [S::Vector; P] {
+    unsafe fn sum<S: Simd, const P: usize, const FULL: bool>(self, simd: S, count: usize, to: *mut f32, stride: usize) {
         let mut sums = [simd.splat(0.0); P];
         for y in 0..self.rows {
             for x in 0..self.columns {
@@ -195,6 +197,12 @@ impl Taps {
                 }
             }
         }
-        sums
+        for p in 0..P {
+            // SAFETY: as the caller promises.
+            unsafe {
+                let to = to.add(p * stride);
+                if FULL { simd.store_pointer(to, sums[p]) } else { simd.store_first(to, sums[p], count) }
+            }
+        }
     }
 }

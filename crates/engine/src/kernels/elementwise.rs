@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::epilogue::{self, Place, Stage, Target, complete_block};
+use super::epilogue::{self, Block, Place, Stage, Target};
 use super::simd::{Kernel, Simd, dispatch};
 use super::{AlignedBuffer, Isa, Rows, RowsMut};
 
@@ -33,41 +33,21 @@ pub fn transform(
         return;
     }
     let source = input.values[rows.start * input.stride..].as_ptr();
-    dispatch(isa, Transform { source, stride: input.stride, rows, columns, target, stages });
+    let place = Place { row: 0, range_start: rows.start, column: 0 };
+    let block = Block { source, stride: input.stride, rows: rows.len(), columns, place, target, stages };
+    // SAFETY: the operands were just checked for these rows and columns, and the input holds them.
+    unsafe { block.complete(isa) };
 }
 
 /// Like [`transform`], from a buffer into itself; `values` holds the rows of the range.
 pub fn transform_in_place(isa: Isa, values: RowsMut<'_>, rows: Range<usize>, columns: usize, stages: &mut [Stage<'_>]) {
     epilogue::check(&values, stages, &rows, columns);
     let target = Target { values: values.values.as_mut_ptr(), stride: values.stride };
-    dispatch(isa, Transform { source: target.values, stride: target.stride, rows, columns, target, stages });
-}
-
-struct Transform<'a, 'b> {
-    source: *const f32,
-    stride: usize,
-    rows: Range<usize>,
-    columns: usize,
-    target: Target,
-    stages: &'a mut [Stage<'b>],
-}
-
-impl Kernel for Transform<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        // A few rows at a time, so that a row's channels are visited while it is in the first-level cache.
-        for row in (0..self.rows.len()).step_by(8) {
-            let count = (self.rows.len() - row).min(8);
-            let place = Place { row, range_start: self.rows.start, column: 0 };
-            // SAFETY: `epilogue::check` passed for these rows and columns, and the source holds them.
-            unsafe {
-                let source = self.source.add(row * self.stride);
-                complete_block(simd, source, self.stride, count, self.columns, place, self.target, self.stages);
-            }
-        }
-    }
+    let place = Place { row: 0, range_start: rows.start, column: 0 };
+    let block =
+        Block { source: target.values, stride: target.stride, rows: rows.len(), columns, place, target, stages };
+    // SAFETY: the operands were just checked for these rows and columns; the source is the target.
+    unsafe { block.complete(isa) };
 }
 
 /// The normalisation `(pixel / 255 - mean) / std` of interleaved channels.

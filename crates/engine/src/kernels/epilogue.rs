@@ -3,8 +3,8 @@
 #![allow(unsafe_code)]
 
 use super::math::activate;
-use super::simd::Simd;
-use super::{Rows, RowsMut};
+use super::simd::{Kernel, Simd, dispatch};
+use super::{Isa, Rows, RowsMut};
 use crate::Activation;
 
 /// One step of an epilogue. Vectors hold one value per output channel; rows hold the rows of the range at work.
@@ -104,7 +104,7 @@ unsafe fn store<S: Simd, const FULL: bool>(simd: S, to: *mut f32, value: S::Vect
 /// [`check`] passed for a range and a number of channels that hold rows `place.row..place.row + G` and channels
 /// `place.column..place.column + count`; `count` is `LANES` where `FULL`, else less.
 #[inline(always)]
-pub(crate) unsafe fn complete<S: Simd, const G: usize, const FULL: bool>(
+unsafe fn complete<S: Simd, const G: usize, const FULL: bool>(
     simd: S,
     mut values: [S::Vector; G],
     count: usize,
@@ -179,12 +179,54 @@ pub(crate) unsafe fn complete<S: Simd, const G: usize, const FULL: bool>(
     }
 }
 
-/// Loads a block of `rows` x `columns` accumulators and completes it.
-///
+/// A block of accumulators on its way out.
+pub(crate) struct Block<'a, 'b> {
+    /// `rows` rows of `columns` accumulators, `stride` apart; they may lie in the target itself.
+    pub source: *const f32,
+    pub stride: usize,
+    pub rows: usize,
+    pub columns: usize,
+    pub place: Place,
+    pub target: Target,
+    pub stages: &'a mut [Stage<'b>],
+}
+
+impl Block<'_, '_> {
+    /// Applies the stages to the block and writes it to the target.
+    ///
+    /// # Safety
+    /// [`check`] passed for a range and a number of channels that hold the block at its place, for the output that `target`
+    /// points to, and the accumulators are readable at `source`.
+    pub(crate) unsafe fn complete(self, isa: Isa) {
+        dispatch(isa, Complete(self));
+    }
+}
+
+/// Made by [`Block::complete`] alone, which has the promises.
+struct Complete<'a, 'b>(Block<'a, 'b>);
+
+impl Kernel for Complete<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Block { source, stride, rows, columns, place, target, stages } = self.0;
+        // A few rows at a time, so that a row's channels are visited while it is in the first-level cache.
+        let mut row = 0;
+        while row < rows {
+            let count = (rows - row).min(16);
+            let place = Place { row: place.row + row, ..place };
+            // SAFETY: as `Block::complete` was promised.
+            unsafe { complete_rows(simd, source.add(row * stride), stride, count, columns, place, target, stages) };
+            row += count;
+        }
+    }
+}
+
 /// # Safety
-/// As for [`complete`]; and `rows` rows of `columns` values, `stride` apart, are readable at `source` (which may be the output).
+/// As for [`Block::complete`].
 #[inline(always)]
-pub(crate) unsafe fn complete_block<S: Simd>(
+unsafe fn complete_rows<S: Simd>(
     simd: S,
     source: *const f32,
     stride: usize,
@@ -215,7 +257,6 @@ pub(crate) unsafe fn complete_block<S: Simd>(
                 }
             };
         }
-        group!(8);
         group!(4);
         group!(2);
         group!(1);

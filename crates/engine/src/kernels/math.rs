@@ -4,17 +4,17 @@ use super::simd::Simd;
 use crate::Activation;
 
 /// `exp(r) = 1 + r + r^2 q(r)` for `|r| <= ln(2) / 2`; minimax fit of `q`, relative error 3e-9 before rounding.
-const EXPONENTIAL: [f32; 5] = [0.499_999_94, 0.166_665_2, 0.041_668_408, 0.008_368_914, 0.001_381_418_9];
+const EXPONENTIAL: [f32; 5] = [0.499_999_94, 0.166_665_2, 0.041_668_41, 0.008_368_914, 0.001_381_418_9];
 
 /// `erf(x / sqrt(2)) = x p(s)`, `s = x^2 * ERROR_SCALE - 1`, for `|x| < ERROR_END`; minimax fit of `p`, absolute error 1.2e-7.
 const ERROR: [f32; 15] = [
     0.255_079_45,
     -0.127_356_42,
-    0.094_810_717,
-    -0.077_185_757,
+    0.094_810_72,
+    -0.077_185_76,
     0.064_086_11,
     -0.052_517_846,
-    0.041_132_491,
+    0.041_132_49,
     -0.029_824_162,
     0.021_492_876,
     -0.016_416_747,
@@ -65,14 +65,15 @@ fn gelu<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
     let s = simd.multiply_add(simd.multiply(x, x), simd.splat(ERROR_SCALE), simd.splat(-1.0));
     let near = simd.multiply(size, polynomial(simd, s, &ERROR));
     let error = simd.where_negative(simd.subtract(simd.splat(ERROR_END), size), simd.splat(1.0), near);
-    simd.multiply(simd.splat(0.5), simd.multiply_add(size, error, x))
+    let half = simd.multiply(simd.splat(0.5), x);
+    simd.multiply_add(simd.absolute(half), error, half)
 }
 
 /// `x (1 + tanh(u)) / 2 = x sigmoid(2 u)`, `u = sqrt(2 / pi) (x + 0.044715 x^3)`
 #[inline(always)]
 fn gelu_tanh<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
     let cubic = simd.multiply_add(simd.multiply(x, x), simd.splat(0.044_715), simd.splat(1.0));
-    let twice = simd.multiply(simd.multiply(x, simd.splat(1.595_769_1)), cubic);
+    let twice = simd.multiply(simd.multiply(x, simd.splat(1.595_769)), cubic);
     simd.multiply(x, sigmoid(simd, twice))
 }
 

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::epilogue::{self, Place, Stage, Target, complete_block};
+use super::epilogue::{self, Block, Place, Stage, Target};
 use super::gemm::{LONGEST_BLOCK, ROW_STRIDE};
 use super::gemm_tiles::TileShape;
 use super::packed::{PackedView, panels};
@@ -49,37 +49,6 @@ pub(crate) struct Destination<'a, 'b> {
     pub output: RowsMut<'a>,
     pub column: usize,
     pub stages: &'a mut [Stage<'b>],
-}
-
-struct Complete<'a, 'b> {
-    tile: &'a [f32],
-    width: usize,
-    rows: usize,
-    columns: usize,
-    place: Place,
-    target: Target,
-    stages: &'a mut [Stage<'b>],
-}
-
-impl Kernel for Complete<'_, '_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        // SAFETY: `multiply` checked the output and the stages for the whole range and all columns; the tile holds
-        // `rows * width` values.
-        unsafe {
-            complete_block(
-                simd,
-                self.tile.as_ptr(),
-                self.width,
-                self.rows,
-                self.columns,
-                self.place,
-                self.target,
-                self.stages,
-            )
-        };
-    }
 }
 
 /// The blocks into which `depth` is cut: equal but for the last, multiples of 16.
@@ -141,18 +110,12 @@ pub(crate) fn multiply<A: Source>(
                                 column: column + panel.column,
                             };
                             let columns = panel.width.min(matrix.columns - panel.column);
-                            dispatch(
-                                matrix.isa,
-                                Complete {
-                                    tile: sums,
-                                    width: panel.width,
-                                    rows: count,
-                                    columns,
-                                    place,
-                                    target,
-                                    stages,
-                                },
-                            );
+                            let source = sums.as_ptr();
+                            let block =
+                                Block { source, stride: panel.width, rows: count, columns, place, target, stages };
+                            // SAFETY: the output and the stages were checked for the whole range and all columns; the sums
+                            // hold `count` rows of `panel.width` values.
+                            unsafe { block.complete(matrix.isa) };
                         }
                     }
                 }

@@ -152,9 +152,9 @@ mod tests {
     fn layouts_of_pytorch() {
         let weight: Vec<f32> = (0..2 * 3 * 2 * 2).map(|i| i as f32).collect();
         let packed = PackedMatrix::from_convolution(Isa::Portable, &weight, 2, 3, [2, 2]);
-        // Depth (height 1, width 0, input 2) of output 1 is weight[1][2][1][0].
-        let k = (2 + 0) * 3 + 2;
-        assert_eq!(packed.values[k * 4 + 1], weight[(1 * 3 + 2) * 4 + 2]);
+        // Depth (height 1, width 0, input 2) of output 1 is weight[1][2][1][0], the sixth channel of them all.
+        let k = 2 * 3 + 2;
+        assert_eq!(packed.values[k * 4 + 1], weight[5 * 4 + 2]);
         let packed = PackedMatrix::from_linear(Isa::Portable, &weight, 4, 6);
         assert_eq!(packed.values[5 * 4 + 3], weight[3 * 6 + 5]);
     }
