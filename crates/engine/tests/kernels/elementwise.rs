@@ -69,9 +69,10 @@ fn activations_are_accurate_everywhere() {
         for function in FUNCTIONS {
             let expected: Vec<f64> = input.iter().map(|&x| exact(function, f64::from(x))).collect();
             let found = apply(isa, function, &input);
-            // Near the far negative side 1 + erf cancels in f32; what counts there is the error against |x|.
+            // On the far negative side 1 + erf cancels in f32, and the exponent of the tanh form is large: what counts there
+            // is the error against |x|.
             for ((x, found), expected) in input.iter().zip(&found).zip(&expected) {
-                let cancels = matches!(function, Activation::Gelu);
+                let cancels = matches!(function, Activation::Gelu | Activation::GeluTanh);
                 let floor = if cancels { f64::from(x.abs()) } else { 1e-6 };
                 let error = (f64::from(*found) - expected).abs();
                 // The logistic function ends at its smallest value of about 4e-39 instead of falling further.
