@@ -128,8 +128,8 @@ class Heirloom:
 
     name = "Heirloom"
 
-    def __init__(self, binary, architecture, threads):
-        command = [binary, "forward", architecture, "--threads", str(threads), "--serve"]
+    def __init__(self, binary, folder, threads):
+        command = [binary, "forward", folder, "--threads", str(threads), "--serve"]
         self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, seconds):
@@ -147,6 +147,16 @@ def export(model, path):
 
     x = torch.randn(2, 3, 224, 224)
     torch.onnx.export(model, x, path, input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "n"}}, dynamo=False, opset_version=17)
+
+
+def save(model, architecture, folder):
+    """The model as timm publishes one: config.json beside model.safetensors."""
+    from safetensors.torch import save_file
+
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, f"{folder}/model.safetensors")
+    config = {key: value for key, value in model.pretrained_cfg.items() if isinstance(value, (str, int, float, list, tuple))}
+    with open(f"{folder}/config.json", "w") as file:
+        json.dump({"architecture": architecture, "num_classes": 1000, "pretrained_cfg": config}, file)
 
 
 def best(peer, seconds):
@@ -172,10 +182,11 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             path = f"{folder}/model.onnx"
             export(model, path)
+            save(model, MODELS[name], folder)
             peers = [Torch(model, arguments.threads), OnnxRuntime(path, arguments.threads), OpenVino(path, arguments.threads)]
             chosen = {peer.name: best(peer, 0.7) for peer in peers}
             runs = {peer.name: peer.prepare(chosen[peer.name]) for peer in peers}
-            ours = Heirloom(arguments.binary, MODELS[name], arguments.threads)
+            ours = Heirloom(arguments.binary, folder, arguments.threads)
             ours.ask(0.5)
             rows = []
             for _ in range(arguments.rounds):

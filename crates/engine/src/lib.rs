@@ -12,7 +12,6 @@ pub mod reference;
 mod shape;
 mod taps;
 mod weights;
-mod window;
 
 pub use cost::{Cost, NodeCost};
 pub use error::EngineError;

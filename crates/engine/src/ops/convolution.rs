@@ -1,16 +1,21 @@
 //! Convolution and the fully connected layer.
 
 use super::{Real, Value, with_channels};
-use crate::window::Window;
-use crate::{Op, Padding, Shape};
+use crate::kernels::Window;
+use crate::{Op, Shape};
 
-/// The sliding window of a convolution.
-pub(crate) fn window(op: &Op) -> Window {
+/// The window of a convolution over `input`; a vector is a map of one pixel.
+pub(crate) fn window(op: &Op, input: Shape) -> Option<Window> {
+    let side = match input {
+        Shape::Map { height, width, .. } => [height, width],
+        Shape::Vector { .. } => [1, 1],
+        Shape::Tokens { .. } => return None,
+    };
     match op {
         Op::Convolution { kernel, stride, padding, dilation, .. } => {
-            Window { kernel: *kernel, stride: *stride, padding: *padding, dilation: *dilation, ceil: false }
+            Window::new(side, *kernel, *stride, *padding, *dilation, false)
         }
-        _ => Window { kernel: [1; 2], stride: [1; 2], padding: Padding::NONE, dilation: [1; 2], ceil: false },
+        _ => None,
     }
 }
 
@@ -21,14 +26,10 @@ pub(super) fn shape(op: &Op, input: Shape, channels: usize, groups: usize) -> Re
             input.channels()
         ));
     }
+    let window = window(op, input).ok_or_else(|| format!("its window does not fit {input}"))?;
     match input {
-        Shape::Map { height, width, .. } => {
-            let placed = window(op)
-                .place([height, width])
-                .ok_or_else(|| format!("its window does not fit a map of {height}x{width} pixels"))?;
-            Ok(Shape::Map { height: placed.output[0], width: placed.output[1], channels })
-        }
-        Shape::Vector { .. } if window(op).kernel == [1; 2] => Ok(with_channels(input, channels)),
+        Shape::Map { .. } => Ok(Shape::Map { height: window.output[0], width: window.output[1], channels }),
+        Shape::Vector { .. } if window.output == [1, 1] => Ok(with_channels(input, channels)),
         _ => Err(format!("a convolution needs a map, found {input}")),
     }
 }
@@ -41,27 +42,23 @@ pub(super) fn forward<T: Real>(
     bias: Option<&[T]>,
     groups: usize,
 ) -> Vec<T> {
-    let window = window(op);
-    let [height, width] = match input.shape {
-        Shape::Map { height, width, .. } => [height, width],
-        _ => [1, 1],
-    };
-    let Some(placed) = window.place([height, width]) else { return Vec::new() };
+    let Some(window) = window(op, input.shape) else { return Vec::new() };
+    let [height, width] = window.input;
     let (inputs, outputs) = (input.shape.channels() / groups, output.channels());
     let [kernel_height, kernel_width] = window.kernel;
     let mut result = Vec::with_capacity(output.len());
-    for y in 0..placed.output[0] {
-        for x in 0..placed.output[1] {
+    for y in 0..window.output[0] {
+        for x in 0..window.output[1] {
             for channel in 0..outputs {
                 let first = channel / (outputs / groups) * inputs;
                 let mut sum = bias.map_or_else(T::zero, |bias| bias[channel]);
                 for ky in 0..kernel_height {
-                    let Some(row) = (y * window.stride[0] + ky * window.dilation[0]).checked_sub(placed.before[0])
+                    let Some(row) = (y * window.stride[0] + ky * window.dilation[0]).checked_sub(window.before[0])
                     else {
                         continue;
                     };
                     for kx in 0..kernel_width {
-                        let column = (x * window.stride[1] + kx * window.dilation[1]).checked_sub(placed.before[1]);
+                        let column = (x * window.stride[1] + kx * window.dilation[1]).checked_sub(window.before[1]);
                         let Some(column) = column.filter(|&column| column < width && row < height) else { continue };
                         let pixel = (row * width + column) * input.shape.channels() + first;
                         for i in 0..inputs {

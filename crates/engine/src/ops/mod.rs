@@ -15,6 +15,9 @@ use crate::{Graph, Node, NodeId, Op, Shape};
 
 pub use real::Real;
 
+pub(crate) use convolution::window as convolution_window;
+pub(crate) use pooling::window as pooling_window;
+
 /// The value of one image at one node.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Value<'a, T> {

@@ -1,18 +1,18 @@
 //! Maximum, mean and global mean over space.
 
 use super::{Real, Value};
-use crate::window::{Placed, Window};
-use crate::{Op, Padding, Shape};
+use crate::kernels::Window;
+use crate::{Op, Shape};
 
-/// The sliding window of a pooling operator.
-pub(crate) fn window(op: &Op) -> Window {
-    let (kernel, stride, padding, ceil) = match op {
+/// The window of a pooling operator over `input`.
+pub(crate) fn window(op: &Op, input: Shape) -> Option<Window> {
+    let Shape::Map { height, width, .. } = input else { return None };
+    match op {
         Op::MaxPool { kernel, stride, padding, ceil } | Op::AveragePool { kernel, stride, padding, ceil, .. } => {
-            (*kernel, *stride, *padding, *ceil)
+            Window::new([height, width], *kernel, *stride, *padding, [1; 2], *ceil)
         }
-        _ => ([1; 2], [1; 2], Padding::NONE, false),
-    };
-    Window { kernel, stride, padding, dilation: [1; 2], ceil }
+        _ => None,
+    }
 }
 
 pub(super) fn shape(op: &Op, input: Shape) -> Result<Shape, String> {
@@ -22,14 +22,12 @@ pub(super) fn shape(op: &Op, input: Shape) -> Result<Shape, String> {
     if matches!(op, Op::GlobalAveragePool) {
         return Ok(Shape::Map { height: 1, width: 1, channels });
     }
-    let window = window(op);
-    let placed = window
-        .place([height, width])
-        .ok_or_else(|| format!("its window does not fit a map of {height}x{width} pixels"))?;
-    if (0..2).any(|axis| placed.before[axis] >= window.kernel[axis]) {
+    let window =
+        window(op, input).ok_or_else(|| format!("its window does not fit a map of {height}x{width} pixels"))?;
+    if (0..2).any(|axis| window.before[axis] >= window.kernel[axis]) {
         return Err("padding as wide as the window".into());
     }
-    Ok(Shape::Map { height: placed.output[0], width: placed.output[1], channels })
+    Ok(Shape::Map { height: window.output[0], width: window.output[1], channels })
 }
 
 pub(super) fn forward<T: Real>(op: &Op, input: Value<'_, T>, output: Shape) -> Vec<T> {
@@ -37,20 +35,18 @@ pub(super) fn forward<T: Real>(op: &Op, input: Value<'_, T>, output: Shape) -> V
     if matches!(op, Op::GlobalAveragePool) {
         return global(input.values, height * width, channels);
     }
-    let window = window(op);
-    let Some(placed) = window.place([height, width]) else { return Vec::new() };
+    let Some(window) = window(op, input.shape) else { return Vec::new() };
     let mut result = Vec::with_capacity(output.len());
-    for y in 0..placed.output[0] {
-        for x in 0..placed.output[1] {
-            let (rows, columns) = (span(&window, &placed, 0, y, height), span(&window, &placed, 1, x, width));
+    for y in 0..window.output[0] {
+        for x in 0..window.output[1] {
+            let (rows, columns) = (span(&window, 0, y, height), span(&window, 1, x, width));
             for channel in 0..channels {
                 let value = |row: usize, column: usize| input.values[(row * width + column) * channels + channel];
                 let all = rows.clone().flat_map(|row| columns.clone().map(move |column| (row, column)));
                 result.push(match op {
                     Op::MaxPool { .. } => largest(all.map(|(row, column)| value(row, column))),
                     _ => {
-                        let divisor =
-                            divisor(op, &window, &placed, [y, x], [height, width], [rows.len(), columns.len()]);
+                        let divisor = divisor(op, &window, [y, x], [height, width], [rows.len(), columns.len()]);
                         all.map(|(row, column)| value(row, column)).sum::<T>() / T::from_f64(divisor as f64)
                     }
                 });
@@ -61,18 +57,18 @@ pub(super) fn forward<T: Real>(op: &Op, input: Value<'_, T>, output: Shape) -> V
 }
 
 /// The real (not padded) pixels under the window at output `at` of one axis.
-fn span(window: &Window, placed: &Placed, axis: usize, at: usize, side: usize) -> std::ops::Range<usize> {
+fn span(window: &Window, axis: usize, at: usize, side: usize) -> std::ops::Range<usize> {
     let start = at * window.stride[axis];
-    let end = (start + window.kernel[axis]).saturating_sub(placed.before[axis]).min(side);
-    start.saturating_sub(placed.before[axis]).min(end)..end
+    let end = (start + window.kernel[axis]).saturating_sub(window.before[axis]).min(side);
+    start.saturating_sub(window.before[axis]).min(end)..end
 }
 
 /// Pixels counted by an average: those under the window, with padding when asked for (never past the padded map).
-fn divisor(op: &Op, window: &Window, placed: &Placed, at: [usize; 2], sides: [usize; 2], real: [usize; 2]) -> usize {
+fn divisor(op: &Op, window: &Window, at: [usize; 2], sides: [usize; 2], real: [usize; 2]) -> usize {
     let Op::AveragePool { count_padding: true, .. } = op else { return (real[0] * real[1]).max(1) };
     let along = |axis: usize| {
         let start = at[axis] * window.stride[axis];
-        let end = (start + window.kernel[axis]).min(sides[axis] + placed.before[axis] + placed.after[axis]);
+        let end = (start + window.kernel[axis]).min(sides[axis] + window.before[axis] + window.after[axis]);
         end - start
     };
     along(0) * along(1)

@@ -1,16 +1,17 @@
 //! The plan: a graph compiled for one input size and one set of taps, ready to run over blocks of images.
 
-mod buffers;
 mod fuse;
 mod memory;
 mod run;
 mod schedule;
+mod stages;
 mod step;
+mod work;
 
-use buffers::Buffer;
 use schedule::Schedule;
 use step::Step;
 
+use crate::kernels::{AlignedBuffer, Scratch};
 use crate::{EngineError, Graph, Isa, Shape, Weights, taps};
 
 /// What to compile for.
@@ -57,8 +58,8 @@ pub struct Plan {
 /// The activations of one running block of images; reused from call to call.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    slots: Vec<Buffer>,
-    scratch: step::Scratch,
+    slots: Vec<AlignedBuffer>,
+    scratch: Scratch,
     taps: Vec<Vec<f32>>,
 }
 
@@ -109,7 +110,6 @@ impl Plan {
     /// Peak bytes of one [`Workspace`] that runs blocks of `images` images through [`Plan::run_each`].
     #[must_use]
     pub fn workspace_bytes(&self, images: usize) -> usize {
-        let scratch = self.steps.iter().map(|step| step.scratch_bytes(images)).max().unwrap_or(0);
-        4 * images * self.slots.iter().sum::<usize>() + scratch
+        4 * images * self.slots.iter().sum::<usize>()
     }
 }

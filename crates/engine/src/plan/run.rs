@@ -35,13 +35,13 @@ impl Plan {
         pixels.check(images, self.input_length)?;
         workspace.slots.resize_with(workspace.slots.len().max(self.slots.len()), Default::default);
         for (slot, &length) in workspace.slots.iter_mut().zip(&self.slots) {
-            slot.values_mut(images * length);
+            slot.grow(images * length);
         }
         for step in &self.steps {
             step.run(self.isa, pixels, images, &mut workspace.slots, &mut workspace.scratch);
             for &(tap, slot) in &step.slotted.taps {
                 let length = images * self.taps[tap].shape.len();
-                sink(tap, workspace.slots[slot].values(length));
+                sink(tap, &workspace.slots[slot][..length]);
             }
         }
         Ok(())

@@ -1,21 +1,20 @@
-//! One step of a plan.
+//! One step of a plan: an anchor's kernel, the stages fused behind it, and the buffers they use.
 
-use super::buffers::Buffer;
 use super::schedule::Slotted;
-use crate::{EngineError, Graph, Isa, Node, Op, Pixels, Shape, Weights, ops};
-
-/// Memory that kernels need while they run.
-#[derive(Debug, Default)]
-pub(crate) struct Scratch {}
+use super::stages::{self, StageData};
+use super::work::{Call, Work};
+use crate::kernels::{AlignedBuffer, Scratch};
+use crate::{EngineError, Graph, Isa, Pixels, Shape, Weights};
 
 /// A group of nodes with everything it needs to run.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub slotted: Slotted,
-    nodes: Vec<Node>,
-    shapes: Vec<Shape>,
-    input_shapes: Vec<Shape>,
-    weights: Weights,
+    work: Work,
+    stages: Vec<StageData>,
+    /// Shapes of the anchor's inputs.
+    inputs: Vec<Shape>,
+    shape: Shape,
 }
 
 impl Step {
@@ -25,75 +24,53 @@ impl Step {
         weights: &Weights,
         shapes: &[Shape],
         slotted: Slotted,
-        _isa: Isa,
+        isa: Isa,
     ) -> Result<Self, EngineError> {
-        let nodes: Vec<Node> = slotted.group.nodes().map(|id| graph.nodes[id].clone()).collect();
-        let node_shapes = slotted.group.nodes().map(|id| shapes[id]).collect();
-        let input_shapes = graph.nodes[slotted.group.anchor].inputs.iter().map(|&id| shapes[id]).collect();
-        let names = nodes.iter().flat_map(|node| {
-            let input = graph.nodes[slotted.group.anchor].inputs.first().map_or(shapes[0], |&id| shapes[id]);
-            ops::parameter_shapes(node, input, shapes[slotted.group.anchor])
-        });
-        let used = Weights {
-            tensors: names.filter_map(|(name, _)| Some((name.clone(), weights.tensors.get(&name)?.clone()))).collect(),
-        };
-        Ok(Self { slotted, nodes, shapes: node_shapes, input_shapes, weights: used })
+        let anchor = slotted.group.anchor;
+        let (node, shape) = (&graph.nodes[anchor], shapes[anchor]);
+        let work = Work::build(isa, weights, node, shapes, shape)
+            .ok_or_else(|| EngineError::Shape { node: node.name.clone(), reason: "its window does not fit".into() })?;
+        let operand = |at: usize| at.checked_sub(1).and_then(|at| slotted.operands[at]);
+        let mut stages = Vec::new();
+        for (at, id) in slotted.group.nodes().enumerate() {
+            stages.extend(stages::of_node(graph, weights, id, operand(at)));
+            stages.extend(slotted.writes.iter().any(|write| write.0 == at).then_some(StageData::Write));
+        }
+        let inputs = node.inputs.iter().map(|&id| shapes[id]).collect();
+        Ok(Self { slotted, work, stages, inputs, shape })
     }
 
     /// Bytes of packed weights.
     pub fn weight_bytes(&self) -> usize {
-        0
-    }
-
-    /// Bytes of scratch memory for blocks of `images` images.
-    pub fn scratch_bytes(&self, _images: usize) -> usize {
-        0
+        self.work.bytes() + self.stages.iter().map(StageData::bytes).sum::<usize>()
     }
 
     /// Runs the step on `images` images.
-    pub fn run(&self, _isa: Isa, pixels: Pixels<'_>, images: usize, slots: &mut [Buffer], _scratch: &mut Scratch) {
-        let length = |shape: &Shape| shape.len();
-        for image in 0..images {
-            let mut value: Vec<f32> = Vec::new();
-            for (at, node) in self.nodes.iter().enumerate() {
-                let mut inputs: Vec<(Shape, Vec<f32>)> = Vec::new();
-                if at == 0 {
-                    for (shape, &slot) in self.input_shapes.iter().zip(&self.slotted.inputs) {
-                        let all = slots[slot].values(images * length(shape));
-                        inputs.push((*shape, all[image * shape.len()..][..shape.len()].to_vec()));
-                    }
-                } else {
-                    inputs.push((self.shapes[at - 1], value.clone()));
-                    if let Some(slot) = self.slotted.operands[at - 1] {
-                        let shape = self.shapes[at];
-                        let all = slots[slot].values(images * shape.len());
-                        inputs.push((shape, all[image * shape.len()..][..shape.len()].to_vec()));
-                    }
-                }
-                let input_values: Vec<_> =
-                    inputs.iter().map(|(shape, values)| ops::Value { shape: *shape, values }).collect();
-                let shape = self.shapes[at];
-                value = match (&node.op, pixels) {
-                    (Op::Input { .. }, _) | (Op::Normalize { .. }, Pixels::Normalized(_)) => {
-                        pixels.image(image, shape.len())
-                    }
-                    (Op::Normalize { .. }, _) => {
-                        let raw: Vec<f32> = pixels.image(image, shape.len());
-                        ops::forward(node, &[ops::Value { shape, values: &raw }], shape, &|_| &[])
-                    }
-                    _ => ops::forward(node, &input_values, shape, &|name| &self.weights.tensors[name].values),
-                };
-                let last = at + 1 == self.nodes.len();
-                let slot = if last {
-                    Some(self.slotted.output)
-                } else {
-                    self.slotted.writes.iter().find(|write| write.0 == at).map(|write| write.1)
-                };
-                if let Some(slot) = slot {
-                    let all = slots[slot].values_mut(images * shape.len());
-                    all[image * shape.len()..][..shape.len()].copy_from_slice(&value);
-                }
-            }
+    pub fn run(&self, isa: Isa, pixels: Pixels<'_>, images: usize, slots: &mut [AlignedBuffer], scratch: &mut Scratch) {
+        let mut output = std::mem::take(&mut slots[self.slotted.output]);
+        let mut writes: Vec<_> = self.slotted.writes.iter().map(|write| std::mem::take(&mut slots[write.1])).collect();
+        let inputs: Vec<(&[f32], Shape)> = self
+            .slotted
+            .inputs
+            .iter()
+            .zip(&self.inputs)
+            .map(|(&slot, &shape)| (slots[slot].get(..images * shape.len()).unwrap_or_default(), shape))
+            .collect();
+        let rows = images * self.shape.positions();
+        let call = Call {
+            isa,
+            images,
+            pixels,
+            inputs: &inputs,
+            in_place: self.slotted.inputs.first() == Some(&self.slotted.output),
+            shape: self.shape,
+            stages: stages::bind(&self.stages, rows, self.shape.channels(), slots, &mut writes),
+            scratch,
+        };
+        self.work.run(call, &mut output[..images * self.shape.len()]);
+        slots[self.slotted.output] = output;
+        for (write, buffer) in self.slotted.writes.iter().zip(writes) {
+            slots[write.1] = buffer;
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Every operator against PyTorch's stored answers: the reference in double precision and the plan on every instruction set.
-#![allow(clippy::expect_used, clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stdout)]
 
 mod cases;
 mod determinism;

@@ -1,0 +1,86 @@
+//! Images per second of a frozen pass to the logits, with the FMA rate measured right after it.
+//!
+//! Every thread runs blocks of images through the same plan, as extraction does. With `--serve` each line read from standard
+//! input is a number of seconds to measure for, answered by one line of JSON, so that another program can take turns.
+
+use std::io::BufRead;
+use std::time::{Duration, Instant};
+
+use heirloom_engine::{Isa, Pixels, Plan, PlanOptions, Workspace};
+
+/// What was asked for on the command line.
+struct Request {
+    path: String,
+    threads: usize,
+    block: usize,
+    serve: bool,
+}
+
+fn parse(arguments: &[String]) -> Result<Request, String> {
+    let value = |name: &str, default: usize| match arguments.iter().position(|argument| argument == name) {
+        None => Ok(default),
+        Some(at) => arguments
+            .get(at + 1)
+            .and_then(|text| text.parse().ok())
+            .filter(|&number| number > 0)
+            .ok_or_else(|| format!("{name} takes a positive number")),
+    };
+    let path = arguments.first().filter(|path| !path.starts_with("--")).cloned();
+    Ok(Request {
+        path: path.ok_or("usage: forward WEIGHTS [--threads N] [--block N] [--serve]")?,
+        threads: value("--threads", 2)?,
+        block: value("--block", 4)?,
+        serve: arguments.iter().any(|argument| argument == "--serve"),
+    })
+}
+
+/// Runs the benchmark.
+pub fn run(arguments: &[String]) -> Result<(), String> {
+    let request = parse(arguments)?;
+    let backbone = heirloom_zoo::open(&request.path).map_err(|error| error.to_string())?;
+    let taps = vec![backbone.logits.clone().unwrap_or_else(|| backbone.features.clone())];
+    let input_size = backbone.preprocess.input_size;
+    let options = PlanOptions { input_size, taps: taps.clone(), isa: Isa::detect() };
+    let plan = Plan::compile(&backbone.graph, &backbone.weights, &options).map_err(|error| error.to_string())?;
+    let cost = backbone.graph.cost(input_size, &taps).map_err(|error| error.to_string())?;
+    let pixels = vec![128u8; request.block * input_size[0] * input_size[1] * 3];
+    let measure = |seconds: f64| {
+        let rate = throughput(&plan, &pixels, &request, Duration::from_secs_f64(seconds));
+        let peak = crate::peak::rate(request.threads, Duration::from_millis(100));
+        let fraction = rate * cost.flops as f64 / peak;
+        serde_json::json!({"images_per_second": rate, "fma_gflops": peak / 1e9, "fraction_of_fma_rate": fraction})
+    };
+    if !request.serve {
+        crate::print(&measure(3.0).to_string());
+        return Ok(());
+    }
+    for line in std::io::stdin().lock().lines() {
+        let seconds = line.map_err(|error| error.to_string())?.trim().parse().map_err(|_| "expected seconds")?;
+        crate::print(&measure(seconds).to_string());
+    }
+    Ok(())
+}
+
+/// Images per second over all threads.
+fn throughput(plan: &Plan, pixels: &[u8], request: &Request, length: Duration) -> f64 {
+    let one = || {
+        let mut workspace = Workspace::default();
+        let mut images = 0;
+        let mut run = || plan.run_each(Pixels::Bytes(pixels), request.block, &mut workspace, |_, _| {});
+        if run().is_err() {
+            return 0.0;
+        }
+        let start = Instant::now();
+        while start.elapsed() < length {
+            if run().is_err() {
+                return 0.0;
+            }
+            images += request.block;
+        }
+        images as f64 / start.elapsed().as_secs_f64()
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..request.threads).map(|_| scope.spawn(one)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or(0.0)).sum()
+    })
+}
