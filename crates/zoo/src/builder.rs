@@ -62,8 +62,11 @@ pub(crate) struct Builder {
 
 /// A finished graph with the names that matter.
 #[derive(Debug, Clone)]
-pub(crate) struct Network {
+#[non_exhaustive]
+pub struct Network {
+    /// The graph; `pre_logits` and, with a classifier, `logits` are found in it.
     pub graph: Graph,
+    /// Default taps in depth order.
     pub taps: Vec<String>,
     /// Key of the weight whose first axis is the number of logits.
     pub classifier: Option<String>,

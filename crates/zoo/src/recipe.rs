@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use heirloom_data::Preprocess;
+
+use crate::architectures;
+use crate::error::ZooError;
 use serde::{Deserialize, Serialize};
 
 /// Where the batch norms of a checkpoint are.
@@ -60,4 +63,28 @@ pub struct Recipe {
     pub source: Option<String>,
     /// What was assumed for want of a description; for the user to read.
     pub notes: Vec<String>,
+}
+
+impl Recipe {
+    /// An architecture with its usual preprocessing and nothing else said.
+    ///
+    /// # Errors
+    /// An unknown architecture.
+    pub fn usual(name: &str, architecture: &str) -> Result<Self, ZooError> {
+        let architecture = architectures::find(architecture)?;
+        Ok(Self {
+            name: name.to_owned(),
+            architecture: architecture.name.to_owned(),
+            classes: None,
+            class_names: Vec::new(),
+            norm: None,
+            prefix: None,
+            rename: BTreeMap::new(),
+            options: Options::default(),
+            preprocess: architecture.usual.preprocess(),
+            licence: None,
+            source: None,
+            notes: Vec::new(),
+        })
+    }
 }

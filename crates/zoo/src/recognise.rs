@@ -6,7 +6,7 @@ use crate::architectures::{ARCHITECTURES, Architecture};
 use crate::error::ZooError;
 use crate::fitting::fit;
 use crate::readers::TensorFile;
-use crate::recipe::{Options, Recipe};
+use crate::recipe::Recipe;
 use crate::sidecar::Sidecar;
 
 /// Weights with at most this share of wrong tensors are taken for a damaged copy of the nearest architecture.
@@ -20,7 +20,7 @@ pub(crate) fn recognise(name: &str, file: &TensorFile) -> Result<Recipe, ZooErro
     let mut fits = Vec::new();
     let mut nearest: Option<(&Architecture, f64, crate::Problems)> = None;
     for architecture in ARCHITECTURES {
-        let recipe = usual(name, architecture);
+        let recipe = Recipe::usual(name, architecture.name)?;
         let Ok(found) = fit(architecture, &recipe, file.entries()) else { continue };
         let share = found.problems.0.len() as f64 / found.network.graph.parameters.len() as f64;
         if found.problems.0.is_empty() {
@@ -43,23 +43,6 @@ pub(crate) fn recognise(name: &str, file: &TensorFile) -> Result<Recipe, ZooErro
     }
 }
 
-fn usual(name: &str, architecture: &Architecture) -> Recipe {
-    Recipe {
-        name: name.to_owned(),
-        architecture: architecture.name.to_owned(),
-        classes: None,
-        class_names: Vec::new(),
-        norm: None,
-        prefix: None,
-        rename: Default::default(),
-        options: Options::default(),
-        preprocess: architecture.usual.preprocess(),
-        licence: None,
-        source: None,
-        notes: Vec::new(),
-    }
-}
-
 fn noted(mut recipe: Recipe, path: &Path) -> Recipe {
     let p = &recipe.preprocess;
     recipe.notes.push(format!(
@@ -77,10 +60,10 @@ fn noted(mut recipe: Recipe, path: &Path) -> Recipe {
 }
 
 fn unrecognised(name: &str, path: &Path, fits: Vec<String>, example: Option<&Architecture>) -> ZooError {
-    let example = example.map(|architecture| {
-        let mut sidecar = Sidecar::from_recipe(&usual(name, architecture));
+    let example = example.and_then(|architecture| {
+        let mut sidecar = Sidecar::from_recipe(&Recipe::usual(name, architecture.name).ok()?);
         sidecar.name = None;
-        serde_json::to_string_pretty(&sidecar).unwrap_or_default()
+        serde_json::to_string_pretty(&sidecar).ok()
     });
     ZooError::Unrecognised {
         path: path.to_owned(),

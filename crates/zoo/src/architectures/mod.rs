@@ -13,9 +13,14 @@ mod vit;
 
 use heirloom_data::{Interpolation, Preprocess, Resize};
 
-use crate::builder::{Builder, Network, Variant, Wire};
+use std::path::PathBuf;
+
+use crate::builder::{Builder, Variant, Wire};
 use crate::error::ZooError;
 use crate::keys::{Keys, Layout};
+use crate::recipe::{Norm, Recipe};
+
+pub use crate::builder::Network;
 
 /// Epsilon of PyTorch's batch norm.
 const TORCH_EPSILON: f64 = 1e-5;
@@ -64,10 +69,7 @@ impl Usual {
 }
 
 impl Architecture {
-    /// Builds the graph.
-    ///
-    /// # Errors
-    /// An option or input size that the architecture cannot take.
+    /// Builds the graph, or says which option or input size does not fit.
     pub fn build(&self, keys: Keys, variant: Variant, preprocess: &Preprocess) -> Result<Network, String> {
         let (mut builder, input) = Builder::new(keys, variant, preprocess.mean, preprocess.std);
         (self.build)(&mut builder, input)?;
@@ -79,6 +81,44 @@ impl Architecture {
 #[must_use]
 pub fn names() -> Vec<&'static str> {
     ARCHITECTURES.iter().map(|architecture| architecture.name).collect()
+}
+
+/// Builds the graph that `recipe` describes without a weight file: under `layout`'s key names, batch norms separate and 1000 classes
+/// unless the recipe says otherwise.
+///
+/// ```
+/// use heirloom_zoo::{Layout, Recipe, architectures};
+///
+/// let network = architectures::build(&Recipe::usual("mine", "resnet18")?, Layout::Torchvision)?;
+/// assert_eq!(network.graph.parameters["fc.weight"], [1000, 512]);
+/// assert!(network.graph.find("layer4.1.conv2").is_some());
+/// # Ok::<(), heirloom_zoo::ZooError>(())
+/// ```
+///
+/// # Errors
+/// An unknown architecture, or options it cannot take.
+pub fn build(recipe: &Recipe, layout: Layout) -> Result<Network, ZooError> {
+    let keys = Keys { layout, prefix: recipe.prefix.clone().unwrap_or_default(), rename: recipe.rename.clone() };
+    let variant = Variant {
+        norm: recipe.norm.unwrap_or(Norm::Separate),
+        classes: recipe.classes.unwrap_or(1000),
+        input_size: recipe.preprocess.input_size,
+        options: recipe.options.clone(),
+    };
+    let architecture = find(&recipe.architecture)?;
+    let wrong = |reason| ZooError::Description { path: PathBuf::from(&recipe.name), reason };
+    if !architecture.layouts.contains(&layout) {
+        return Err(wrong(format!("{} has no {layout:?} key names", architecture.name)));
+    }
+    architecture.build(keys, variant, &recipe.preprocess).map_err(wrong)
+}
+
+/// Key layouts that an architecture is known under.
+///
+/// # Errors
+/// An unknown architecture.
+pub fn layouts(name: &str) -> Result<&'static [Layout], ZooError> {
+    Ok(find(name)?.layouts)
 }
 
 /// Finds an architecture by name or alias.
