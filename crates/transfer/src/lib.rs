@@ -1,6 +1,7 @@
 //! Features and their store, heads, model selection and the artifact.
 
 mod features;
+pub mod heads;
 mod pooling;
 pub mod store;
 

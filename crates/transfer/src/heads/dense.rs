@@ -1,0 +1,180 @@
+//! Dense single-precision matrices and the few products the heads need. Every product is cut into pieces of a fixed size
+//! that depend on the shape alone, each computed on one thread, so the bits do not depend on the number of threads.
+
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
+
+/// Rows in one piece of a product `X W`.
+const ROW_PIECE: usize = 1024;
+/// Columns in one piece of a product `X^T R`.
+const COLUMN_PIECE: usize = 512;
+
+/// A row-major matrix `[rows, columns]`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Matrix {
+    pub rows: usize,
+    pub columns: usize,
+    pub values: Vec<f32>,
+}
+
+impl Matrix {
+    pub fn zeros(rows: usize, columns: usize) -> Self {
+        Self { rows, columns, values: vec![0.0; rows * columns] }
+    }
+
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.columns..(row + 1) * self.columns]
+    }
+
+    pub fn view(&self) -> MatRef<'_, f32> {
+        MatRef::from_row_major_slice(&self.values, self.rows, self.columns)
+    }
+
+    /// The rows named by `picks`, in that order.
+    pub fn select_rows(&self, picks: &[usize]) -> Self {
+        let values = picks.iter().flat_map(|&row| self.row(row).iter().copied()).collect();
+        Self { rows: picks.len(), columns: self.columns, values }
+    }
+
+    /// `self * weights`, with `weights` and the result row-major `[columns, classes]` and `[rows, classes]`.
+    pub fn times(&self, weights: &[f64], classes: usize) -> Vec<f64> {
+        let weights: Vec<f32> = weights.iter().map(|&value| value as f32).collect();
+        let weights = MatRef::from_row_major_slice(&weights, self.columns, classes);
+        let mut out = vec![0.0_f32; self.rows * classes];
+        if self.columns == 0 || classes == 0 {
+            return vec![0.0; self.rows * classes];
+        }
+        out.par_chunks_mut(ROW_PIECE * classes).enumerate().for_each(|(piece, out)| {
+            let rows = out.len() / classes;
+            let left = self.view().subrows(piece * ROW_PIECE, rows);
+            let out = MatMut::from_row_major_slice_mut(out, rows, classes);
+            faer::linalg::matmul::matmul(out, Accum::Replace, left, weights, 1.0, Par::Seq);
+        });
+        out.into_iter().map(f64::from).collect()
+    }
+
+    /// `self^T * residuals`, with `residuals` and the result row-major `[rows, classes]` and `[columns, classes]`.
+    pub fn transposed_times(&self, residuals: &[f64], classes: usize) -> Vec<f64> {
+        let residuals: Vec<f32> = residuals.iter().map(|&value| value as f32).collect();
+        let mut out = vec![0.0_f32; self.columns * classes];
+        transposed_times(self.view(), &residuals, classes, &mut out);
+        out.into_iter().map(f64::from).collect()
+    }
+
+    /// The Gram matrix of the rows, `self * self^T`, both triangles filled.
+    pub fn gram(&self) -> Self {
+        let mut gram = Self::zeros(self.rows, self.rows);
+        add_gram(self, &mut gram);
+        mirror(&mut gram);
+        gram
+    }
+}
+
+/// `matrix^T * residuals` into `out`, row-major `[columns, classes]`.
+pub(crate) fn transposed_times(matrix: MatRef<'_, f32>, residuals: &[f32], classes: usize, out: &mut [f32]) {
+    if classes == 0 || matrix.ncols() == 0 {
+        return;
+    }
+    let residuals = MatRef::from_row_major_slice(residuals, matrix.nrows(), classes);
+    out.par_chunks_mut(COLUMN_PIECE * classes).enumerate().for_each(|(piece, out)| {
+        let columns = out.len() / classes;
+        let left = matrix.subcols(piece * COLUMN_PIECE, columns).transpose();
+        let out = MatMut::from_row_major_slice_mut(out, columns, classes);
+        faer::linalg::matmul::matmul(out, Accum::Replace, left, residuals, 1.0, Par::Seq);
+    });
+}
+
+/// Adds `matrix * matrix^T` to the lower triangle of `gram`, on the calling thread.
+pub(crate) fn add_gram(matrix: &Matrix, gram: &mut Matrix) {
+    let rows = gram.rows;
+    let out = MatMut::from_row_major_slice_mut(&mut gram.values, rows, rows);
+    triangular::matmul(
+        out,
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        matrix.view(),
+        BlockStructure::Rectangular,
+        matrix.view().transpose(),
+        BlockStructure::Rectangular,
+        1.0,
+        Par::Seq,
+    );
+}
+
+/// Copies the lower triangle of a square matrix over the upper one.
+pub(crate) fn mirror(gram: &mut Matrix) {
+    let size = gram.rows;
+    for row in 0..size {
+        for column in 0..row {
+            gram.values[column * size + row] = gram.values[row * size + column];
+        }
+    }
+}
+
+/// Takes each column's mean away and divides by the root mean square row norm; returns the means and that norm.
+///
+/// The norm is 1 where all rows are equal. An unpenalised bias absorbs the means, so no optimum changes; the division
+/// makes a penalty a pure number.
+pub(crate) fn standardise_rows(matrix: &mut Matrix) -> (Vec<f64>, f64) {
+    let (rows, columns) = (matrix.rows, matrix.columns);
+    let mut means = vec![0.0_f64; columns];
+    for row in 0..rows {
+        for (mean, &value) in means.iter_mut().zip(matrix.row(row)) {
+            *mean += f64::from(value);
+        }
+    }
+    means.iter_mut().for_each(|mean| *mean /= rows as f64);
+    let mut squares = 0.0_f64;
+    for row in matrix.values.chunks_mut(columns.max(1)) {
+        for (value, mean) in row.iter_mut().zip(&means) {
+            let centred = f64::from(*value) - mean;
+            squares += centred * centred;
+            *value = centred as f32;
+        }
+    }
+    let norm = if squares > 0.0 { (squares / rows as f64).sqrt() } else { 1.0 };
+    matrix.values.iter_mut().for_each(|value| *value = (f64::from(*value) / norm) as f32);
+    (means, norm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(rows: usize, columns: usize) -> Matrix {
+        let values = (0..rows * columns).map(|i| ((i * 37 % 101) as f32 - 50.0) / 17.0).collect();
+        Matrix { rows, columns, values }
+    }
+
+    #[test]
+    fn products_match_plain_loops() {
+        let x = sample(1030, 7);
+        let weights: Vec<f64> = (0..7 * 3).map(|i| f64::from(i) / 5.0 - 2.0).collect();
+        let images = x.times(&weights, 3);
+        let back = x.transposed_times(&images, 3);
+        let gram = x.gram();
+        for (row, class) in [(0, 0), (1023, 1), (1029, 2)] {
+            let expected: f64 = (0..7).map(|j| f64::from(x.row(row)[j]) * weights[j * 3 + class]).sum();
+            assert!((images[row * 3 + class] - expected).abs() < 1e-4, "{row} {class}");
+        }
+        for (column, class) in [(0, 0), (6, 2)] {
+            let expected: f64 = (0..1030).map(|n| f64::from(x.row(n)[column]) * images[n * 3 + class]).sum();
+            assert!((back[column * 3 + class] - expected).abs() < 1e-5 * expected.abs().max(1e4), "{column} {class}");
+        }
+        let expected: f64 = (0..7).map(|j| f64::from(x.row(5)[j]) * f64::from(x.row(900)[j])).sum();
+        assert!((f64::from(gram.values[5 * 1030 + 900]) - expected).abs() < 1e-4);
+    }
+
+    #[test]
+    fn standardised_rows_have_zero_mean_and_unit_mean_square_norm() {
+        let mut x = sample(40, 5);
+        let (means, norm) = standardise_rows(&mut x);
+        assert_eq!(means.len(), 5);
+        assert!(norm > 0.0);
+        let square: f64 = x.values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>() / 40.0;
+        assert!((square - 1.0).abs() < 1e-5);
+        let mut equal = Matrix { rows: 3, columns: 2, values: vec![2.0, 5.0, 2.0, 5.0, 2.0, 5.0] };
+        assert_eq!(standardise_rows(&mut equal), (vec![2.0, 5.0], 1.0));
+    }
+}

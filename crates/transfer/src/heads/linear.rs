@@ -1,0 +1,136 @@
+//! Multinomial logistic regression on the penultimate features: L-BFGS along a path of penalties, the penalty chosen by
+//! cross-validation.
+//!
+//! The objective, on normalised features `x_i` of `n` rows, with a free bias:
+//!
+//! ```text
+//! (1/n) sum_i -log softmax(x_i W + b)[y_i] + (lambda/2) ||W||^2,      lambda = penalty * m
+//! ```
+//!
+//! `m` is the mean square norm of the centred training rows, so `penalty` is a pure number. In scikit-learn's convention
+//! (`C sum_i loss_i + 1/2 ||W||^2`) this is `C = 1 / (n lambda)`. For two classes scikit-learn keeps one weight vector, the
+//! difference of the two here; the same optimum has `C = 2 / (n lambda)` there.
+
+use rayon::prelude::*;
+
+use super::affine::{Affine, logistic_path};
+use super::choice::{Choice, Setting, choose, settings};
+use super::dense::Matrix;
+use super::input::{Input, gather_raw, normalise};
+use super::normalization::{Normalization, Normalizer};
+use super::training::Checked;
+use super::{Fitted, Head, HeadError, Method, Rule, Training};
+
+/// Objective tolerance while candidates are compared, in nats per row.
+const COMPARE_TOLERANCE: f64 = 1e-6;
+/// Objective tolerance of the final fit, in nats per row.
+const FINAL_TOLERANCE: f64 = 1e-10;
+
+/// Settings of `linear`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinearSettings {
+    /// Relative penalties to choose from.
+    pub penalties: Vec<f64>,
+    /// Scaling of the features.
+    pub normalization: Normalization,
+}
+
+impl Default for LinearSettings {
+    fn default() -> Self {
+        Self { penalties: half_decades(0, -12), normalization: Normalization::UnitVector }
+    }
+}
+
+/// `10^(first/2), 10^((first-1)/2), ..., 10^(last/2)`.
+pub(crate) fn half_decades(first: i32, last: i32) -> Vec<f64> {
+    (last..=first).rev().map(|half| 10.0_f64.powf(f64::from(half) / 2.0)).collect()
+}
+
+/// Positive finite penalties, strong to weak, without repeats.
+pub(crate) fn sorted_penalties(penalties: &[f64]) -> Result<Vec<f64>, HeadError> {
+    let mut sorted = penalties.to_vec();
+    if sorted.is_empty() || sorted.iter().any(|&penalty| !(penalty > 0.0 && penalty.is_finite())) {
+        let value = format!("{penalties:?}");
+        return Err(HeadError::Setting {
+            setting: "penalties",
+            value,
+            range: "one or more positive numbers are needed",
+        });
+    }
+    sorted.sort_by(|left, right| right.total_cmp(left));
+    sorted.dedup();
+    Ok(sorted)
+}
+
+/// Fits `linear` with the penalty chosen by cross-validation.
+pub(crate) fn fit(
+    training: &Training<'_>,
+    checked: &Checked,
+    inputs: Vec<Input>,
+    settings_of: &LinearSettings,
+) -> Result<Fitted, HeadError> {
+    checked.needs_folds()?;
+    let penalties = sorted_penalties(&settings_of.penalties)?;
+    let raw = gather_raw(training.features, &inputs, &checked.rows)?;
+    let candidates = out_of_fold(checked, &raw, &inputs, &penalties, settings_of.normalization)?;
+    let named = penalties.iter().map(|&penalty| settings([("penalty", Setting::Number(penalty))]));
+    let choice = choose(checked, named.zip(candidates).collect());
+    let path = &penalties[..=choice.chosen];
+    let (rows, normalizer) = normalised(&raw, &inputs, settings_of.normalization);
+    let rule = logistic_path(rows, &checked.labels, checked.classes, path, FINAL_TOLERANCE)?;
+    let rule = rule.into_iter().next_back().ok_or(HeadError::NoRows)?;
+    finish(checked, inputs, normalizer, rule, choice)
+}
+
+fn finish(
+    checked: &Checked,
+    inputs: Vec<Input>,
+    normalizer: Normalizer,
+    rule: Affine,
+    choice: Choice,
+) -> Result<Fitted, HeadError> {
+    let head = Head::new(Method::Linear, checked.classes, inputs, normalizer, Rule::Affine(rule));
+    Ok(Fitted::calibrated(head, choice, &checked.labels))
+}
+
+fn normalised(raw: &Matrix, inputs: &[Input], kind: Normalization) -> (Matrix, Normalizer) {
+    let normalizer = Normalizer::learn(kind, &raw.values, raw.columns);
+    let mut rows = raw.clone();
+    normalise(&mut rows, inputs, &normalizer);
+    (rows, normalizer)
+}
+
+/// Logits `[rows, classes]` for each penalty, each row predicted by the model of the folds it is not in.
+fn out_of_fold(
+    checked: &Checked,
+    raw: &Matrix,
+    inputs: &[Input],
+    penalties: &[f64],
+    kind: Normalization,
+) -> Result<Vec<Vec<f32>>, HeadError> {
+    let one_fold = |fold: usize| -> Result<(Vec<usize>, Vec<Vec<f32>>), HeadError> {
+        let (kept, held) = checked.split(fold);
+        let (rows, normalizer) = normalised(&raw.select_rows(&kept), inputs, kind);
+        let labels: Vec<usize> = kept.iter().map(|&position| checked.labels[position]).collect();
+        let path = logistic_path(rows, &labels, checked.classes, penalties, COMPARE_TOLERANCE)?;
+        let mut rows = raw.select_rows(&held);
+        normalise(&mut rows, inputs, &normalizer);
+        Ok((held, path.iter().map(|rule| rule.logits(&rows)).collect()))
+    };
+    let folds: Vec<_> = (0..checked.fold_count).into_par_iter().map(one_fold).collect::<Result<_, _>>()?;
+    Ok(assemble(checked, penalties.len(), &folds))
+}
+
+/// Puts each fold's logits into the order of the training rows, one matrix per candidate.
+pub(crate) fn assemble(checked: &Checked, candidates: usize, folds: &[(Vec<usize>, Vec<Vec<f32>>)]) -> Vec<Vec<f32>> {
+    let classes = checked.classes;
+    let mut out = vec![vec![0.0; checked.rows.len() * classes]; candidates];
+    for (held, by_candidate) in folds {
+        for (out, logits) in out.iter_mut().zip(by_candidate) {
+            for (&position, row) in held.iter().zip(logits.chunks(classes)) {
+                out[position * classes..(position + 1) * classes].copy_from_slice(row);
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,123 @@
+//! The names of the frozen methods and the features each of them reads.
+
+use serde::{Deserialize, Serialize};
+
+use super::HeadError;
+use crate::{ClassTokenMode, Pooling};
+
+/// A way to fit a head on frozen features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Nearest class mean.
+    Ncm,
+    /// Ridge regression on one-hot labels.
+    Ridge,
+    /// k nearest neighbours.
+    Knn,
+    /// Multinomial logistic regression.
+    Linear,
+    /// Head2Toe: features of all taps, chosen by a group lasso, then a logistic head.
+    #[serde(rename = "head2toe")]
+    Head2Toe,
+}
+
+impl Method {
+    /// Every method, the cheapest to apply first; this is the order in which ties are broken.
+    pub const ALL: [Self; 5] = [Self::Ncm, Self::Ridge, Self::Linear, Self::Knn, Self::Head2Toe];
+
+    /// Name on the command line and in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ncm => "ncm",
+            Self::Ridge => "ridge",
+            Self::Knn => "knn",
+            Self::Linear => "linear",
+            Self::Head2Toe => "head2toe",
+        }
+    }
+
+    /// One line for help and tables.
+    #[must_use]
+    pub const fn summary(self) -> &'static str {
+        match self {
+            Self::Ncm => "nearest class mean, Euclidean or cosine",
+            Self::Ridge => "ridge regression on one-hot labels, exact leave-one-out",
+            Self::Knn => "k nearest neighbours by cosine",
+            Self::Linear => "multinomial logistic regression on the penultimate features",
+            Self::Head2Toe => "logistic regression on features selected from all taps",
+        }
+    }
+
+    /// Position in [`Method::ALL`]: smaller is cheaper to apply.
+    #[must_use]
+    pub const fn cost_rank(self) -> usize {
+        match self {
+            Self::Ncm => 0,
+            Self::Ridge => 1,
+            Self::Linear => 2,
+            Self::Knn => 3,
+            Self::Head2Toe => 4,
+        }
+    }
+
+    /// Whether the method reads all taps rather than the penultimate features alone.
+    #[must_use]
+    pub const fn reads_all_taps(self) -> bool {
+        matches!(self, Self::Head2Toe)
+    }
+}
+
+impl std::fmt::Display for Method {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Method {
+    type Err = HeadError;
+
+    fn from_str(name: &str) -> Result<Self, HeadError> {
+        Self::ALL.into_iter().find(|method| method.name() == name).ok_or_else(|| HeadError::UnknownMethod {
+            name: name.to_string(),
+            known: Self::ALL.map(Self::name).join(", "),
+        })
+    }
+}
+
+/// The (tap, pooling) pairs whose features `method` reads.
+///
+/// `penultimate` is the backbone's last vector, read whole or averaged over positions; `taps` and `targets` (pooling
+/// targets) are for the methods that read all taps.
+///
+/// ```
+/// use heirloom_transfer::heads::{Method, recipe};
+/// let taps = ["layer1".to_string(), "pre_logits".to_string()];
+/// assert_eq!(recipe(Method::Linear, "pre_logits", &taps, &[1, 512]).len(), 1);
+/// assert_eq!(recipe(Method::Head2Toe, "pre_logits", &taps, &[1, 512]).len(), 4);
+/// ```
+#[must_use]
+pub fn recipe(method: Method, penultimate: &str, taps: &[String], targets: &[usize]) -> Vec<(String, Pooling)> {
+    let pooling = |target| Pooling { target, class_token: ClassTokenMode::Normal };
+    if !method.reads_all_taps() {
+        return vec![(penultimate.to_string(), pooling(1))];
+    }
+    targets.iter().flat_map(|&target| taps.iter().map(move |tap| (tap.clone(), pooling(target)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_and_unknown_ones_are_listed() {
+        for (rank, method) in Method::ALL.into_iter().enumerate() {
+            assert_eq!(method.name().parse::<Method>(), Ok(method));
+            assert_eq!(method.cost_rank(), rank);
+            assert_eq!(serde_json::to_string(&method).unwrap(), format!("\"{method}\""));
+        }
+        let message = "svm".parse::<Method>().unwrap_err().to_string();
+        assert!(message.contains("`svm`") && message.contains("head2toe"), "{message}");
+    }
+}

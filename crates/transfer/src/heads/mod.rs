@@ -1,0 +1,107 @@
+//! Heads: what maps frozen features to classes. One file per method; all of them are fitted through [`fit`], choose their
+//! settings on the training rows alone, and end in one [`Head`] that predicts, is stored and is read back in the same way.
+
+mod affine;
+mod choice;
+mod dense;
+mod eigen;
+mod error;
+mod head;
+mod input;
+mod knn;
+mod linear;
+mod logistic;
+mod method;
+mod ncm;
+mod normalization;
+mod ridge;
+mod softmax;
+mod stored;
+mod temperature;
+mod training;
+
+pub use choice::{Candidate, Choice, Setting};
+pub use error::HeadError;
+pub use head::{Head, probabilities};
+pub use input::Input;
+pub use knn::{KnnSettings, Weighting};
+pub use linear::LinearSettings;
+pub use method::{Method, recipe};
+pub use ncm::{Metric, NcmSettings};
+pub use normalization::Normalization;
+pub use ridge::RidgeSettings;
+pub use stored::{StoredHead, StoredTensor};
+pub use temperature::{Temperature, fit_temperature};
+pub use training::Training;
+
+pub(crate) use head::Rule;
+pub(crate) use input::missing_block;
+
+/// Settings of every method; each reads its own part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The tap read by the methods that read one; needed only where the features hold more than one block.
+    pub penultimate: String,
+    /// Settings of `linear`.
+    pub linear: LinearSettings,
+    /// Settings of `ridge`.
+    pub ridge: RidgeSettings,
+    /// Settings of `ncm`.
+    pub ncm: NcmSettings,
+    /// Settings of `knn`.
+    pub knn: KnnSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            penultimate: "pre_logits".to_string(),
+            linear: LinearSettings::default(),
+            ridge: RidgeSettings::default(),
+            ncm: NcmSettings::default(),
+            knn: KnnSettings::default(),
+        }
+    }
+}
+
+/// A head and how its settings were chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fitted {
+    /// The head, fitted on all training rows with the settings chosen.
+    pub head: Head,
+    /// The settings, the table they were chosen from, and the out-of-fold logits.
+    pub choice: Choice,
+}
+
+impl Fitted {
+    /// Gives the head the temperature that calibrates the out-of-fold logits.
+    pub(crate) fn calibrated(mut head: Head, choice: Choice, labels: &[usize]) -> Self {
+        head.temperature = fit_temperature(&choice.out_of_fold, head.classes, labels).value;
+        Self { head, choice }
+    }
+
+    /// Calibrated out-of-fold probabilities `[training rows, classes]`, in the order of `choice.rows`.
+    #[must_use]
+    pub fn out_of_fold_probabilities(&self) -> Vec<f32> {
+        probabilities(&self.choice.out_of_fold, self.head.classes, self.head.temperature)
+    }
+}
+
+/// Fits a head on the training rows and nothing else: settings, normalisation, selection and temperature all come from them.
+///
+/// # Errors
+/// Input that cannot be fitted ([`HeadError`] names the row, tap or setting): values that are not finite, a label past the
+/// number of classes, one class only, a single fold.
+pub fn fit(method: Method, training: &Training<'_>, settings: &Settings) -> Result<Fitted, HeadError> {
+    let checked = training.check()?;
+    let inputs = || training.penultimate(&settings.penultimate);
+    match method {
+        Method::Linear => linear::fit(training, &checked, inputs()?, &settings.linear),
+        Method::Ridge => ridge::fit(training, &checked, inputs()?, &settings.ridge),
+        Method::Ncm => ncm::fit(training, &checked, inputs()?, &settings.ncm),
+        Method::Knn => knn::fit(training, &checked, inputs()?, &settings.knn),
+        Method::Head2Toe => {
+            Err(HeadError::UnknownMethod { name: method.to_string(), known: "ncm, ridge, linear, knn".to_string() })
+        }
+    }
+}
