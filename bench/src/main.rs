@@ -1,2 +1,16 @@
-//! The heirloom command.
-fn main() {}
+//! Speed of the engine and of decoding, one subcommand a measurement; each prints one JSON object on stdout.
+
+// A benchmark's output is what it prints.
+#![allow(clippy::print_stdout)]
+
+mod decode;
+
+use std::error::Error;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some("decode") => decode::run(&arguments[1..]),
+        _ => Err("usage: heirloom-bench decode ...".into()),
+    }
+}

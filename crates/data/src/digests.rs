@@ -3,11 +3,11 @@
 //! cannot be read or whose checksum is wrong is made again, never believed.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::Problem;
+use crate::index_file::{self, take};
 use crate::table::{Locator, Table};
 
 /// BLAKE3 of one row's encoded bytes.
@@ -70,10 +70,8 @@ impl DigestIndex {
     /// The index of `table` below the cache folder: `<cache>/digests-v1/<BLAKE3 of the table's path>.index`. One that is
     /// missing, unreadable or damaged is empty.
     pub fn open(cache: &Path, table: &Table) -> DigestIndex {
-        let source = std::fs::canonicalize(&table.source).unwrap_or_else(|_| table.source.clone());
-        let name = blake3::hash(source.as_os_str().as_encoded_bytes()).to_hex();
-        let path = cache.join("digests-v1").join(format!("{name}.index"));
-        let entries = std::fs::read(&path).ok().and_then(|bytes| parse(&bytes)).unwrap_or_default();
+        let path = index_file::path_for(cache, "digests-v1", table);
+        let entries = index_file::read(&path, MAGIC).and_then(|body| parse(&body)).unwrap_or_default();
         DigestIndex { path, entries, current: BTreeMap::new(), changed: false, opened: 0 }
     }
 
@@ -159,25 +157,9 @@ impl DigestIndex {
         if !self.changed || self.path.as_os_str().is_empty() {
             return Ok(());
         }
-        if let Some(folder) = self.path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let temporary = self.path.with_extension(format!("{}.part", std::process::id()));
-        let written = self.write(&temporary).and_then(|()| std::fs::rename(&temporary, &self.path));
-        if written.is_err() {
-            let _ = std::fs::remove_file(&temporary);
-        }
+        let written = index_file::write(&self.path, MAGIC, &serialise(&self.entries));
         self.changed = written.is_err();
         written
-    }
-
-    fn write(&self, path: &Path) -> std::io::Result<()> {
-        let body = serialise(&self.entries);
-        let mut file = std::fs::File::create(path)?;
-        file.write_all(MAGIC)?;
-        file.write_all(blake3::hash(&body).as_bytes())?;
-        file.write_all(&body)?;
-        file.sync_all()
     }
 }
 
@@ -210,12 +192,7 @@ fn serialise(entries: &BTreeMap<PathBuf, Entry>) -> Vec<u8> {
     body
 }
 
-fn parse(bytes: &[u8]) -> Option<BTreeMap<PathBuf, Entry>> {
-    let rest = bytes.strip_prefix(MAGIC)?;
-    let (checksum, mut body) = rest.split_first_chunk::<32>()?;
-    if blake3::hash(body).as_bytes() != checksum {
-        return None;
-    }
+fn parse(mut body: &[u8]) -> Option<BTreeMap<PathBuf, Entry>> {
     let mut entries = BTreeMap::new();
     while !body.is_empty() {
         let length = u32::from_le_bytes(take(&mut body)?) as usize;
@@ -236,12 +213,6 @@ fn parse(bytes: &[u8]) -> Option<BTreeMap<PathBuf, Entry>> {
         entries.insert(path_from(name)?, Entry { stamp, digests });
     }
     Some(entries)
-}
-
-fn take<const N: usize>(body: &mut &[u8]) -> Option<[u8; N]> {
-    let (head, rest) = body.split_first_chunk::<N>()?;
-    *body = rest;
-    Some(*head)
 }
 
 #[cfg(unix)]
@@ -333,12 +304,13 @@ mod tests {
         index.digests(&table, &[0]);
         index.save().unwrap();
         let whole = std::fs::read(&index.path).unwrap();
-        assert_eq!(parse(&whole).unwrap(), index.entries);
+        let read = |bytes: &[u8]| index_file::body(bytes, MAGIC).and_then(parse);
+        assert_eq!(read(&whole).unwrap(), index.entries);
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
-            assert_eq!(parse(&damaged), None, "bit flipped in byte {at}");
-            assert_eq!(parse(&whole[..at]), None, "cut off at {at}");
+            assert_eq!(read(&damaged), None, "bit flipped in byte {at}");
+            assert_eq!(read(&whole[..at]), None, "cut off at {at}");
         }
         std::fs::write(&index.path, &whole[..whole.len() / 2]).unwrap();
         let mut again = DigestIndex::open(cache.path(), &table);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Digest, Image, Interpolation, PreprocessError, Resampler, Split, Table};
+use serde::Serialize;
+
+use crate::{Digest, Likeness, Split, Table};
 
 /// Sets of rows whose encoded bytes are equal, each with at least two rows in rising order, by first row. `None` is a row
 /// without a digest.
@@ -19,7 +21,7 @@ pub fn exact_duplicates(digests: &[Option<Digest>]) -> Vec<Vec<usize>> {
 }
 
 /// What a set of duplicate rows does to a data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct DuplicateCounts {
     /// Sets of duplicates.
     pub sets: usize,
@@ -48,60 +50,6 @@ pub fn count_duplicates(table: &Table, sets: &[Vec<usize>]) -> DuplicateCounts {
     }
     counts
 }
-
-/// Side of the thumbnail that a [`Likeness`] keeps, in pixels.
-const SIDE: usize = 16;
-
-/// What an image looks like, small enough to compare tens of thousands: whether each of 8 x 8 places is darker than its
-/// right and its lower neighbour (a difference hash both ways, 128 bits), and a 16 x 16 grey thumbnail.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Likeness {
-    across: u64,
-    down: u64,
-    /// Grey levels 0 to 255, less their mean and divided by their norm; zeros for a flat image.
-    thumbnail: [f32; SIDE * SIDE],
-    mean: f32,
-}
-
-impl Likeness {
-    /// The likeness of a decoded image.
-    ///
-    /// # Errors
-    /// An image without pixels.
-    pub fn of(resampler: &mut Resampler, image: &Image) -> Result<Likeness, PreprocessError> {
-        let wide = grey(resampler, image, 9, 8)?;
-        let tall = grey(resampler, image, 8, 9)?;
-        let small = grey(resampler, image, SIDE, SIDE)?;
-        let (mut across, mut down) = (0_u64, 0_u64);
-        for place in 0..64 {
-            let (y, x) = (place / 8, place % 8);
-            across |= u64::from(wide[y * 9 + x] < wide[y * 9 + x + 1]) << place;
-            down |= u64::from(tall[y * 8 + x] < tall[(y + 1) * 8 + x]) << place;
-        }
-        let mean = small.iter().sum::<f32>() / small.len() as f32;
-        let norm = small.iter().map(|value| (value - mean).powi(2)).sum::<f32>().sqrt();
-        let mut thumbnail = [0.0; SIDE * SIDE];
-        for (to, from) in thumbnail.iter_mut().zip(&small) {
-            *to = if norm > FLAT { (from - mean) / norm } else { 0.0 };
-        }
-        Ok(Likeness { across, down, thumbnail, mean })
-    }
-
-    /// Hamming distance of the hashes, 0 to 128 bits.
-    pub fn distance(&self, other: &Likeness) -> u32 {
-        (self.across ^ other.across).count_ones() + (self.down ^ other.down).count_ones()
-    }
-
-    /// Correlation of the thumbnails, -1 to 1; two flat images correlate fully, a flat one and any other not at all.
-    pub fn correlation(&self, other: &Likeness) -> f32 {
-        let product: f32 = self.thumbnail.iter().zip(&other.thumbnail).map(|(a, b)| a * b).sum();
-        let is_flat = |likeness: &Likeness| likeness.thumbnail.iter().all(|value| *value == 0.0);
-        if is_flat(self) && is_flat(other) { 1.0 } else { product }
-    }
-}
-
-/// Norm of a thumbnail's deviations below which an image counts as one flat colour: one grey level a pixel.
-const FLAT: f32 = SIDE as f32;
 
 /// When two images count as near-duplicates.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -137,10 +85,10 @@ pub struct NearDuplicates {
 pub fn near_duplicates(likenesses: &[Option<Likeness>], settings: NearDuplicateSettings) -> NearDuplicates {
     let mut order: Vec<(usize, &Likeness)> =
         likenesses.iter().enumerate().filter_map(|(row, likeness)| Some((row, likeness.as_ref()?))).collect();
-    order.sort_by(|a, b| a.1.mean.total_cmp(&b.1.mean).then(a.0.cmp(&b.0)));
+    order.sort_by(|a, b| a.1.mean().total_cmp(&b.1.mean()).then(a.0.cmp(&b.0)));
     let mut found = NearDuplicates::default();
     'rows: for (at, (row, likeness)) in order.iter().enumerate() {
-        let window = order[at + 1..].iter().take_while(|(_, other)| other.mean - likeness.mean <= settings.mean);
+        let window = order[at + 1..].iter().take_while(|(_, other)| other.mean() - likeness.mean() <= settings.mean);
         for (other_row, other) in window {
             if likeness.distance(other) > settings.radius || likeness.correlation(other) < settings.correlation {
                 continue;
@@ -156,17 +104,10 @@ pub fn near_duplicates(likenesses: &[Option<Likeness>], settings: NearDuplicateS
     found
 }
 
-/// Grey levels (the luma of ITU-R BT.601) of the image squeezed to `width` x `height`.
-fn grey(resampler: &mut Resampler, image: &Image, width: usize, height: usize) -> Result<Vec<f32>, PreprocessError> {
-    let mut pixels = vec![0; width * height * 3];
-    resampler.resize(image, width, height, Interpolation::Bilinear, &mut pixels)?;
-    let luma = |p: &[u8]| 0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2]);
-    Ok(pixels.chunks_exact(3).map(luma).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Image, Resampler};
 
     #[test]
     fn equal_digests_make_sets_in_the_order_of_their_first_rows() {

@@ -56,6 +56,17 @@ impl Groups {
         row
     }
 
+    /// The groups of more than one row, rows in rising order, by first row.
+    pub fn sets(&mut self) -> Vec<Vec<usize>> {
+        let ids = self.ids();
+        let mut sets = vec![Vec::new(); ids.iter().max().map_or(0, |last| last + 1)];
+        for (row, id) in ids.into_iter().enumerate() {
+            sets[id].push(row);
+        }
+        sets.retain(|set| set.len() > 1);
+        sets
+    }
+
     /// The group of every row: a number from 0 on, in the order of the groups' first rows.
     pub fn ids(&mut self) -> Vec<usize> {
         let roots: Vec<usize> = (0..self.parents.len()).map(|row| self.root(row)).collect();
@@ -80,5 +91,6 @@ mod tests {
         groups.unite_sets(&[vec![5, 3], vec![1, 3], vec![4]]);
         groups.unite(2, 99);
         assert_eq!(groups.ids(), [0, 1, 2, 1, 3, 1, 4]);
+        assert_eq!(groups.sets(), [[1, 3, 5]]);
     }
 }

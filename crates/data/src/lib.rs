@@ -9,22 +9,29 @@ mod digests;
 mod duplicates;
 mod groups;
 mod image;
+mod index_file;
+mod inspect;
+mod likeness;
+mod parallel;
 mod preprocess;
 mod problem;
 mod resize;
 mod split;
 mod table;
+mod world;
 
 pub use crate::image::Image;
 pub use decode::{Decoder, Format, Limits, decode, recognise, stored_size};
 pub use digests::{Digest, DigestIndex, digest};
 pub use duplicates::{
-    DuplicateCounts, Likeness, NearDuplicateSettings, NearDuplicates, count_duplicates, exact_duplicates,
-    near_duplicates,
+    DuplicateCounts, NearDuplicateSettings, NearDuplicates, count_duplicates, exact_duplicates, near_duplicates,
 };
 pub use groups::Groups;
+pub use inspect::{ClassCount, DuplicateReport, InspectSettings, Inspection, Sides, Span, inspect};
+pub use likeness::{Likeness, LikenessIndex};
 pub use preprocess::{Interpolation, Preprocess, PreprocessError, Resize};
 pub use problem::Problem;
 pub use resize::Resampler;
 pub use split::{Folds, HoldOut, SplitError, SplitInput, SplitWarning, folds, hold_out};
 pub use table::{Locator, Row, Skipped, Split, Table, TableError, TableOptions, TableWarning};
+pub use world::{Shape, Texture, Trigger, World, WorldError};

@@ -96,7 +96,7 @@ pub struct Row {
 }
 
 /// A row that was left out, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Skipped {
     /// Which row.
     pub locator: String,
