@@ -1,9 +1,10 @@
-//! Speed of the engine and of decoding, one subcommand a measurement; each prints one JSON object on stdout.
+//! Speed of the engine and of decoding, one subcommand a measurement.
 
 // A benchmark's output is what it prints.
 #![allow(clippy::print_stdout)]
 
 mod decode;
+mod kernels;
 
 use std::error::Error;
 
@@ -11,6 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("decode") => decode::run(&arguments[1..]),
-        _ => Err("usage: heirloom-bench decode ...".into()),
+        Some("kernels") => Ok(kernels::run(&arguments[1..])?),
+        _ => Err("usage: heirloom-bench kernels|decode ...".into()),
     }
 }

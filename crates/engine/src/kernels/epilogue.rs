@@ -214,7 +214,7 @@ impl Kernel for Complete<'_, '_> {
         // A few rows at a time, so that a row's channels are visited while it is in the first-level cache.
         let mut row = 0;
         while row < rows {
-            let count = (rows - row).min(16);
+            let count = (rows - row).min(14);
             let place = Place { row: place.row + row, ..place };
             // SAFETY: as `Block::complete` was promised.
             unsafe { complete_rows(simd, source.add(row * stride), stride, count, columns, place, target, stages) };
@@ -257,6 +257,7 @@ unsafe fn complete_rows<S: Simd>(
                 }
             };
         }
+        group!(7);
         group!(4);
         group!(2);
         group!(1);

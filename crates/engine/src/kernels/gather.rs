@@ -17,7 +17,19 @@ impl Source for Rows<'_> {
             copy(simd, from, &mut to[index * ROW_STRIDE..][..depth.len()]);
         }
     }
+
+    /// Not where all rows fall on the same sets of the first-level cache.
+    fn in_place(&self) -> Option<Rows<'_>> {
+        (!self.stride.is_multiple_of(CACHE_WAY)).then_some(*self)
+    }
+
+    fn about(&self, row: usize) -> (*const f32, usize) {
+        (self.values.as_ptr().wrapping_add(row * self.stride), self.stride)
+    }
 }
+
+/// Values in a way of the first-level cache: 64 sets of lines on the processors at hand.
+const CACHE_WAY: usize = 1024;
 
 /// The pixels under a window of an NHWC batch, some channels of them.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +59,18 @@ impl Source for Patches<'_> {
                 }
             }
         }
+    }
+
+    fn about(&self, row: usize) -> (*const f32, usize) {
+        let Window { input, output, .. } = self.window;
+        let values = self.window.input_pixels() * self.channels;
+        let per_row = input[1] * self.channels * input[0] / (output[0] * output[1]).max(1);
+        (
+            self.input
+                .as_ptr()
+                .wrapping_add(row / self.window.output_pixels() * values + row % self.window.output_pixels() * per_row),
+            per_row,
+        )
     }
 }
 

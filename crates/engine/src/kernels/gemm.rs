@@ -2,7 +2,7 @@
 //! Every element of the tile is one chain of multiply-adds in the order of the depth; a block continues the chain of the last.
 #![allow(unsafe_code)]
 
-use super::simd::Simd;
+use super::simd::{Simd, prefetch};
 
 /// Values between two gathered rows: the longest block of the depth, and a line more so that rows spread over the cache's sets.
 pub(crate) const ROW_STRIDE: usize = LONGEST_BLOCK + 16;
@@ -10,46 +10,89 @@ pub(crate) const ROW_STRIDE: usize = LONGEST_BLOCK + 16;
 /// The longest block of the depth.
 pub(crate) const LONGEST_BLOCK: usize = 384;
 
-/// Rows, panel, depth of the block, accumulators `[R, V * LANES]`, whether they hold the chain so far.
-pub(crate) type Tile = unsafe fn(*const f32, *const f32, usize, *mut f32, bool);
+/// What a micro-kernel works on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Operands {
+    /// The first row's values, `depth` of them, and the distance of the rows.
+    pub rows: *const f32,
+    pub stride: usize,
+    /// The panel's values, `depth` rows of the panel's width.
+    pub panel: *const f32,
+    pub depth: usize,
+    /// Sums `[rows, width]`.
+    pub sums: *mut f32,
+    /// Whether they hold the chain so far.
+    pub continues: bool,
+    /// What will be read soon, of the panels and of the rows: one line of each is asked for every [`LINE_STEP`] steps.
+    pub ahead: [*const f32; 2],
+}
+
+/// Steps of the depth per line asked for ahead.
+pub(crate) const LINE_STEP: usize = 4;
+
+/// Values in a cache line.
+pub(crate) const LINE: usize = 16;
+
+/// A micro-kernel for fixed numbers of rows and columns.
+pub(crate) type Tile = unsafe fn(Operands);
 
 /// # Safety
-/// Readable: `depth` values at `a + r * ROW_STRIDE` for `r < R`, and `depth * V * LANES` values at `b`.
-/// Writable: `R * V * LANES` values at `c`, initialised where `continues`.
+/// Readable: `depth` values in each of `R` rows, and `depth * V * LANES` values of the panel.
+/// Writable: `R * V * LANES` sums, initialised where `continues`.
 #[inline(always)]
-pub(crate) unsafe fn tile<S: Simd, const R: usize, const V: usize>(
-    simd: S,
-    a: *const f32,
-    b: *const f32,
-    depth: usize,
-    c: *mut f32,
-    continues: bool,
-) {
+pub(crate) unsafe fn tile<S: Simd, const R: usize, const V: usize>(simd: S, operands: Operands) {
+    let Operands { rows, stride, panel, depth, sums: held, continues, ahead } = operands;
     let mut sums = [[simd.splat(0.0); V]; R];
     // SAFETY: all accesses are those the caller promises.
     unsafe {
         if continues {
             for r in 0..R {
                 for v in 0..V {
-                    sums[r][v] = simd.load_pointer(c.add((r * V + v) * S::LANES));
+                    sums[r][v] = simd.load_pointer(held.add((r * V + v) * S::LANES));
                 }
             }
         }
-        for k in 0..depth {
-            let mut columns = [simd.splat(0.0); V];
-            for v in 0..V {
-                columns[v] = simd.load_pointer(b.add((k * V + v) * S::LANES));
+        let whole = depth - depth % LINE_STEP;
+        for start in (0..whole).step_by(LINE_STEP) {
+            prefetch(ahead[0].wrapping_add(start * LINE / LINE_STEP));
+            prefetch(ahead[1].wrapping_add(start * LINE / LINE_STEP));
+            for k in start..start + LINE_STEP {
+                step(simd, rows.add(k), stride, panel.add(k * V * S::LANES), &mut sums);
             }
-            for r in 0..R {
-                let row = simd.splat(*a.add(r * ROW_STRIDE + k));
-                for v in 0..V {
-                    sums[r][v] = simd.multiply_add(row, columns[v], sums[r][v]);
-                }
-            }
+        }
+        for k in whole..depth {
+            step(simd, rows.add(k), stride, panel.add(k * V * S::LANES), &mut sums);
         }
         for r in 0..R {
             for v in 0..V {
-                simd.store_pointer(c.add((r * V + v) * S::LANES), sums[r][v]);
+                simd.store_pointer(held.add((r * V + v) * S::LANES), sums[r][v]);
+            }
+        }
+    }
+}
+
+/// One step of the depth.
+///
+/// # Safety
+/// One value in each of `R` rows, and a row of the panel, must be readable.
+#[inline(always)]
+unsafe fn step<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    rows: *const f32,
+    stride: usize,
+    panel: *const f32,
+    sums: &mut [[S::Vector; V]; R],
+) {
+    // SAFETY: all accesses are those the caller promises.
+    unsafe {
+        let mut columns = [simd.splat(0.0); V];
+        for v in 0..V {
+            columns[v] = simd.load_pointer(panel.add(v * S::LANES));
+        }
+        for r in 0..R {
+            let row = simd.splat(*rows.add(r * stride));
+            for v in 0..V {
+                sums[r][v] = simd.multiply_add(row, columns[v], sums[r][v]);
             }
         }
     }

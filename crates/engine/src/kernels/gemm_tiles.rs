@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::Isa;
-use super::gemm::{Tile, tile};
+use super::gemm::{Operands, Tile, tile};
 use super::simd_portable::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::{simd_avx2::Avx2, simd_avx512::Avx512};
@@ -45,15 +45,9 @@ macro_rules! tiles {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-unsafe fn avx512<const R: usize, const V: usize>(
-    a: *const f32,
-    b: *const f32,
-    depth: usize,
-    c: *mut f32,
-    continues: bool,
-) {
+unsafe fn avx512<const R: usize, const V: usize>(operands: Operands) {
     // SAFETY: the contract of `tile` is passed on to the caller.
-    unsafe { tile::<Avx512, R, V>(Avx512::new(), a, b, depth, c, continues) }
+    unsafe { tile::<Avx512, R, V>(Avx512::new(), operands) }
 }
 #[cfg(target_arch = "x86_64")]
 static AVX512_ONE: [Tile; 14] = tiles!(avx512, 1, [1 2 3 4 5 6 7 8 9 10 11 12 13 14]);
@@ -62,30 +56,18 @@ static AVX512_TWO: [Tile; 14] = tiles!(avx512, 2, [1 2 3 4 5 6 7 8 9 10 11 12 13
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<const R: usize, const V: usize>(
-    a: *const f32,
-    b: *const f32,
-    depth: usize,
-    c: *mut f32,
-    continues: bool,
-) {
+unsafe fn avx2<const R: usize, const V: usize>(operands: Operands) {
     // SAFETY: the contract of `tile` is passed on to the caller.
-    unsafe { tile::<Avx2, R, V>(Avx2::new(), a, b, depth, c, continues) }
+    unsafe { tile::<Avx2, R, V>(Avx2::new(), operands) }
 }
 #[cfg(target_arch = "x86_64")]
 static AVX2_ONE: [Tile; 6] = tiles!(avx2, 1, [1 2 3 4 5 6]);
 #[cfg(target_arch = "x86_64")]
 static AVX2_TWO: [Tile; 6] = tiles!(avx2, 2, [1 2 3 4 5 6]);
 
-unsafe fn portable<const R: usize, const V: usize>(
-    a: *const f32,
-    b: *const f32,
-    depth: usize,
-    c: *mut f32,
-    continues: bool,
-) {
+unsafe fn portable<const R: usize, const V: usize>(operands: Operands) {
     // SAFETY: the contract of `tile` is passed on to the caller.
-    unsafe { tile::<Portable, R, V>(Portable, a, b, depth, c, continues) }
+    unsafe { tile::<Portable, R, V>(Portable, operands) }
 }
 static PORTABLE_ONE: [Tile; 6] = tiles!(portable, 1, [1 2 3 4 5 6]);
 static PORTABLE_TWO: [Tile; 6] = tiles!(portable, 2, [1 2 3 4 5 6]);

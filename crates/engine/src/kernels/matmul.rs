@@ -8,16 +8,18 @@
 use std::ops::Range;
 
 use super::epilogue::{self, Block, Place, Stage, Target};
-use super::gemm::{LONGEST_BLOCK, ROW_STRIDE};
+use super::gemm::{LINE, LINE_STEP, LONGEST_BLOCK, Operands, ROW_STRIDE};
 use super::gemm_tiles::TileShape;
-use super::packed::{PackedView, panels};
-use super::simd::{Kernel, Simd, dispatch};
-use super::{AlignedBuffer, RowsMut};
+use super::packed::{PackedView, Panel};
+use super::simd::{Kernel, Simd, dispatch, prefetch, prefetch_to_write};
+use super::{AlignedBuffer, Rows, RowsMut};
 
 /// Tiles of rows that are gathered together.
 const TILES: usize = 8;
 /// Columns whose sums are held between two blocks of the depth.
 const HELD_COLUMNS: usize = 512;
+/// Values of a matrix that stays in the second-level cache without being asked for.
+const CACHED_MATRIX: usize = 48 * 1024;
 
 /// Memory that kernels work in; grows to what they need and is reused from call to call.
 #[derive(Debug, Default)]
@@ -32,6 +34,14 @@ pub struct Scratch {
 pub(crate) trait Source {
     /// Copies the values `depth` of each row of `rows` to `to`, rows [`ROW_STRIDE`] apart.
     fn gather<S: Simd>(&self, simd: S, rows: Range<usize>, depth: Range<usize>, to: &mut [f32]);
+
+    /// The rows as they lie in memory, where the micro-kernel can read them there.
+    fn in_place(&self) -> Option<Rows<'_>> {
+        None
+    }
+
+    /// About where the values of a row begin, and how many values one row brings; only to ask for them ahead.
+    fn about(&self, row: usize) -> (*const f32, usize);
 }
 
 struct Gather<'a, A>(&'a A, Range<usize>, Range<usize>, &'a mut [f32]);
@@ -67,56 +77,138 @@ pub(crate) fn multiply<A: Source>(
 ) {
     let Destination { output, column, stages } = destination;
     epilogue::check(&output, stages, &range, column + matrix.columns);
-    let target = Target { values: output.values.as_mut_ptr(), stride: output.stride };
+    if range.is_empty() || matrix.columns == 0 {
+        return;
+    }
     let shape = TileShape::of(matrix.isa);
-    let tile_len = shape.rows * 2 * shape.lanes;
     let block_rows = TILES * shape.rows;
-    scratch.rows.grow(block_rows * ROW_STRIDE);
-    scratch.tiles.grow(TILES * tile_len * HELD_COLUMNS.div_ceil(2 * shape.lanes));
-    let one_block = matrix.depth <= LONGEST_BLOCK;
-    let held = if one_block { usize::MAX } else { HELD_COLUMNS };
-
+    if source.in_place().is_none() {
+        scratch.rows.grow(block_rows * ROW_STRIDE);
+    }
+    let panels: usize = HELD_COLUMNS.div_ceil(2 * shape.lanes);
+    scratch.tiles.grow(if matrix.depth <= LONGEST_BLOCK { 1 } else { TILES * panels } * shape.rows * 2 * shape.lanes);
+    let target = Target { values: output.values.as_mut_ptr(), stride: output.stride };
+    let mut product = Product { source, range: range.clone(), matrix, shape, column, target, stages, scratch };
     for first in range.clone().step_by(block_rows) {
-        let rows = first..(first + block_rows).min(range.end);
-        for columns in chunks(matrix.columns, held) {
-            for depth in depth_blocks(matrix.depth.max(1)) {
-                let depth = depth.start..depth.end.min(matrix.depth);
-                dispatch(matrix.isa, Gather(source, rows.clone(), depth.clone(), &mut scratch.rows));
-                let panels = panels(matrix.isa, matrix.depth, matrix.columns);
-                for (index, panel) in
-                    panels.skip_while(|p| p.column < columns.start).take_while(|p| p.column < columns.end).enumerate()
-                {
-                    for (tile, start) in (0..rows.len()).step_by(shape.rows).enumerate() {
-                        let count = shape.rows.min(rows.len() - start);
-                        let slot = if one_block { 0 } else { index * TILES + tile };
-                        let sums = &mut scratch.tiles[slot * tile_len..][..tile_len];
-                        let b = &matrix.values[panel.offset + depth.start * panel.width..][..depth.len() * panel.width];
-                        let a = &scratch.rows[start * ROW_STRIDE..][..(count - 1) * ROW_STRIDE + depth.len()];
-                        // SAFETY: the slices hold `count` rows of the block, `depth.len()` rows of the panel, and a whole tile;
-                        // the sums were written by the previous block of the depth where there is one. `shape` is clamped.
-                        unsafe {
-                            shape.kernel(count, panel.width)(
-                                a.as_ptr(),
-                                b.as_ptr(),
-                                depth.len(),
-                                sums.as_mut_ptr(),
-                                depth.start > 0,
-                            )
-                        };
-                        if depth.end == matrix.depth {
-                            let place = Place {
-                                row: rows.start - range.start + start,
-                                range_start: range.start,
-                                column: column + panel.column,
-                            };
-                            let columns = panel.width.min(matrix.columns - panel.column);
-                            let source = sums.as_ptr();
-                            let block =
-                                Block { source, stride: panel.width, rows: count, columns, place, target, stages };
-                            // SAFETY: the output and the stages were checked for the whole range and all columns; the sums
-                            // hold `count` rows of `panel.width` values.
-                            unsafe { block.complete(matrix.isa) };
-                        }
+        product.rows(first..(first + block_rows).min(range.end));
+    }
+}
+
+/// A product at work: everything that does not change from block to block.
+struct Product<'a, 'b, A> {
+    source: &'a A,
+    range: Range<usize>,
+    matrix: PackedView<'a>,
+    shape: TileShape,
+    column: usize,
+    target: Target,
+    stages: &'a mut [Stage<'b>],
+    scratch: &'a mut Scratch,
+}
+
+impl<A: Source> Product<'_, '_, A> {
+    /// A block of rows, all columns.
+    fn rows(&mut self, rows: Range<usize>) {
+        let held = if self.matrix.depth <= LONGEST_BLOCK { self.matrix.columns } else { HELD_COLUMNS };
+        for columns in chunks(self.matrix.columns, held) {
+            for depth in depth_blocks(self.matrix.depth) {
+                if self.source.in_place().is_none() {
+                    let gather = Gather(self.source, rows.clone(), depth.clone(), &mut self.scratch.rows);
+                    dispatch(self.matrix.isa, gather);
+                }
+                self.panels(&rows, &columns, &depth);
+            }
+        }
+    }
+
+    /// A block of rows and of the depth, some columns.
+    fn panels(&mut self, rows: &Range<usize>, columns: &Range<usize>, depth: &Range<usize>) {
+        let Self { source, matrix, shape, .. } = *self;
+        let one_block = depth.len() == matrix.depth;
+        let tile_len = shape.rows * 2 * shape.lanes;
+        let tiles = rows.len().div_ceil(shape.rows);
+        let (next_rows, values_per_row) = source.about(rows.end);
+        let share = (values_per_row * rows.len()).div_ceil(tiles * columns.len().div_ceil(2 * shape.lanes));
+        let mut done = 0;
+        for column in columns.clone().step_by(2 * shape.lanes) {
+            let panel = Panel::at(matrix.isa, matrix.depth, matrix.columns, column);
+            let b = &matrix.values[panel.offset + depth.start * panel.width..][..depth.len() * panel.width];
+            let next_panel = self.next_panel(panel, columns, depth);
+            for (tile, start) in (0..rows.len()).step_by(shape.rows).enumerate() {
+                let count = shape.rows.min(rows.len() - start);
+                let (a, stride) = match source.in_place() {
+                    Some(view) => (&view.values[(rows.start + start) * view.stride + depth.start..], view.stride),
+                    None => (&self.scratch.rows[start * ROW_STRIDE..], ROW_STRIDE),
+                };
+                assert!(a.len() >= (count - 1) * stride + depth.len(), "rows beyond their buffer");
+                let slot = if one_block { 0 } else { (column - columns.start) / (2 * shape.lanes) * TILES + tile };
+                let sums = self.scratch.tiles[slot * tile_len..][..tile_len].as_mut_ptr();
+                let operands = Operands {
+                    rows: a.as_ptr(),
+                    stride,
+                    panel: b.as_ptr(),
+                    depth: depth.len(),
+                    sums,
+                    continues: depth.start > 0,
+                    ahead: [
+                        next_panel.wrapping_add(tile * depth.len() / LINE_STEP * LINE),
+                        next_rows.wrapping_add(done * share),
+                    ],
+                };
+                let last = depth.end == matrix.depth;
+                let place = Place {
+                    row: rows.start - self.range.start + start,
+                    range_start: self.range.start,
+                    column: self.column + column,
+                };
+                let width = panel.width.min(matrix.columns - column);
+                if last {
+                    self.announce(place, count, width);
+                }
+                // SAFETY: the slices hold `count` rows, `depth.len()` rows of the panel, and a whole tile; the sums were written
+                // by the previous block of the depth where there is one. The shape's kernels are those of this processor.
+                unsafe { shape.kernel(count, panel.width)(operands) };
+                if last {
+                    let stride = panel.width;
+                    let (target, stages) = (self.target, &mut *self.stages);
+                    let block = Block { source: sums, stride, rows: count, columns: width, place, target, stages };
+                    // SAFETY: the output and the stages were checked for the whole range and all columns; the sums hold `count`
+                    // rows of `panel.width` values.
+                    unsafe { block.complete(matrix.isa) };
+                }
+                done += 1;
+            }
+        }
+    }
+
+    /// Where the panel that follows begins, or this one where the whole matrix stays in the cache anyway.
+    fn next_panel(&self, panel: Panel, columns: &Range<usize>, depth: &Range<usize>) -> *const f32 {
+        let values = self.matrix.values.as_ptr();
+        if self.matrix.values.len() <= CACHED_MATRIX {
+            return values.wrapping_add(panel.offset + depth.start * panel.width);
+        }
+        let next = panel.column + panel.width;
+        if next < columns.end {
+            return values.wrapping_add((panel.column + panel.width) * self.matrix.depth + depth.start * panel.width);
+        }
+        if depth.end < self.matrix.depth {
+            return values.wrapping_add(columns.start * self.matrix.depth + depth.end * 2 * self.shape.lanes);
+        }
+        values.wrapping_add(if columns.end < self.matrix.columns { columns.end * self.matrix.depth } else { 0 })
+    }
+
+    /// Asks for the lines of the output and of added rows that a tile will need.
+    fn announce(&self, place: Place, rows: usize, columns: usize) {
+        for row in place.row..place.row + rows {
+            for column in (place.column..place.column + columns).step_by(LINE) {
+                prefetch_to_write(self.target.values.wrapping_add(row * self.target.stride + column));
+            }
+        }
+        for stage in self.stages.iter() {
+            if let Stage::Add(operand) | Stage::Multiply(operand) = stage {
+                for row in place.row..place.row + rows {
+                    for column in (place.column..place.column + columns).step_by(LINE) {
+                        prefetch(operand.values.as_ptr().wrapping_add(row * operand.stride + column));
                     }
                 }
             }

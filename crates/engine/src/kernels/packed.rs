@@ -113,11 +113,16 @@ pub(crate) fn packed_len(isa: Isa, depth: usize, columns: usize) -> usize {
 
 /// The panels of a packed matrix in order.
 pub(crate) fn panels(isa: Isa, depth: usize, columns: usize) -> impl Iterator<Item = Panel> {
-    let lanes = TileShape::of(isa).lanes;
-    (0..columns).step_by(2 * lanes).map(move |column| {
-        let width = if columns - column > lanes { 2 * lanes } else { lanes };
-        Panel { column, width, offset: column * depth }
-    })
+    let width = 2 * TileShape::of(isa).lanes;
+    (0..columns).step_by(width).map(move |column| Panel::at(isa, depth, columns, column))
+}
+
+impl Panel {
+    /// The panel that starts at `column`, a multiple of two vectors.
+    pub(crate) fn at(isa: Isa, depth: usize, columns: usize, column: usize) -> Self {
+        let lanes = TileShape::of(isa).lanes;
+        Self { column, width: if columns - column > lanes { 2 * lanes } else { lanes }, offset: column * depth }
+    }
 }
 
 #[cfg(test)]

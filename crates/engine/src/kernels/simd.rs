@@ -115,3 +115,27 @@ fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
 fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx2::new())
 }
+
+/// Asks for the cache line at `at` in the second-level cache. Never faults, whatever the address.
+#[inline(always)]
+pub(crate) fn prefetch(at: *const f32) {
+    // SAFETY: a prefetch reads nothing that the program can see, and SSE is part of x86-64.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
+/// Asks for the cache line at `at` in the first-level cache, to be written soon. Never faults, whatever the address.
+#[inline(always)]
+pub(crate) fn prefetch_to_write(at: *const f32) {
+    // SAFETY: as for `prefetch`; processors without the instruction ignore it.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_ET0 }>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
