@@ -127,3 +127,36 @@ fn describe(path: &Path, file: &TensorFile) -> Result<Recipe, ZooError> {
 fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_nowhere_lists_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["b.safetensors", "b.json", "a.pth", "a.json", "golden.safetensors", "c.json"] {
+            std::fs::write(folder.path().join(file), "").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("timm")).unwrap();
+        std::fs::write(folder.path().join("timm/config.json"), "{}").unwrap();
+        let error = open_name("none", &[folder.path().to_owned()]).unwrap_err();
+        assert!(error.to_string().contains("holds a, b, timm"), "{error}");
+        assert!(error.hint().is_some());
+        let unset = open_name("none", &[]).unwrap_err().to_string();
+        assert!(unset.contains("HEIRLOOM_DATA is not set"), "{unset}");
+    }
+
+    #[test]
+    fn names_are_found_as_files_and_as_timm_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = [folder.path().to_owned()];
+        std::fs::write(folder.path().join("x.safetensors"), "").unwrap();
+        let error = open_name("x", &folders).unwrap_err();
+        assert!(matches!(error, ZooError::Malformed { .. }), "{error}");
+        std::fs::create_dir(folder.path().join("timm")).unwrap();
+        std::fs::write(folder.path().join("timm/config.json"), "{}").unwrap();
+        let error = open_name("timm", &folders).unwrap_err();
+        assert!(matches!(error, ZooError::Unsupported { .. }), "{error}");
+    }
+}
