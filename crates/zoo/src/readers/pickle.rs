@@ -282,7 +282,7 @@ impl Machine<'_> {
     fn line(&mut self) -> Result<String, Failure> {
         let rest = &self.bytes[self.at..];
         let length = rest.iter().position(|&byte| byte == b'\n');
-        let length = length.ok_or_else(|| Failure::Malformed("a name that does not end".into()))?;
+        let length = length.ok_or_else(|| Failure::Malformed("the pickle ends early, in a name".into()))?;
         let text = String::from_utf8_lossy(&rest[..length]).into_owned();
         self.at += length + 1;
         Ok(text)

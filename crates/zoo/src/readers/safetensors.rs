@@ -65,6 +65,10 @@ fn explain(error: &safetensors::SafeTensorError, length: usize) -> String {
         E::InvalidHeaderLength | E::HeaderTooSmall | E::HeaderTooLarge => {
             format!("the length of its header does not fit a file of {length} bytes ({error})")
         }
+        E::InvalidOffset(key) => {
+            format!("the bytes of tensor '{key}' overlap its neighbour's, leave a gap or end before they begin")
+        }
+        E::TensorInvalidInfo => "a tensor's shape and number type do not fill its bytes".into(),
         other => other.to_string(),
     }
 }
