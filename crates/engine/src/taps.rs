@@ -1,6 +1,17 @@
 //! From the names of taps to nodes, and which nodes a set of taps needs.
 
-use crate::{EngineError, Graph, NodeId};
+use crate::{EngineError, Graph, NodeId, Shape};
+
+impl Graph {
+    /// Shape for one image of each of `taps`, at an input of `[height, width]` pixels.
+    ///
+    /// # Errors
+    /// An unknown tap, or operators whose shapes do not fit.
+    pub fn tap_shapes(&self, input_size: [usize; 2], taps: &[String]) -> Result<Vec<Shape>, EngineError> {
+        let shapes = self.shapes(input_size)?;
+        Ok(resolve(self, taps)?.into_iter().map(|node| shapes[node]).collect())
+    }
+}
 
 /// The nodes called `names`, in that order.
 pub(crate) fn resolve(graph: &Graph, names: &[String]) -> Result<Vec<NodeId>, EngineError> {

@@ -1,0 +1,116 @@
+//! Where an extraction takes its images from: a table on disk, or anything else that can name, digest and prepare rows.
+
+use heirloom_data::{Decoder, Image, Limits, Preprocess, Resampler, Table};
+
+use crate::store::Digest;
+
+/// Images in a fixed order. Rows are indices into that order.
+pub trait Images: Sync {
+    /// Number of rows.
+    fn rows(&self) -> usize;
+
+    /// What a message calls a row: its path, or file and row.
+    fn locator(&self, row: usize) -> String;
+
+    /// Digest of the content of each of `rows`; an error says why a row's bytes cannot be read.
+    fn digests(&self, rows: &[usize]) -> Vec<Result<Digest, String>>;
+
+    /// Prepares `rows`: image `i` of the result lies in `out` at `i * preprocess.output_length()`, u8 `[height, width, 3]`.
+    fn prepare(
+        &self,
+        rows: &[usize],
+        preprocess: &Preprocess,
+        scratch: &mut Scratch,
+        out: &mut [u8],
+    ) -> Vec<Result<Prepared, String>>;
+
+    /// What else than content and preprocessing decides which pixels a row gives; empty when nothing does. Part of the base
+    /// of stored features.
+    fn settings(&self) -> String {
+        String::new()
+    }
+}
+
+/// What became of a row whose bytes could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// Digest of the bytes that were read just now.
+    pub digest: Digest,
+    /// Why they give no image, if they give none.
+    pub problem: Option<String>,
+}
+
+/// Buffers for preparing images; one per thread.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    decoder: Decoder,
+    limits: Limits,
+    image: Image,
+    resampler: Resampler,
+}
+
+impl Scratch {
+    /// Decodes `bytes` and brings them to the network's input size; `Some` says why that is impossible.
+    pub(crate) fn prepare(
+        &mut self,
+        bytes: &[u8],
+        limits: Limits,
+        preprocess: &Preprocess,
+        out: &mut [u8],
+    ) -> Option<String> {
+        if self.limits != limits {
+            (self.decoder, self.limits) = (Decoder::new(limits), limits);
+        }
+        if let Err(problem) = self.decoder.decode_into(bytes, &mut self.image) {
+            return Some(problem.to_string());
+        }
+        preprocess.apply_with(&mut self.resampler, &self.image, out).err().map(|error| error.to_string())
+    }
+}
+
+impl Images for Table {
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn locator(&self, row: usize) -> String {
+        self.rows.get(row).map_or_else(|| format!("row {row}"), |row| row.locator.to_string())
+    }
+
+    fn digests(&self, rows: &[usize]) -> Vec<Result<Digest, String>> {
+        // A few rows at a time: their encoded bytes are in memory together.
+        let digest = |bytes: Vec<u8>| *blake3::hash(&bytes).as_bytes();
+        let some =
+            |rows: &[usize]| self.encoded(rows).into_iter().map(|row| row.map(digest).map_err(|p| p.to_string()));
+        rows.chunks(8).flat_map(|rows| some(rows).collect::<Vec<_>>()).collect()
+    }
+
+    fn prepare(
+        &self,
+        rows: &[usize],
+        preprocess: &Preprocess,
+        scratch: &mut Scratch,
+        out: &mut [u8],
+    ) -> Vec<Result<Prepared, String>> {
+        let images = out.chunks_mut(preprocess.output_length().max(1));
+        let prepare = |(bytes, out): (Result<Vec<u8>, heirloom_data::Problem>, &mut [u8])| {
+            let bytes = bytes.map_err(|problem| problem.to_string())?;
+            let problem = scratch.prepare(&bytes, self.limits(), preprocess, out);
+            Ok(Prepared { digest: *blake3::hash(&bytes).as_bytes(), problem })
+        };
+        self.encoded(rows).into_iter().zip(images).map(prepare).collect()
+    }
+
+    fn settings(&self) -> String {
+        let limits = self.limits();
+        if limits == Limits::default() { String::new() } else { format!("{limits:?}") }
+    }
+}
+
+/// The distinct rows of `rows`, in rising order.
+pub(super) fn in_table_order(rows: &[usize]) -> Vec<usize> {
+    let mut rows = rows.to_vec();
+    rows.sort_unstable();
+    rows.dedup();
+    rows
+}
