@@ -3,8 +3,10 @@
 pub mod extract;
 mod features;
 pub mod heads;
+mod near_duplicates;
 mod pooling;
 pub mod store;
 
 pub use features::{Block, ClassTokenMode, Features, Pooling};
+pub use near_duplicates::{NearDuplicate, SAME_PICTURE, confirm_near_duplicates};
 pub use pooling::{PoolingError, Windows, pool_into, pooled_width};

@@ -5,7 +5,7 @@ use std::ops::Range;
 use heirloom_engine::{Pixels, Workspace};
 
 use super::chunks::Chunk;
-use super::compute::Job;
+use super::compute::Compiled;
 use super::{ExtractError, Extraction, Prepared, Scratch};
 use crate::store::{SkippedRow, unreadable_row};
 use crate::{PoolingError, Windows, pool_into};
@@ -21,7 +21,7 @@ pub(super) struct Bench {
 /// The features of one block of images.
 #[derive(Debug, Default)]
 pub(super) struct Pooled {
-    /// For every column of the job `[valid rows, width]`.
+    /// For every column compiled for `[valid rows, width]`.
     pub values: Vec<Vec<f32>>,
     /// Rows without features, by their position in the chunk, rising.
     pub skipped: Vec<SkippedRow>,
@@ -30,18 +30,18 @@ pub(super) struct Pooled {
 }
 
 impl Bench {
-    /// Takes the images at `positions` of `chunk` through the network and pools the taps of `job`.
+    /// Takes the images at `positions` of `chunk` through the network and pools the taps of `compiled`.
     pub fn run(
         &mut self,
         extraction: &Extraction<'_>,
-        job: &Job,
+        compiled: &Compiled,
         chunk: &Chunk,
         positions: Range<usize>,
     ) -> Result<Pooled, ExtractError> {
         let mut pooled = Pooled::default();
         let valid = self.prepare(extraction, chunk, positions, &mut pooled);
-        self.forward(job, extraction.network.preprocess.output_length(), valid.len(), &mut pooled)?;
-        drop_infinite(job, &valid, &mut pooled);
+        self.forward(compiled, extraction.network.preprocess.output_length(), valid.len(), &mut pooled)?;
+        drop_infinite(compiled, &valid, &mut pooled);
         pooled.skipped.sort_unstable_by_key(|skipped| skipped.row);
         Ok(pooled)
     }
@@ -75,15 +75,21 @@ impl Bench {
     }
 
     /// Runs the network on the first `images` images and pools every tap as soon as it is known.
-    fn forward(&mut self, job: &Job, length: usize, images: usize, pooled: &mut Pooled) -> Result<(), ExtractError> {
-        let mut by_tap: Vec<Vec<Vec<f32>>> = (job.taps.iter())
+    fn forward(
+        &mut self,
+        compiled: &Compiled,
+        length: usize,
+        images: usize,
+        pooled: &mut Pooled,
+    ) -> Result<(), ExtractError> {
+        let mut by_tap: Vec<Vec<Vec<f32>>> = (compiled.taps.iter())
             .map(|columns| columns.iter().map(|column| vec![0.0; images * column.width]).collect())
             .collect();
         let mut fault = None;
         if images > 0 {
             let pixels = Pixels::Bytes(&self.pixels[..images * length]);
-            job.plan.run_each(pixels, images, &mut self.workspace, |tap, values| {
-                fault = fault.or(pool_tap(&job.taps[tap], values, images, &mut by_tap[tap]).err());
+            compiled.plan.run_each(pixels, images, &mut self.workspace, |tap, values| {
+                fault = fault.or(pool_tap(&compiled.taps[tap], values, images, &mut by_tap[tap]).err());
             })?;
         }
         pooled.values = by_tap.into_iter().flatten().collect();
@@ -133,8 +139,8 @@ fn settle(outcome: Result<Prepared, String>, digest: Option<&[u8; 32]>) -> Outco
 }
 
 /// Skips the images for which the network gave a value that is not finite: no head can be fitted on it.
-fn drop_infinite(job: &Job, valid: &[usize], pooled: &mut Pooled) {
-    let columns: Vec<_> = job.taps.iter().flatten().collect();
+fn drop_infinite(compiled: &Compiled, valid: &[usize], pooled: &mut Pooled) {
+    let columns: Vec<_> = compiled.taps.iter().flatten().collect();
     let fault = |row: usize| {
         columns.iter().zip(&pooled.values).find_map(|(column, values)| {
             let values = &values[row * column.width..(row + 1) * column.width];

@@ -77,6 +77,7 @@ impl Extraction<'_> {
                 chunk.key = rows_key(&chunk.digests);
             }
         });
+        self.images.keep_digests();
         if self.is_cancelled() { Err(ExtractError::Cancelled { done: 0, rows }) } else { Ok(()) }
     }
 }

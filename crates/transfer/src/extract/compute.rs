@@ -8,13 +8,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use heirloom_engine::{Plan, PlanOptions};
+use heirloom_engine::{Isa, Plan, PlanOptions};
 
 use super::chunks::Chunk;
 use super::columns::{Column, Columns};
 use super::lookup::{describe, key};
+use super::notes::Notes;
 use super::outputs::{Outputs, compact};
-use super::{ExtractError, Extraction, LIVE_CHUNKS, Progress, SkippedImage, Summary, block, notes::Notes};
+use super::{ExtractError, Extraction, LIVE_CHUNKS, Network, Progress, Request, SkippedImage, Summary, block};
 use crate::store::{Base, BlockRecord, SkippedRow, Store, StoreError};
 
 /// One extraction at work.
@@ -36,19 +37,49 @@ pub(super) struct Run<'r, 'o> {
     seconds: f64,
 }
 
-/// What a thread needs to know about the chunk its block belongs to.
+/// A network compiled for a set of columns: what a thread needs to know about the chunk its block belongs to.
 #[derive(Debug)]
-pub(super) struct Job {
-    pub plan: Plan,
+pub struct Compiled {
+    pub(super) plan: Plan,
     /// For every tap of the plan, its columns.
-    pub taps: Vec<Vec<Column>>,
-    /// The taps, to tell whether another chunk needs the same job.
-    names: Vec<usize>,
+    pub(super) taps: Vec<Vec<Column>>,
+}
+
+impl Compiled {
+    /// Compiles `network` for `requests`. An [`Extraction`] does so by itself; whoever runs many small ones does it once.
+    ///
+    /// # Errors
+    /// An unknown tap, or a network that does not fit together.
+    pub fn new(network: &Network<'_>, requests: &[Request], isa: Isa) -> Result<Self, ExtractError> {
+        super::guarded(|| Self::of(network, Columns::new(network, requests)?.distinct, isa))
+    }
+
+    /// Compiles `network` for `columns`, those of one tap side by side.
+    fn of(network: &Network<'_>, columns: Vec<Column>, isa: Isa) -> Result<Self, ExtractError> {
+        let mut taps = Vec::<Vec<Column>>::new();
+        for column in columns {
+            match taps.last_mut().filter(|tap| tap[0].tap == column.tap) {
+                Some(tap) => tap.push(column),
+                None => taps.push(vec![column]),
+            }
+        }
+        let options = PlanOptions {
+            input_size: network.preprocess.input_size,
+            taps: taps.iter().map(|columns| columns[0].tap.clone()).collect(),
+            isa,
+        };
+        Ok(Self { plan: Plan::compile(network.graph, network.weights, &options)?, taps })
+    }
+
+    /// Whether it was compiled for exactly these columns.
+    fn is_for(&self, columns: &[Column]) -> bool {
+        self.taps.iter().flatten().eq(columns)
+    }
 }
 
 /// One block of images of one chunk.
 struct Task {
-    job: Arc<Job>,
+    compiled: Arc<Compiled>,
     chunk: usize,
     positions: Range<usize>,
 }
@@ -163,10 +194,10 @@ impl<'r, 'o> Run<'r, 'o> {
     ) -> Result<(), ExtractError> {
         let mut live = BTreeMap::<usize, Live>::new();
         let (mut next, mut writing, mut failure) = (0, 0, None);
-        let mut job: Option<Arc<Job>> = None;
+        let mut compiled = self.extraction.compiled.clone();
         loop {
             while failure.is_none() && next < self.chunks.len() && live.len() + writing < self.most_live() {
-                match self.begin(next, &mut job, tasks) {
+                match self.begin(next, &mut compiled, tasks) {
                     Ok(begun) => live.extend(begun.map(|begun| (next, begun))),
                     Err(error) => failure = Some(error),
                 }
@@ -217,7 +248,7 @@ impl<'r, 'o> Run<'r, 'o> {
     fn begin(
         &mut self,
         chunk: usize,
-        job: &mut Option<Arc<Job>>,
+        compiled: &mut Option<Arc<Compiled>>,
         tasks: &Sender<Task>,
     ) -> Result<Option<Live>, ExtractError> {
         if let Some(store) = self.extraction.store
@@ -232,34 +263,21 @@ impl<'r, 'o> Run<'r, 'o> {
         if columns.is_empty() {
             return Ok(None);
         }
-        let job = match job.take().filter(|job| job.names == columns) {
-            Some(known) => Arc::clone(job.insert(known)),
-            None => Arc::clone(job.insert(Arc::new(self.job(&columns)?))),
+        let wanted: Vec<Column> = columns.iter().map(|column| self.columns.distinct[*column].clone()).collect();
+        let compiled = match compiled.take().filter(|compiled| compiled.is_for(&wanted)) {
+            Some(known) => Arc::clone(compiled.insert(known)),
+            None => {
+                let new = Compiled::of(&self.extraction.network, wanted, self.extraction.options.isa)?;
+                Arc::clone(compiled.insert(Arc::new(new)))
+            }
         };
         let (rows, block) = (self.chunks[chunk].rows.len(), self.extraction.options.block.max(1));
         for first in (0..rows).step_by(block) {
-            let task = Task { job: Arc::clone(&job), chunk, positions: first..rows.min(first + block) };
+            let task = Task { compiled: Arc::clone(&compiled), chunk, positions: first..rows.min(first + block) };
             tasks.send(task).map_err(|_| ExtractError::Internal { what: "all threads ended early".into() })?;
         }
         let values = columns.iter().map(|column| vec![0.0; rows * self.columns.distinct[*column].width]).collect();
         Ok(Some(Live { columns, values, skipped: BTreeMap::new(), unsettled: false, lost: false, remaining: rows }))
-    }
-
-    fn job(&self, columns: &[usize]) -> Result<Job, ExtractError> {
-        let mut taps = Vec::<Vec<Column>>::new();
-        for column in columns.iter().map(|column| self.columns.distinct[*column].clone()) {
-            match taps.last_mut().filter(|tap| tap[0].tap == column.tap) {
-                Some(tap) => tap.push(column),
-                None => taps.push(vec![column]),
-            }
-        }
-        let network = &self.extraction.network;
-        let options = PlanOptions {
-            input_size: network.preprocess.input_size,
-            taps: taps.iter().map(|columns| columns[0].tap.clone()).collect(),
-            isa: self.extraction.options.isa,
-        };
-        Ok(Job { plan: Plan::compile(network.graph, network.weights, &options)?, taps, names: columns.to_vec() })
     }
 
     /// Puts a block's rows into their places; whether the chunk is complete.
@@ -379,11 +397,11 @@ fn work(
             Ok(tasks) => tasks.recv(),
             Err(_) => return,
         };
-        let Ok(Task { job, chunk, positions }) = task else { return };
+        let Ok(Task { compiled, chunk, positions }) = task else { return };
         let result = if stop.load(Ordering::Relaxed) || extraction.is_cancelled() {
             Err(ExtractError::Cancelled { done: 0, rows: 0 })
         } else {
-            super::guarded(|| bench.run(extraction, &job, &chunks[chunk], positions.clone()))
+            super::guarded(|| bench.run(extraction, &compiled, &chunks[chunk], positions.clone()))
         };
         if events.send(Event::Block { chunk, positions, result }).is_err() {
             return;

@@ -1,6 +1,9 @@
 //! Where an extraction takes its images from: a table on disk, or anything else that can name, digest and prepare rows.
 
-use heirloom_data::{Decoder, Image, Limits, Preprocess, Resampler, Table};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use heirloom_data::{Decoder, DigestIndex, Image, Limits, Preprocess, Resampler, Table};
 
 use crate::store::Digest;
 
@@ -23,6 +26,9 @@ pub trait Images: Sync {
         scratch: &mut Scratch,
         out: &mut [u8],
     ) -> Vec<Result<Prepared, String>>;
+
+    /// Writes down what was learnt about digests, so that the next run opens fewer images. Failing costs only time.
+    fn keep_digests(&self) {}
 
     /// What else than content and preprocessing decides which pixels a row gives; empty when nothing does. Part of the base
     /// of stored features.
@@ -104,6 +110,79 @@ impl Images for Table {
     fn settings(&self) -> String {
         let limits = self.limits();
         if limits == Limits::default() { String::new() } else { format!("{limits:?}") }
+    }
+}
+
+/// A table whose content digests are remembered in a cache folder, so that a row whose features are stored is not opened.
+///
+/// ```no_run
+/// use heirloom_transfer::{extract::TableImages, store::Store};
+///
+/// let table = heirloom_data::Table::open("photos".as_ref(), &Default::default())?;
+/// let images = TableImages::new(&table, Store::open_default()?.cache());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct TableImages<'t> {
+    table: &'t Table,
+    index: Mutex<DigestIndex>,
+}
+
+impl<'t> TableImages<'t> {
+    /// `table` with the digests remembered in the folder `cache`.
+    #[must_use]
+    pub fn new(table: &'t Table, cache: &Path) -> Self {
+        Self { table, index: Mutex::new(DigestIndex::open(cache, table)) }
+    }
+
+    /// The table.
+    #[must_use]
+    pub fn table(&self) -> &'t Table {
+        self.table
+    }
+
+    fn index(&self) -> MutexGuard<'_, DigestIndex> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Images that had to be opened for their digests so far.
+    #[must_use]
+    pub fn opened(&self) -> usize {
+        self.index().rows_read()
+    }
+}
+
+impl Images for TableImages<'_> {
+    fn rows(&self) -> usize {
+        Images::rows(self.table)
+    }
+
+    fn locator(&self, row: usize) -> String {
+        Images::locator(self.table, row)
+    }
+
+    fn digests(&self, rows: &[usize]) -> Vec<Result<Digest, String>> {
+        let digests = self.index().digests(self.table, rows);
+        digests.into_iter().map(|digest| digest.map_err(|problem| problem.to_string())).collect()
+    }
+
+    fn prepare(
+        &self,
+        rows: &[usize],
+        preprocess: &Preprocess,
+        scratch: &mut Scratch,
+        out: &mut [u8],
+    ) -> Vec<Result<Prepared, String>> {
+        self.table.prepare(rows, preprocess, scratch, out)
+    }
+
+    fn keep_digests(&self) {
+        // The index is a shortcut: where it cannot be written, the next run reads the images once more.
+        let _unsaved = self.index().save();
+    }
+
+    fn settings(&self) -> String {
+        self.table.settings()
     }
 }
 

@@ -22,15 +22,17 @@ mod notes;
 mod outputs;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use heirloom_engine::Isa;
 
+pub use compute::Compiled;
 pub use error::ExtractError;
-pub use images::{Images, Prepared, Scratch};
+pub use images::{Images, Prepared, Scratch, TableImages};
 pub use memory::default_memory_limit;
-pub use network::Network;
+pub use network::{Network, graph_digest};
 
 use crate::store::Store;
 use crate::{Block, Features, Pooling};
@@ -176,6 +178,8 @@ pub struct Extraction<'a> {
     pub store: Option<&'a Store>,
     /// How to extract.
     pub options: ExtractOptions,
+    /// The network compiled for exactly these requests; compiled when it is needed if `None`.
+    pub compiled: Option<Arc<Compiled>>,
     /// Told after every block of images.
     pub progress: Option<&'a (dyn Fn(&Progress) + Sync)>,
     /// Stops the extraction when set; what is finished stays in the store.
@@ -187,7 +191,7 @@ impl<'a> Extraction<'a> {
     #[must_use]
     pub fn new(network: Network<'a>, images: &'a dyn Images, rows: &'a [usize], requests: &'a [Request]) -> Self {
         let options = ExtractOptions::default();
-        Self { network, images, rows, requests, store: None, options, progress: None, cancel: None }
+        Self { network, images, rows, requests, store: None, options, compiled: None, progress: None, cancel: None }
     }
 
     /// Extracts into memory (and the store, if there is one).

@@ -73,6 +73,12 @@ impl Store {
             .ok_or(StoreError::NoFolder)
     }
 
+    /// The cache folder that the store lies in.
+    #[must_use]
+    pub fn cache(&self) -> &Path {
+        self.root.parent().unwrap_or(&self.root)
+    }
+
     /// The folder that holds the blocks.
     #[must_use]
     pub fn root(&self) -> &Path {
