@@ -113,7 +113,7 @@ fn pool_tap(
     Ok(())
 }
 
-fn row_of(values: &mut Vec<f32>, row: usize, width: usize) -> &mut [f32] {
+fn row_of(values: &mut [f32], row: usize, width: usize) -> &mut [f32] {
     &mut values[row * width..(row + 1) * width]
 }
 
