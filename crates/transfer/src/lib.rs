@@ -1,10 +1,12 @@
 //! Features and their store, heads, model selection and the artifact.
 
+pub mod artifact;
 pub mod extract;
 mod features;
 pub mod heads;
 mod near_duplicates;
 mod pooling;
+pub mod predictor;
 pub mod store;
 
 pub use features::{Block, ClassTokenMode, Features, Pooling};

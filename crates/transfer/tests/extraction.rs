@@ -1,6 +1,9 @@
 //! Extraction of real images with real weights: the same bits for any number of threads, after a kill, and from the store;
 //! memory that does not grow with the number of images.
 
+// Helpers of tests may stop a test and print, as tests may.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

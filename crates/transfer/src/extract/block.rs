@@ -106,15 +106,12 @@ fn pool_tap(
     let Some(shape) = columns.first().map(|column| column.shape) else { return Ok(()) };
     let windows: Vec<Windows> = columns.iter().map(|column| column.windows).collect();
     for image in 0..images {
-        let row = |(values, column): (_, &super::columns::Column)| row_of(values, image, column.width);
-        let mut out: Vec<&mut [f32]> = out.iter_mut().zip(columns).map(row).collect();
-        pool_into(shape, &values[image * shape.len()..][..shape.len()], &windows, &mut out)?;
+        let mut rows: Vec<&mut [f32]> = (out.iter_mut().zip(columns))
+            .map(|(values, column)| &mut values[image * column.width..(image + 1) * column.width])
+            .collect();
+        pool_into(shape, &values[image * shape.len()..][..shape.len()], &windows, &mut rows)?;
     }
     Ok(())
-}
-
-fn row_of(values: &mut [f32], row: usize, width: usize) -> &mut [f32] {
-    &mut values[row * width..(row + 1) * width]
 }
 
 enum Outcome {

@@ -1,0 +1,25 @@
+//! What can go wrong while predicting.
+
+use heirloom_zoo::ZooError;
+
+use crate::artifact::ArtifactError;
+use crate::extract::ExtractError;
+use crate::heads::HeadError;
+
+/// An error that ends a prediction run. A broken image is none.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PredictError {
+    /// The artifact cannot be used.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The backbone of a slim artifact cannot be opened.
+    #[error("the artifact is slim and its backbone cannot be opened: {0}")]
+    Backbone(#[from] ZooError),
+    /// The network cannot be run.
+    #[error(transparent)]
+    Extract(#[from] ExtractError),
+    /// The head does not fit the features.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+}
