@@ -6,7 +6,9 @@ use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::Duration;
 
-use heirloom_engine::kernels::{Attention, Convolution, Isa, RowsMut, Scratch, Stage, Window, multiply_adds};
+use heirloom_engine::kernels::{
+    AlignedBuffer, Attention, Convolution, Isa, RowsMut, Scratch, Stage, Window, multiply_adds,
+};
 use heirloom_engine::{Activation, Padding};
 
 /// Length of a slice.
@@ -71,8 +73,13 @@ const SHAPES: &[Shape] = &[
 /// Something to time: runs once and returns its floating-point operations.
 type Work = Box<dyn FnMut() -> u64 + Send>;
 
-fn values(len: usize) -> Vec<f32> {
-    (0..len).map(|i| (i * 7919 % 1009) as f32 / 1009.0 - 0.5).collect()
+/// Values in aligned memory, where the engine keeps its activations.
+fn values(len: usize) -> AlignedBuffer {
+    let mut buffer = AlignedBuffer::zeroed(len);
+    for (i, value) in buffer.iter_mut().enumerate() {
+        *value = (i * 7919 % 1009) as f32 / 1009.0 - 0.5;
+    }
+    buffer
 }
 
 fn convolution(isa: Isa, shape: &Shape) -> Result<Work, String> {
@@ -83,7 +90,7 @@ fn convolution(isa: Isa, shape: &Shape) -> Result<Work, String> {
     let operator = Convolution::new(isa, window, &weight, output, input, groups);
     let pixels = values(images * window.input_pixels() * input);
     let rows = images * window.output_pixels();
-    let (bias, mut result, mut scratch) = (values(output), vec![0.0; rows * output], Scratch::default());
+    let (bias, mut result, mut scratch) = (values(output), AlignedBuffer::zeroed(rows * output), Scratch::default());
     let function = if name.ends_with("gelu") { Activation::Gelu } else { Activation::Relu };
     Ok(Box::new(move || {
         let mut stages = [Stage::Bias(&bias), Stage::Activate(function)];
@@ -96,7 +103,7 @@ fn convolution(isa: Isa, shape: &Shape) -> Result<Work, String> {
 fn attention(isa: Isa, tokens: usize, channels: usize, heads: usize) -> Work {
     let operator = Attention::new(isa, tokens, channels, heads);
     let input = values(tokens * 3 * channels);
-    let (mut result, mut scratch) = (vec![0.0; tokens * channels], Scratch::default());
+    let (mut result, mut scratch) = (AlignedBuffer::zeroed(tokens * channels), Scratch::default());
     Box::new(move || {
         operator.run(black_box(&input), 0..tokens, RowsMut::new(&mut result, channels), &mut scratch);
         black_box(&result);

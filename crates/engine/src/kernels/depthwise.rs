@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::epilogue::{self, Block, Place, Stage, Target};
-use super::simd::{Kernel, Simd, dispatch};
+use super::simd::{Kernel, Simd, dispatch, prefetch, prefetch_to_write};
 use super::{AlignedBuffer, Isa, RowsMut, Window};
 
 /// A depthwise convolution over maps of one size, with its weights reordered to `[height, width, channels]`.
@@ -145,6 +145,7 @@ impl Segment<'_> {
             (image * window.input[0] + first(0, y, ys.start)) * window.input[1] + first(1, x, xs.start)
         };
         let weight_start = if empty { 0 } else { (ys.start * window.kernel[1] + xs.start) * channels };
+        let below = ys.len() * window.dilation[0] * window.input[1] * channels;
         let mut column = 0;
         while column < *channels {
             let count = S::LANES.min(channels - column);
@@ -163,6 +164,19 @@ impl Segment<'_> {
                     columns: xs.len(),
                 };
                 let to = self.sums.add((x - self.xs.start) * self.stride + column);
+                // The lines that the next row of outputs will be the first to touch.
+                let next_input = taps.input.wrapping_add(below);
+                let next_output = to.wrapping_add(window.output[1] * self.stride);
+                for p in 0..P {
+                    prefetch_to_write(next_output.wrapping_add(p * self.stride));
+                    for line in 0..window.stride[0] * window.stride[1] {
+                        prefetch(next_input.wrapping_add(
+                            p * taps.step
+                                + line / window.stride[1] * window.input[1] * channels
+                                + line % window.stride[1] * channels,
+                        ));
+                    }
+                }
                 if count == S::LANES {
                     taps.sum::<S, P, true>(simd, count, to, self.stride);
                 } else {

@@ -49,8 +49,9 @@ impl Source for Patches<'_> {
     fn gather<S: Simd>(&self, simd: S, rows: Range<usize>, depth: Range<usize>, to: &mut [f32]) {
         let Some(first) = rows.clone().next() else { return };
         let (mut image, mut y, mut x) = self.window.place(first);
+        let runs = self.runs(depth.clone());
         for index in 0..rows.len() {
-            self.patch(simd, (image, y, x), depth.clone(), &mut to[index * ROW_STRIDE..][..depth.len()]);
+            self.patch(simd, (image, y, x), runs, &mut to[index * ROW_STRIDE..][..depth.len()]);
             x += 1;
             if x == self.window.output[1] {
                 (x, y) = (0, y + 1);
@@ -74,33 +75,49 @@ impl Source for Patches<'_> {
     }
 }
 
+/// The runs of a block of the depth: what is contiguous in memory, a row of the window or one pixel of it.
+#[derive(Clone, Copy)]
+struct Runs {
+    /// Values in a run.
+    len: usize,
+    /// Runs in a row of the window.
+    per_row: usize,
+    /// Row of the window, run in it and value in that at which the block starts.
+    start: (usize, usize, usize),
+}
+
 impl Patches<'_> {
-    /// Copies values `depth` of one output pixel's patch.
+    fn runs(&self, depth: Range<usize>) -> Runs {
+        let whole_row = self.window.dilation[1] == 1 && self.count == self.channels;
+        let (pixels, per_row) = if whole_row { (self.window.kernel[1], 1) } else { (1, self.window.kernel[1]) };
+        let len = pixels * self.count;
+        let run = depth.start / len;
+        Runs { len, per_row, start: (run / per_row, run % per_row, depth.start % len) }
+    }
+
+    /// Copies a block of one output pixel's patch.
     #[inline(always)]
-    fn patch<S: Simd>(&self, simd: S, (image, y, x): (usize, usize, usize), depth: Range<usize>, to: &mut [f32]) {
+    fn patch<S: Simd>(&self, simd: S, (image, y, x): (usize, usize, usize), runs: Runs, to: &mut [f32]) {
         let window = self.window;
-        // A run is what is contiguous in memory: a row of the window, or one pixel of it.
-        let whole_row = window.dilation[1] == 1 && self.count == self.channels;
-        let (pixels, runs_per_row) = if whole_row { (window.kernel[1], 1) } else { (1, window.kernel[1]) };
-        let run_len = pixels * self.count;
         let map_row = window.input[1] * self.channels;
-        let mut at = depth.start;
-        while at < depth.end {
-            let run = at / run_len;
-            let (ky, kx) = (run / runs_per_row, run % runs_per_row);
-            let skip = at - run * run_len;
-            let end = ((run + 1) * run_len).min(depth.end);
-            let piece = &mut to[at - depth.start..end - depth.start];
-            at = end;
+        let left = (x * window.stride[1]) as isize - window.before[1] as isize;
+        let (mut ky, mut kx, mut skip) = runs.start;
+        let mut at = 0;
+        while at < to.len() {
+            let end = (at + runs.len - skip).min(to.len());
+            let piece = &mut to[at..end];
             let row = (y * window.stride[0] + ky * window.dilation[0]).wrapping_sub(window.before[0]);
-            if row >= window.input[0] {
+            if row < window.input[0] {
+                let source = &self.input[(image * window.input[0] + row) * map_row..][..map_row];
+                let column = left + (kx * window.dilation[1]) as isize;
+                clipped(simd, source, column * self.channels as isize + (self.first + skip) as isize, piece);
+            } else {
                 piece.fill(0.0);
-                continue;
             }
-            let column = (x * window.stride[1] + kx * window.dilation[1]) as isize - window.before[1] as isize;
-            let source = &self.input[(image * window.input[0] + row) * map_row..][..map_row];
-            let start = column * self.channels as isize + (self.first + skip) as isize;
-            clipped(simd, source, start, piece);
+            (at, skip, kx) = (end, 0, kx + 1);
+            if kx == runs.per_row {
+                (kx, ky) = (0, ky + 1);
+            }
         }
     }
 }
@@ -109,6 +126,9 @@ impl Patches<'_> {
 /// pixels; a single pixel is inside or outside as a whole.
 #[inline(always)]
 fn clipped<S: Simd>(simd: S, from: &[f32], start: isize, to: &mut [f32]) {
+    if start >= 0 && start as usize + to.len() <= from.len() {
+        return copy(simd, &from[start as usize..start as usize + to.len()], to);
+    }
     let left = (-start).clamp(0, to.len() as isize) as usize;
     let right = (from.len() as isize - start).clamp(left as isize, to.len() as isize) as usize;
     to[..left].fill(0.0);

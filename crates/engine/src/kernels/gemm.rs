@@ -23,7 +23,7 @@ pub(crate) struct Operands {
     pub sums: *mut f32,
     /// Whether they hold the chain so far.
     pub continues: bool,
-    /// What will be read soon, of the panels and of the rows: one line of each is asked for every [`LINE_STEP`] steps.
+    /// What will be read soon, of the panels and of the rows: a line of each for every [`LINE_STEP`] steps.
     pub ahead: [*const f32; 2],
 }
 
@@ -52,47 +52,23 @@ pub(crate) unsafe fn tile<S: Simd, const R: usize, const V: usize>(simd: S, oper
                 }
             }
         }
-        let whole = depth - depth % LINE_STEP;
-        for start in (0..whole).step_by(LINE_STEP) {
-            prefetch(ahead[0].wrapping_add(start * LINE / LINE_STEP));
-            prefetch(ahead[1].wrapping_add(start * LINE / LINE_STEP));
-            for k in start..start + LINE_STEP {
-                step(simd, rows.add(k), stride, panel.add(k * V * S::LANES), &mut sums);
+        // One step at a time: unrolled by hand, the compiler moves loads so far ahead that sums leave the registers.
+        for k in 0..depth {
+            prefetch(ahead[k % 2].wrapping_add(k * LINE / LINE_STEP));
+            let mut columns = [simd.splat(0.0); V];
+            for v in 0..V {
+                columns[v] = simd.load_pointer(panel.add((k * V + v) * S::LANES));
             }
-        }
-        for k in whole..depth {
-            step(simd, rows.add(k), stride, panel.add(k * V * S::LANES), &mut sums);
+            for r in 0..R {
+                let row = simd.splat(*rows.add(r * stride + k));
+                for v in 0..V {
+                    sums[r][v] = simd.multiply_add(row, columns[v], sums[r][v]);
+                }
+            }
         }
         for r in 0..R {
             for v in 0..V {
                 simd.store_pointer(held.add((r * V + v) * S::LANES), sums[r][v]);
-            }
-        }
-    }
-}
-
-/// One step of the depth.
-///
-/// # Safety
-/// One value in each of `R` rows, and a row of the panel, must be readable.
-#[inline(always)]
-unsafe fn step<S: Simd, const R: usize, const V: usize>(
-    simd: S,
-    rows: *const f32,
-    stride: usize,
-    panel: *const f32,
-    sums: &mut [[S::Vector; V]; R],
-) {
-    // SAFETY: all accesses are those the caller promises.
-    unsafe {
-        let mut columns = [simd.splat(0.0); V];
-        for v in 0..V {
-            columns[v] = simd.load_pointer(panel.add(v * S::LANES));
-        }
-        for r in 0..R {
-            let row = simd.splat(*rows.add(r * stride));
-            for v in 0..V {
-                sums[r][v] = simd.multiply_add(row, columns[v], sums[r][v]);
             }
         }
     }

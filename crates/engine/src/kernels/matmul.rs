@@ -199,18 +199,17 @@ impl<A: Source> Product<'_, '_, A> {
 
     /// Asks for the lines of the output and of added rows that a tile will need.
     fn announce(&self, place: Place, rows: usize, columns: usize) {
-        for row in place.row..place.row + rows {
-            for column in (place.column..place.column + columns).step_by(LINE) {
-                prefetch_to_write(self.target.values.wrapping_add(row * self.target.stride + column));
+        let each = |values: *const f32, stride: usize, ask: fn(*const f32)| {
+            let mut row = values.wrapping_add(place.row * stride + place.column);
+            for _ in 0..rows {
+                (0..columns).step_by(LINE).for_each(|column| ask(row.wrapping_add(column)));
+                row = row.wrapping_add(stride);
             }
-        }
+        };
+        each(self.target.values, self.target.stride, prefetch_to_write);
         for stage in self.stages.iter() {
             if let Stage::Add(operand) | Stage::Multiply(operand) = stage {
-                for row in place.row..place.row + rows {
-                    for column in (place.column..place.column + columns).step_by(LINE) {
-                        prefetch(operand.values.as_ptr().wrapping_add(row * operand.stride + column));
-                    }
-                }
+                each(operand.values.as_ptr(), operand.stride, prefetch);
             }
         }
     }
