@@ -22,6 +22,6 @@ mod table;
 
 pub use figure::{Bin, CurvePoint, learning_curve, reliability};
 pub use html::{Block, Card, Matrix, Page, Section};
-pub use number::{bytes, count, duration, interval, percent};
+pub use number::{bytes, count, counted, duration, interval, percent};
 pub use picture::{Picture, PictureError};
 pub use table::{Align, Table};

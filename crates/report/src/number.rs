@@ -30,6 +30,12 @@ pub fn count(value: usize) -> String {
     grouped
 }
 
+/// A count with its noun, which takes an `s` unless there is one: `1 row`, `12 345 rows`.
+#[must_use]
+pub fn counted(value: usize, noun: &str) -> String {
+    format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })
+}
+
 /// Bytes in the largest unit (of 1024) below them: `10.9 MiB`.
 #[must_use]
 pub fn bytes(value: u64) -> String {
@@ -67,6 +73,7 @@ mod tests {
         for (value, text) in [(0, "0"), (999, "999"), (1000, "1 000"), (1_234_567, "1 234 567")] {
             assert_eq!(count(value), text);
         }
+        assert_eq!((counted(1, "row"), counted(2, "row")), ("1 row".to_string(), "2 rows".to_string()));
     }
 
     #[test]

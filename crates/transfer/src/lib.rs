@@ -3,6 +3,7 @@
 pub mod artifact;
 pub mod extract;
 mod features;
+pub mod fit;
 pub mod heads;
 mod near_duplicates;
 mod pooling;

@@ -59,6 +59,15 @@ pub(crate) fn open_name(name: &str, folders: &[PathBuf]) -> Result<Backbone, Zoo
     }
 }
 
+/// Names that [`open`] finds in the weight folders, sorted.
+#[must_use]
+pub fn local() -> Vec<String> {
+    let mut names: Vec<String> = weight_folders().iter().flat_map(|folder| names_in(folder)).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 fn weight_folders() -> Vec<PathBuf> {
     match std::env::var_os("HEIRLOOM_DATA") {
         Some(data) => vec![Path::new(&data).join("weights")],

@@ -40,7 +40,8 @@ fn draw(
     let lowest = points.iter().map(|point| point.low).fold(1.0, f64::min);
     let floor = (lowest * 10.0 - 0.5).floor().clamp(0.0, 9.0) / 10.0;
     let mut chart = ChartBuilder::on(&root)
-        .margin(12)
+        .margin(10)
+        .margin_right(26)
         .x_label_area_size(44)
         .y_label_area_size(56)
         .build_cartesian_2d(0.0..last * 1.05, floor..1.0)?;

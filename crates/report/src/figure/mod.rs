@@ -10,7 +10,7 @@ pub use reliability::{Bin, reliability};
 use plotters::prelude::{IntoFont, RGBColor, TextStyle};
 
 /// Width and height of a figure's view box, in its own units; a page scales it to its column.
-pub(crate) const SIZE: (u32, u32) = (560, 320);
+pub(crate) const SIZE: (u32, u32) = (460, 290);
 /// Axes and text.
 pub(crate) const INK: RGBColor = RGBColor(0x1b, 0x1c, 0x20);
 /// Grid lines and the line of perfect calibration.

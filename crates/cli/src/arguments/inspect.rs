@@ -1,0 +1,23 @@
+//! What can be typed after `inspect`.
+
+use clap::Args;
+
+/// Say what a weight file, a data set, a folder of features or a model is.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  heirloom inspect deit_tiny_patch16_224      a backbone: layers, cost, memory
+  heirloom inspect photos/                    a data set: classes, sizes, problems
+  heirloom inspect model.heirloom             a model: what it is, how it was made, how good it is
+  heirloom inspect ~/.cache/heirloom          a folder of features")]
+pub struct InspectArguments {
+    /// A path, or the name of a backbone in $HEIRLOOM_DATA/weights
+    #[arg(value_name = "THING")]
+    pub thing: String,
+    /// Images per block in the estimate of memory
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    pub images: u16,
+    /// Exit with code 1 when a data set has images that cannot be read
+    #[arg(long)]
+    pub strict: bool,
+}

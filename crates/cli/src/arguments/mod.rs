@@ -1,0 +1,133 @@
+//! What can be typed. One file per command; the help text of every flag stands at its field and nowhere else.
+
+mod cache;
+mod demo;
+mod extract;
+mod fit;
+mod inspect;
+mod method;
+mod predict;
+mod selection;
+mod shard;
+
+pub use cache::{CacheAction, CacheArguments};
+pub use demo::DemoArguments;
+pub use extract::ExtractArguments;
+pub use fit::FitArguments;
+pub use inspect::InspectArguments;
+pub use method::MethodName;
+pub use predict::{PredictArguments, PredictionFormat};
+pub use selection::TableArguments;
+pub use shard::ShardArgument;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Adapt a pretrained vision network to your own labelled images, on an ordinary CPU.
+#[derive(Debug, Parser)]
+#[command(name = "heirloom", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(after_help = "\
+Examples:
+  heirloom demo                                        see everything work, without any download
+  heirloom fit photos/ --backbone deit_tiny_patch16_224   a classifier of your photos (photos/CLASS/IMAGE)
+  heirloom predict model.heirloom new-photos/          what it says about new ones
+
+Exit codes: 0 done, 1 done but rows were skipped under --strict, 2 usage or input error, 3 internal error,
+4 a limit that you set was crossed, 130 interrupted.")]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub shared: SharedArguments,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fit a classifier on a backbone's features, measure it honestly, write one file to deploy
+    Fit(Box<FitArguments>),
+    /// Classify images with a fitted model
+    Predict(PredictArguments),
+    /// Compute a backbone's features of a data set into the cache
+    Extract(Box<ExtractArguments>),
+    /// Say what a weight file, a data set, a folder of features or a model is
+    Inspect(InspectArguments),
+    /// Show or empty the cache of features
+    Cache(CacheArguments),
+    /// See fit and predict at work on a small made-up image world, without any download
+    Demo(DemoArguments),
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+pub struct SharedArguments {
+    /// Print one JSON object on standard output (docs/formats/json.md)
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Threads to use; results do not depend on it [default: all processors]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Folder of cached features [default: $HEIRLOOM_CACHE, else ~/.cache/heirloom]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+}
+
+/// Bytes from GiB.
+fn gibibytes(text: &str) -> Result<u64, String> {
+    match text.parse::<f64>() {
+        Ok(gibibytes) if gibibytes > 0.0 && gibibytes.is_finite() => Ok((gibibytes * f64::from(1 << 30)) as u64),
+        _ => Err("expected a positive number of GiB".to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        for command in CommandLine::command().get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Examples:"), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn unknown_flags_methods_and_settings_are_refused() {
+        let cases: [&[&str]; 8] = [
+            &["fit", "d", "--frobnicate"],
+            &["fit", "d", "--method", "magic"],
+            &["fit", "d", "--where", "sketch"],
+            &["fit", "d", "--target-sizes", "0"],
+            &["fit", "d", "--threads", "0"],
+            &["fit", "d", "--memory", "-1"],
+            &["extract", "d", "--backbone", "b", "--shard", "5/4"],
+            &["predict", "m", "p", "--format", "xml"],
+        ];
+        for case in cases {
+            let typed = ["heirloom"].iter().chain(case);
+            let error = CommandLine::try_parse_from(typed).err().unwrap();
+            assert_eq!(error.exit_code(), 2, "{case:?}");
+        }
+    }
+
+    #[test]
+    fn defaults_suit_a_first_run() {
+        let line = CommandLine::try_parse_from(["heirloom", "fit", "photos"]).unwrap();
+        let Command::Fit(fit) = line.command else { panic!("not fit") };
+        assert_eq!(fit.method, MethodName::Auto);
+        assert_eq!(fit.output, PathBuf::from("model.heirloom"));
+        assert_eq!((fit.seed, fit.strict, fit.force, fit.slim), (0, false, false, false));
+        assert!(!line.shared.json && line.shared.threads.is_none());
+    }
+}

@@ -1,0 +1,54 @@
+//! What can be typed after `predict`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// How predictions are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PredictionFormat {
+    /// Comma-separated values with a heading
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+    /// A parquet table
+    Parquet,
+}
+
+/// Classify images with a fitted model.
+///
+/// Each image gets its class, a calibrated probability, the next best classes, and whether it looks unlike the images the model was
+/// fitted on (`unfamiliar`: further away than 95 % of them). Images that cannot be read are named and skipped.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  heirloom predict model.heirloom new-photos/
+  heirloom predict model.heirloom a.jpg b.png --top-k 1
+  heirloom predict model.heirloom new-photos/ --format parquet -o predictions.parquet
+  heirloom predict model.heirloom new-photos/ --json")]
+pub struct PredictArguments {
+    /// The model that fit wrote
+    #[arg(value_name = "MODEL")]
+    pub model: PathBuf,
+    /// Images, folders of images, CSV or parquet tables
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Number of classes to list for each image, best first
+    #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    pub top_k: u16,
+    /// Format of the predictions [default: by the ending of --output, else csv]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<PredictionFormat>,
+    /// Write the predictions to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the file if it is already there
+    #[arg(long)]
+    pub force: bool,
+    /// The backbone of a model written with --slim
+    #[arg(long, value_name = "PATH|NAME")]
+    pub backbone: Option<String>,
+    /// Exit with code 1 when an image had to be skipped
+    #[arg(long)]
+    pub strict: bool,
+}

@@ -1,0 +1,73 @@
+//! `cache`: what the folder of features holds, and emptying it.
+
+use heirloom_report::{Align, Table, bytes, count, counted};
+use heirloom_transfer::store::{BaseSummary, Store};
+use serde_json::json;
+
+use super::{Outcome, cache_folder};
+use crate::arguments::{CacheAction, CacheArguments, SharedArguments};
+use crate::console::Console;
+use crate::failure::Failure;
+
+/// Runs `cache`.
+pub fn run(arguments: &CacheArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
+    let folder = cache_folder(shared)?;
+    let store = Store::new(&folder);
+    match arguments.action.unwrap_or(CacheAction::Show) {
+        CacheAction::Show => {
+            let list = store.list()?;
+            console.answer(&format!("{}\n{}", folder.display(), text(&list)))?;
+            Ok(Outcome::done(json!({
+                "command": "cache",
+                "folder": folder,
+                "bytes": list.iter().map(|base| base.bytes).sum::<u64>(),
+                "backbones": list.iter().map(object).collect::<Vec<_>>(),
+            })))
+        }
+        CacheAction::Clear => {
+            let removed = store.clear()?;
+            let size = bytes(removed.bytes);
+            console.say(format!("removed {} ({size}) from {}", counted(removed.files, "file"), folder.display()));
+            Ok(Outcome::done(json!({
+                "command": "cache",
+                "folder": folder,
+                "removed": { "files": removed.files, "bytes": removed.bytes },
+            })))
+        }
+    }
+}
+
+/// What the cache holds, one line per backbone and preprocessing.
+pub fn text(list: &[BaseSummary]) -> String {
+    if list.is_empty() {
+        return "no features yet\n".to_string();
+    }
+    let mut table = Table::new(&[
+        ("backbone", Align::Left),
+        ("images", Align::Right),
+        ("layers", Align::Right),
+        ("files", Align::Right),
+        ("size", Align::Right),
+    ]);
+    for base in list {
+        table.push([name(base), count(base.rows), count(base.taps.len()), count(base.blocks), bytes(base.bytes)]);
+    }
+    let total = bytes(list.iter().map(|base| base.bytes).sum());
+    format!("{}{total} in all\n", table.to_text())
+}
+
+fn name(base: &BaseSummary) -> String {
+    base.base.as_ref().map_or_else(|| format!("{:.12} (not described)", base.digest), |known| known.backbone.clone())
+}
+
+/// One backbone for JSON.
+pub fn object(base: &BaseSummary) -> serde_json::Value {
+    json!({
+        "backbone": base.base.as_ref().map(|known| &known.backbone),
+        "digest": base.digest,
+        "images": base.rows,
+        "taps": base.taps,
+        "files": base.blocks,
+        "bytes": base.bytes,
+    })
+}

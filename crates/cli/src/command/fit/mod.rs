@@ -1,0 +1,185 @@
+//! `fit`: from a data set and a backbone to a measured model in one file.
+
+mod json;
+mod page;
+#[cfg(test)]
+mod sample;
+mod text;
+
+use std::path::{Path, PathBuf};
+
+use heirloom_data::{Decoder, Image, Table, TableOptions};
+use heirloom_report::Picture;
+use heirloom_transfer::extract::ExtractOptions;
+use heirloom_transfer::fit::{Evaluated, Fit, FitOptions, FitReport, Watch};
+use heirloom_transfer::heads::{Method, Settings};
+use heirloom_transfer::store::Store;
+use heirloom_zoo::Backbone;
+
+use super::{Outcome, artifact, cache_folder, limit, refuse_to_replace, threads};
+use crate::arguments::{FitArguments, SharedArguments, TableArguments};
+use crate::backbone;
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::interrupt::{self, STOP, Watching};
+use crate::progress::Progress;
+
+/// Longer side of a thumbnail, in pixels.
+const THUMBNAIL: u32 = 160;
+
+/// A fit with everything settled: what to do it with and where to put it.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Methods to choose from; empty stands for all that `auto` tries.
+    pub methods: Vec<Method>,
+    /// The model's file.
+    pub output: PathBuf,
+    /// The HTML report, if one is wanted.
+    pub report: Option<PathBuf>,
+    /// Rows of the table to use; `None` uses all.
+    pub rows: Option<Vec<usize>>,
+    /// Pooling targets of head2toe.
+    pub targets: Vec<usize>,
+    /// Settings of the heads.
+    pub settings: Settings,
+    /// Seed of everything drawn.
+    pub seed: u64,
+    /// Extraction settings.
+    pub extract: ExtractOptions,
+    /// Folder of cached features.
+    pub cache: PathBuf,
+    /// Whether the model leaves its backbone out.
+    pub slim: bool,
+}
+
+impl Job {
+    /// The defaults, writing to `output` and beside it.
+    pub fn new(output: PathBuf, shared: &SharedArguments) -> Result<Self, Failure> {
+        Ok(Self {
+            methods: Vec::new(),
+            report: Some(report_path(&output)),
+            output,
+            rows: None,
+            targets: targets(&[]),
+            settings: Settings::default(),
+            seed: 0,
+            extract: extract_options(None, shared),
+            cache: cache_folder(shared)?,
+            slim: false,
+        })
+    }
+}
+
+/// Runs `fit`.
+pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
+    let mut job = Job::new(arguments.output.clone(), shared)?;
+    if arguments.no_report {
+        job.report = None;
+    }
+    for path in job.report.iter().chain([&job.output]) {
+        refuse_to_replace(path, arguments.force)?;
+    }
+    let backbone = backbone::open(arguments.backbone.as_deref())?;
+    let table = open_table(&arguments.table)?;
+    job.methods = Option::from(arguments.method).into_iter().collect();
+    job.rows = arguments.table.limit.map(|count| limit::rows(&table, count as usize, arguments.seed));
+    job.targets = targets(&arguments.target_sizes);
+    job.seed = arguments.seed;
+    job.extract = extract_options(arguments.memory, shared);
+    job.slim = arguments.slim;
+    let record = make(&job, &backbone, &table, console)?;
+    let object = json::object(&record, &job.output, job.report.as_deref());
+    Ok(Outcome::strict(object, arguments.strict, record.skipped.len()))
+}
+
+/// The JSON object of a fit whose report lies beside its model.
+pub fn object(record: &FitReport, model: &Path) -> serde_json::Value {
+    json::object(record, model, Some(&report_path(model)))
+}
+
+/// Fits, writes the model and the report, and prints the summary.
+pub fn make(job: &Job, backbone: &Backbone, table: &Table, console: Console) -> Result<FitReport, Failure> {
+    let fit = fit(job, backbone, table, console)?;
+    interrupt::note("the model was not written; run the same command again, its features are in the cache");
+    artifact::save(&fit, backbone, job.slim, &job.output)?;
+    if let Some(path) = &job.report {
+        write_report(path, &fit.record, table)?;
+    }
+    console.say(format!("\n{}", text::summary(&fit.record, &job.output, job.report.as_deref())));
+    Ok(fit.record)
+}
+
+/// `photos.heirloom` -> `photos.report.html`.
+pub fn report_path(model: &Path) -> PathBuf {
+    model.with_extension("report.html")
+}
+
+/// Opens the table that was typed.
+pub fn open_table(arguments: &TableArguments) -> Result<Table, Failure> {
+    let options = TableOptions {
+        label: arguments.label_column.clone(),
+        group: arguments.group_column.clone(),
+        only: arguments.conditions.clone(),
+        ..TableOptions::default()
+    };
+    Ok(Table::open(&arguments.data, &options)?)
+}
+
+/// Extraction settings from what was typed.
+pub fn extract_options(memory: Option<u64>, shared: &SharedArguments) -> ExtractOptions {
+    let default = ExtractOptions { threads: threads(shared), ..ExtractOptions::default() };
+    ExtractOptions { memory_limit: memory.unwrap_or(default.memory_limit), ..default }
+}
+
+fn fit(job: &Job, backbone: &Backbone, table: &Table, console: Console) -> Result<Fit, Failure> {
+    let store = Store::new(&job.cache);
+    let options = FitOptions {
+        methods: job.methods.clone(),
+        rows: job.rows.clone(),
+        targets: job.targets.clone(),
+        settings: job.settings.clone(),
+        seed: job.seed,
+        extract: job.extract.clone(),
+    };
+    interrupt::note("finished features stay in the cache; run the same command again to go on from there");
+    let progress = Progress::new("images");
+    let report = |state: &heirloom_transfer::extract::Progress| progress.report(state.done, state.total);
+    let watching = std::sync::Mutex::new(Some(Watching::begin()));
+    let stage = |text: &str| {
+        progress.finish();
+        // From here on nobody looks at the flag: an interrupt ends the process.
+        drop(watching.lock().map(|mut watching| watching.take()));
+        console.stage(text);
+    };
+    let watch = Watch { progress: Some(&report), stage: Some(&stage), cancel: Some(&STOP) };
+    Ok(heirloom_transfer::fit::fit(backbone, table, Some(&store), &options, watch)?)
+}
+
+fn targets(typed: &[u32]) -> Vec<usize> {
+    if typed.is_empty() { vec![1, 512, 2048] } else { typed.iter().map(|target| *target as usize).collect() }
+}
+
+fn write_report(path: &Path, record: &FitReport, table: &Table) -> Result<(), Failure> {
+    let html = page::page(record, |row| picture(table, row)).to_html();
+    std::fs::write(path, html).map_err(|error| Failure::input(format!("{}: {error}", path.display())))
+}
+
+/// The thumbnail of a row; nothing where the image has gone since it was read.
+fn picture(table: &Table, row: &Evaluated) -> Option<Picture> {
+    let bytes = table.encoded(&[row.row]).into_iter().next()?.ok()?;
+    let mut image = Image::default();
+    Decoder::new(table.limits()).decode_into(&bytes, &mut image).ok()?;
+    let (width, height) = (u32::try_from(image.width()).ok()?, u32::try_from(image.height()).ok()?);
+    Picture::thumbnail(image.pixels().to_vec(), width, height, THUMBNAIL).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_lies_beside_the_model() {
+        assert_eq!(report_path(Path::new("a/photos.heirloom")), PathBuf::from("a/photos.report.html"));
+        assert_eq!(report_path(Path::new("model")), PathBuf::from("model.report.html"));
+    }
+}

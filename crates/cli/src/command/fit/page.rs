@@ -1,0 +1,327 @@
+//! The HTML report of a fit: the record laid out for reading, with the pictures that matter.
+
+use heirloom_report::{
+    Align, Bin, Block, Card, CurvePoint, Matrix, Page, Picture, Section, Table, count, counted, duration, interval,
+    learning_curve, percent, reliability,
+};
+use heirloom_transfer::fit::{CurveRow, Evaluated, FitReport, Share};
+
+use super::text;
+
+/// Pictures in one gallery.
+const PICTURES: usize = 24;
+/// Classes up to which the whole confusion matrix is drawn; beyond, the most frequent confusions are listed.
+const MATRIX_CLASSES: usize = 40;
+/// Lines of long lists.
+const LINES: usize = 100;
+
+/// The page. `picture` shrinks the image of an evaluated row, and gives nothing where it cannot be read any more.
+pub fn page(record: &FitReport, picture: impl Fn(&Evaluated) -> Option<Picture>) -> Page {
+    let lead = format!(
+        "{} rows of {} in {} classes; {} on {}; heirloom {}",
+        count(record.rows.train),
+        record.run.data,
+        count(record.classes.len()),
+        record.method,
+        record.backbone.name,
+        record.run.version
+    );
+    let mut page = Page::new(format!("{}: {}", record.run.data, percent(record.scores.accuracy.value))).lead(lead);
+    page.push(headline(record));
+    page.push(more_photos(record));
+    page.push(classes(record));
+    page.push(mistakes(record, &picture));
+    page.push(labels(record, &picture));
+    page.push(confidence(record));
+    page.push(data(record));
+    page.push(choice(record));
+    page.push(run(record));
+    page
+}
+
+fn share(share: &Share) -> String {
+    format!("{:.1} to {:.1}, 95 % interval", 100.0 * share.low, 100.0 * share.high)
+}
+
+fn card(label: &str, value: String, detail: impl Into<String>) -> Card {
+    Card { label: label.into(), value, detail: detail.into() }
+}
+
+fn headline(record: &FitReport) -> Section {
+    let scores = &record.scores;
+    let mut section = Section::new("How good is it?").with(Block::Cards(vec![
+        card("accuracy", percent(scores.accuracy.value), share(&scores.accuracy)),
+        card("balanced accuracy", percent(scores.balanced_accuracy), "mean over classes"),
+        card("most frequent class", percent(scores.majority), "what guessing it would reach"),
+        card("log loss", format!("{:.3}", scores.log_loss), "lower is better; natural logarithm"),
+    ]));
+    section.push(Block::Paragraph(format!(
+        "Protocol {}: {}. {} rows were judged.",
+        record.protocol.name(),
+        record.protocol.explanation(),
+        count(scores.accuracy.n)
+    )));
+    if record.refitted {
+        section.push(Block::Paragraph(format!(
+            "The model that was written is fitted again on all {} rows, so it has seen every image; the accuracy above is that of \
+             models that had not.",
+            count(record.rows.train)
+        )));
+    }
+    for warning in &record.warnings {
+        section.push(Block::Warning(warning.clone()));
+    }
+    section
+}
+
+/// What another doubling of the photos would bring, read from the last two points of the curve.
+fn more_photos(record: &FitReport) -> Section {
+    let curve: Vec<CurvePoint> = record
+        .learning_curve
+        .iter()
+        .map(|point| CurvePoint {
+            rows: point.rows,
+            value: point.accuracy.value,
+            low: point.accuracy.low,
+            high: point.accuracy.high,
+        })
+        .collect();
+    let section = Section::new("Would more photos help?");
+    match learning_curve(&curve) {
+        Some(svg) => section.with(Block::Paragraph(outlook(&record.learning_curve))).with(Block::Figure {
+            svg,
+            caption: "Accuracy against training images; the band is the 95 % interval.".into(),
+        }),
+        None => section.with(Block::Paragraph("Too few rows to draw accuracy against their number.".into())),
+    }
+}
+
+fn outlook(curve: &[CurveRow]) -> String {
+    let [.., before, last] = curve else { return String::new() };
+    let (gain, rows) = (100.0 * (last.accuracy.value - before.accuracy.value), (before.rows, last.rows));
+    let noise = 100.0 * (last.accuracy.high - last.accuracy.low) / 2.0;
+    let verdict = if gain > noise {
+        "Yes, probably: the curve still rises by more than its uncertainty."
+    } else if gain > noise / 4.0 {
+        "Perhaps: the curve still rises, by less than its uncertainty."
+    } else {
+        "Not by much: the curve is flat. Look at the mistakes below, or try another backbone."
+    };
+    format!(
+        "From {} to {} training images the accuracy changed by {gain:+.1} points. {verdict}",
+        count(rows.0),
+        count(rows.1)
+    )
+}
+
+fn classes(record: &FitReport) -> Section {
+    let mut section = Section::new("Classes").with(Block::Table(text::classes(record)));
+    if record.classes.len() <= MATRIX_CLASSES {
+        section.push(Block::Matrix(Matrix { classes: record.classes.clone(), counts: record.confusion.clone() }));
+    } else {
+        section.push(Block::Paragraph("The most frequent confusions:".into()));
+        section.push(Block::Table(confusions(record)));
+    }
+    section
+}
+
+fn confusions(record: &FitReport) -> Table {
+    let mut table = Table::new(&[("class", Align::Left), ("taken for", Align::Left), ("rows", Align::Right)]);
+    let mut pairs: Vec<(usize, usize, usize)> = Vec::new();
+    for (class, counts) in record.confusion.iter().enumerate() {
+        let wrong = counts.iter().enumerate().filter(|(other, rows)| *other != class && **rows > 0);
+        pairs.extend(wrong.map(|(other, rows)| (*rows, class, other)));
+    }
+    pairs.sort_by_key(|(rows, class, other)| (std::cmp::Reverse(*rows), *class, *other));
+    for (rows, class, other) in pairs.into_iter().take(LINES) {
+        table.push([name(record, class).to_string(), name(record, other).to_string(), count(rows)]);
+    }
+    table
+}
+
+fn name(record: &FitReport, class: usize) -> &str {
+    record.classes.get(class).map_or("?", String::as_str)
+}
+
+fn gallery<'a>(
+    record: &FitReport,
+    rows: impl Iterator<Item = &'a Evaluated>,
+    picture: &impl Fn(&Evaluated) -> Option<Picture>,
+) -> Vec<Picture> {
+    rows.take(PICTURES)
+        .filter_map(|row| {
+            let (label, predicted) = (name(record, row.label), name(record, row.predicted));
+            Some(
+                picture(row)?
+                    .captioned(format!("{predicted}, not {label} ({})", percent(row.confidence)), row.locator.as_str()),
+            )
+        })
+        .collect()
+}
+
+fn mistakes(record: &FitReport, picture: &impl Fn(&Evaluated) -> Option<Picture>) -> Section {
+    let wrong: Vec<&Evaluated> = record.evaluated.iter().filter(|row| row.label != row.predicted).collect();
+    let section = Section::new("Worst images");
+    if wrong.is_empty() {
+        return section.with(Block::Paragraph("Every judged image was recognised.".into()));
+    }
+    let text = format!(
+        "{} of {} judged images were taken for another class. The most confident mistakes: what the model said, and the label.",
+        count(wrong.len()),
+        count(record.scores.accuracy.n)
+    );
+    section.with(Block::Paragraph(text)).with(Block::Gallery(gallery(record, wrong.into_iter(), picture)))
+}
+
+fn labels(record: &FitReport, picture: &impl Fn(&Evaluated) -> Option<Picture>) -> Section {
+    let section = Section::new("Suspected label mistakes");
+    if record.suspects.is_empty() {
+        return section.with(Block::Paragraph("No label stands out as a probable mistake.".into()));
+    }
+    let text = format!(
+        "{} to check: a model that had not seen the image gave its own class next to no probability.",
+        counted(record.suspects.len(), "label")
+    );
+    section.with(Block::Paragraph(text)).with(Block::Gallery(gallery(record, record.suspects.iter(), picture)))
+}
+
+fn confidence(record: &FitReport) -> Section {
+    let bins: Vec<Bin> = record
+        .reliability
+        .iter()
+        .map(|bin| Bin { low: bin.low, high: bin.high, accuracy: bin.accuracy, rows: bin.rows })
+        .collect();
+    let section = Section::new("Can its confidence be trusted?");
+    let Some(svg) = reliability(&bins) else {
+        return section.with(Block::Paragraph("No row was judged.".into()));
+    };
+    let caption = format!(
+        "On the line, stated confidence and share that is right agree. Mean distance {}.",
+        percent(record.scores.calibration_error)
+    );
+    section.with(Block::Figure { svg, caption })
+}
+
+fn data(record: &FitReport) -> Section {
+    let mut section = Section::new("The data");
+    section.push(Block::Paragraph(format!(
+        "{} skipped; {} of equal or nearly equal images.",
+        counted(record.skipped.len(), "row"),
+        counted(record.duplicates.len(), "group")
+    )));
+    if !record.skipped.is_empty() {
+        let mut table = Table::new(&[("skipped", Align::Left), ("reason", Align::Left)]);
+        for row in record.skipped.iter().take(LINES) {
+            table.push([row.locator.clone(), row.reason.clone()]);
+        }
+        section.push(fold("Skipped rows", record.skipped.len(), table));
+    }
+    if !record.duplicates.is_empty() {
+        let mut table = Table::new(&[("images", Align::Left), ("what", Align::Left)]);
+        for group in record.duplicates.iter().take(LINES) {
+            let kind = if group.exact { "equal" } else { "nearly equal" };
+            let labels = if group.labels_differ { ", with different labels" } else { "" };
+            let crosses = if group.crosses_split { ", in train and test" } else { "" };
+            table.push([group.locators.join(" = "), format!("{kind}{labels}{crosses}")]);
+        }
+        section.push(fold("Equal and nearly equal images, always kept in one fold", record.duplicates.len(), table));
+    }
+    section
+}
+
+/// A table behind a heading that says how many lines there are, and how many of them are shown.
+fn fold(heading: &str, total: usize, table: Table) -> Block {
+    let shown = if total > LINES { format!("{}, the first {LINES}", count(total)) } else { count(total) };
+    Block::Fold { summary: format!("{heading} ({shown})"), blocks: vec![Block::Table(table)] }
+}
+
+fn choice(record: &FitReport) -> Section {
+    let text = format!(
+        "Asked for {}; took {}: {}. Figures are of training rows outside the folds a candidate was fitted on; no judged row took part.",
+        record.requested, record.method, record.choice
+    );
+    let section = Section::new("What was chosen, and from what").with(Block::Paragraph(text));
+    let table = text::candidates(record, LINES);
+    if table.is_empty() { section } else { section.with(Block::Table(table)) }
+}
+
+fn run(record: &FitReport) -> Section {
+    let mut table = Table::new(&[("", Align::Left), ("", Align::Left)]);
+    let backbone = &record.backbone;
+    let or_unknown = |text: &Option<String>| text.clone().unwrap_or_else(|| "not stated".to_string());
+    for (label, value) in [
+        ("data", record.run.data.clone()),
+        ("backbone", format!("{} ({})", backbone.name, backbone.architecture)),
+        ("weights digest", backbone.digest.clone()),
+        ("licence of the weights", or_unknown(&backbone.licence)),
+        ("source of the weights", or_unknown(&backbone.source)),
+        ("preprocessing", backbone.preprocess.clone()),
+        ("features", record.run.features.join(", ")),
+        ("kernels", record.run.isa.clone()),
+        ("seed", record.run.seed.to_string()),
+        ("rows", format!("{} fitted, {} judged, {} skipped", record.rows.train, record.rows.test, record.rows.skipped)),
+        ("time", duration(record.seconds.total)),
+        ("accuracy", interval(record.scores.accuracy.value, record.scores.accuracy.low, record.scores.accuracy.high)),
+    ] {
+        table.push([label.to_string(), value]);
+    }
+    Section::new("Run record").with(Block::Table(table)).with(Block::Fold {
+        summary: "Settings".into(),
+        blocks: vec![Block::Code(serde_json::to_string_pretty(&record.run.settings).unwrap_or_default())],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::fit::sample;
+
+    fn picture(_row: &Evaluated) -> Option<Picture> {
+        Picture::thumbnail([200, 120, 40].repeat(64), 8, 8, 8).ok()
+    }
+
+    #[test]
+    fn the_page_shows_every_part_of_the_record_and_escapes_names() {
+        let html = page(&sample::record(), picture).to_html();
+        for part in [
+            "91.7 %",
+            "86.1 to 95.2",
+            "nested-cv",
+            "Would more photos help?",
+            "Yes, probably: the curve still rises",
+            "beech, not oak (98.0 %)",
+            "Suspected label mistakes",
+            "truncated JPEG image",
+            "photos/oak/1.jpg = photos/oak/2.jpg",
+            "penalty 3.2",
+            "0123abcd",
+            "data:image/png;base64,",
+            "&lt;birch&gt;",
+        ] {
+            assert!(html.contains(part), "{part:?} is missing");
+        }
+        assert!(!html.contains("<birch>"));
+        assert_eq!(html.matches("<svg").count(), 2);
+    }
+
+    #[test]
+    fn the_outlook_follows_the_curve() {
+        let share = |value: f64| Share { value, low: value - 0.02, high: value + 0.02, n: 100 };
+        let curve = |first: f64, last: f64| {
+            [CurveRow { rows: 50, accuracy: share(first) }, CurveRow { rows: 100, accuracy: share(last) }]
+        };
+        assert!(outlook(&curve(0.6, 0.7)).contains("Yes"));
+        assert!(outlook(&curve(0.7, 0.71)).contains("Perhaps"));
+        assert!(outlook(&curve(0.7, 0.69)).contains("flat"));
+    }
+
+    #[test]
+    fn many_classes_list_confusions_instead_of_a_matrix() {
+        let mut record = sample::record();
+        record.classes = (0..60).map(|class| format!("class {class}")).collect();
+        record.confusion = vec![vec![0; 60]; 60];
+        record.confusion[7][9] = 4;
+        let html = page(&record, picture).to_html();
+        assert!(html.contains("taken for") && !html.contains("class=\"matrix\""));
+    }
+}

@@ -1,0 +1,176 @@
+//! The short table that `fit` prints: how good, measured how, by what, from which rows.
+
+use std::path::Path;
+
+use heirloom_report::{Align, Table, count, counted, duration, interval, percent};
+use heirloom_transfer::fit::FitReport;
+
+use crate::console::{facts, indented};
+
+/// Lines of candidates, classes, skipped rows or duplicates that a terminal shows before it only counts.
+const SHOWN: usize = 8;
+
+/// Everything `fit` says at its end.
+pub fn summary(record: &FitReport, artifact: &Path, report: Option<&Path>) -> String {
+    let mut parts = Vec::new();
+    if record.candidates.len() > 1 {
+        let table = indented(&candidates(record, SHOWN).to_text());
+        parts.push(format!("chosen from these, on training rows alone:\n{table}"));
+    }
+    parts.push(facts(&headline(record)));
+    if record.classes.len() <= 2 * SHOWN {
+        parts.push(indented(&classes(record).to_text()));
+    }
+    let notes = notes(record);
+    if !notes.is_empty() {
+        parts.push(notes);
+    }
+    parts.push(written(artifact, report));
+    parts.join("\n")
+}
+
+/// The candidates, best first, at most `shown` of them and the chosen one.
+pub fn candidates(record: &FitReport, shown: usize) -> Table {
+    let mut table = Table::new(&[
+        ("", Align::Left),
+        ("method", Align::Left),
+        ("setting", Align::Left),
+        ("log loss", Align::Right),
+        ("s.e.", Align::Right),
+        ("accuracy", Align::Right),
+    ]);
+    let mut sorted: Vec<_> = record.candidates.iter().collect();
+    sorted.sort_by(|a, b| a.log_loss.total_cmp(&b.log_loss));
+    for (rank, candidate) in sorted.into_iter().enumerate() {
+        if rank < shown || candidate.chosen {
+            let mark = if candidate.chosen { "*" } else { "" };
+            table.push([
+                mark.to_string(),
+                candidate.method.clone(),
+                candidate.setting.clone(),
+                format!("{:.3}", candidate.log_loss),
+                format!("{:.3}", candidate.standard_error),
+                percent(candidate.accuracy),
+            ]);
+        }
+    }
+    table
+}
+
+/// The figures everybody wants, as label and value.
+fn headline(record: &FitReport) -> Vec<(&'static str, String)> {
+    let accuracy = &record.scores.accuracy;
+    let share = interval(accuracy.value, accuracy.low, accuracy.high);
+    let mut lines = vec![
+        ("method", format!("{}, {}", record.method, record.choice)),
+        ("backbone", record.backbone.name.clone()),
+        ("accuracy", format!("{share} on {} rows", count(accuracy.n))),
+        ("", format!("{} ({})", record.protocol.explanation(), record.protocol.name())),
+        ("compare", format!("{} by always answering the most frequent class", percent(record.scores.majority))),
+        ("balanced", percent(record.scores.balanced_accuracy)),
+        ("log loss", format!("{:.3}", record.scores.log_loss)),
+        ("fitted on", fitted_on(record)),
+    ];
+    let seconds = &record.seconds;
+    let rate = record.images_per_second.map(|rate| format!(", {rate:.0} images a second"));
+    let rate = rate.unwrap_or_else(|| " from the cache".to_string());
+    let (extract, fit, total) = (duration(seconds.extract), duration(seconds.fit), duration(seconds.total));
+    lines.push(("time", format!("{total}: features {extract}{rate}; choosing, fitting, judging {fit}")));
+    lines
+}
+
+fn fitted_on(record: &FitReport) -> String {
+    let rows = count(record.rows.train);
+    if record.refitted { format!("all {rows} rows, after they were judged as above") } else { format!("{rows} rows") }
+}
+
+/// Scores by class, the weakest first.
+pub fn classes(record: &FitReport) -> Table {
+    let mut table = Table::new(&[
+        ("class", Align::Left),
+        ("rows", Align::Right),
+        ("recognised", Align::Right),
+        ("right when said", Align::Right),
+    ]);
+    let mut sorted: Vec<_> = record.per_class.iter().collect();
+    sorted.sort_by(|a, b| a.recall.value.total_cmp(&b.recall.value));
+    for class in sorted {
+        let recall = interval(class.recall.value, class.recall.low, class.recall.high);
+        let precision = class.precision.map_or("never said".to_string(), percent);
+        table.push([class.class.clone(), count(class.rows), recall, precision]);
+    }
+    table
+}
+
+/// Warnings, skipped rows, duplicates and suspects, each counted and the first few named.
+fn notes(record: &FitReport) -> String {
+    let mut lines: Vec<String> = record.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
+    if !record.skipped.is_empty() {
+        lines.push(format!("warning: {} skipped:", counted(record.skipped.len(), "row")));
+        lines.extend(few(record.skipped.iter().map(|row| format!("{}: {}", row.locator, row.reason))));
+    }
+    if !record.duplicates.is_empty() {
+        lines.push(format!(
+            "{} of equal or nearly equal images (each kept in one fold):",
+            counted(record.duplicates.len(), "group")
+        ));
+        lines.extend(few(record.duplicates.iter().map(|group| group.locators.join(" = "))));
+    }
+    if !record.suspects.is_empty() {
+        lines.push(format!("{} worth checking, the labels look like mistakes:", counted(record.suspects.len(), "row")));
+        let name = |class: usize| record.classes.get(class).map_or("?", String::as_str);
+        lines.extend(few(record.suspects.iter().map(|row| {
+            let sure = percent(row.confidence);
+            format!("{}: labelled {}, looks like {} ({sure})", row.locator, name(row.label), name(row.predicted))
+        })));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// The first few lines, indented, and how many more there are.
+fn few(mut lines: impl Iterator<Item = String>) -> Vec<String> {
+    let mut shown: Vec<String> = lines.by_ref().take(SHOWN).map(|line| format!("  {line}")).collect();
+    let more = lines.count();
+    if more > 0 {
+        shown.push(format!("  and {} more (in the report and under --json)", count(more)));
+    }
+    shown
+}
+
+fn written(artifact: &Path, report: Option<&Path>) -> String {
+    let model = artifact.display();
+    let page = report.map(|path| format!("report: {}\n", path.display())).unwrap_or_default();
+    format!("model:  {model}\n{page}next:   heirloom predict {model} PATH...")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::fit::sample;
+
+    #[test]
+    fn the_summary_says_how_good_how_measured_and_what_next() {
+        let text = summary(&sample::record(), Path::new("m.heirloom"), Some(Path::new("m.report.html")));
+        for part in [
+            "91.7 % (86.1 to 95.2) on 144 rows",
+            "nested-cv",
+            "36.1 % by always answering",
+            "all 144 rows",
+            "warning: 1 row skipped",
+            "photos/oak/7.jpg: truncated",
+            "heirloom predict m.heirloom",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_chosen_candidate_is_shown_even_when_it_ranks_low() {
+        let mut record = sample::record();
+        let chosen = record.candidates.iter().position(|candidate| candidate.chosen).unwrap();
+        record.candidates[chosen].log_loss = 9.0;
+        let table = candidates(&record, 1);
+        assert_eq!(table.rows().len(), 2);
+        assert_eq!(table.rows()[1][0], "*");
+    }
+}

@@ -1,0 +1,106 @@
+//! A weight file: what it is, which layers can be read, what an image costs, how much memory a run takes.
+
+use heirloom_engine::{Isa, Plan, PlanOptions};
+use heirloom_report::{Align, Table, bytes, count};
+use heirloom_zoo::Backbone;
+use serde_json::json;
+
+use crate::arguments::{InspectArguments, SharedArguments};
+use crate::command::{Outcome, threads};
+use crate::console::{Console, facts, indented};
+use crate::failure::Failure;
+
+pub fn run(arguments: &InspectArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
+    let backbone = crate::backbone::open(Some(&arguments.thing))?;
+    let threads = threads(shared);
+    let input_size = backbone.preprocess.input_size;
+    let taps = vec![backbone.features.clone()];
+    let cost = backbone.graph.cost(input_size, &taps).map_err(|error| Failure::input(error.to_string()))?;
+    let plan = Plan::compile(&backbone.graph, &backbone.weights, &PlanOptions { input_size, taps, isa: Isa::detect() })
+        .map_err(|error| Failure::input(error.to_string()))?;
+    let images = usize::from(arguments.images);
+    let memory = Memory {
+        weights: plan.weight_bytes() as u64,
+        workspace: plan.workspace_bytes(images) as u64,
+        threads: threads as u64,
+    };
+    let shapes = shapes(&backbone)?;
+    console.answer(&text(&backbone, cost.flops, &memory, images, &shapes))?;
+    let layers: Vec<_> = shapes.iter().map(|(tap, shape)| json!({ "tap": tap, "shape": shape })).collect();
+    Ok(Outcome::done(json!({
+        "command": "inspect",
+        "kind": "backbone",
+        "backbone": backbone.name,
+        "architecture": backbone.architecture,
+        "backbone_digest": backbone.weights_digest,
+        "licence": backbone.licence,
+        "source": backbone.source,
+        "preprocess": backbone.preprocess.describe(),
+        "input_size": input_size,
+        "parameters": parameters(&backbone),
+        "flops_per_image": cost.flops,
+        "peak_bytes": memory.peak(),
+        "threads": threads,
+        "images_per_block": images,
+        "features": backbone.features,
+        "logits": backbone.logits,
+        "taps": layers,
+        "notes": backbone.notes,
+    })))
+}
+
+/// Bytes a run takes.
+struct Memory {
+    weights: u64,
+    workspace: u64,
+    threads: u64,
+}
+
+impl Memory {
+    fn peak(&self) -> u64 {
+        self.weights + self.threads * self.workspace
+    }
+}
+
+fn parameters(backbone: &Backbone) -> usize {
+    backbone.graph.parameters.values().map(|shape| shape.iter().product::<usize>()).sum()
+}
+
+/// The default taps with their shapes, in depth order.
+fn shapes(backbone: &Backbone) -> Result<Vec<(String, String)>, Failure> {
+    let all =
+        backbone.graph.shapes(backbone.preprocess.input_size).map_err(|error| Failure::input(error.to_string()))?;
+    let shape = |tap: &String| backbone.graph.find(tap).and_then(|node| all.get(node)).map(ToString::to_string);
+    Ok(backbone.taps.iter().map(|tap| (tap.clone(), shape(tap).unwrap_or_default())).collect())
+}
+
+fn text(backbone: &Backbone, flops: u64, memory: &Memory, images: usize, shapes: &[(String, String)]) -> String {
+    let [height, width] = backbone.preprocess.input_size;
+    let unknown = || "not stated".to_string();
+    let peak = format!(
+        "{} (weights {}, {} of {} for blocks of {images} images)",
+        bytes(memory.peak()),
+        bytes(memory.weights),
+        heirloom_report::counted(memory.threads as usize, "thread"),
+        bytes(memory.workspace),
+    );
+    let mut text = facts(&[
+        ("backbone", backbone.name.clone()),
+        ("architecture", backbone.architecture.clone()),
+        ("parameters", count(parameters(backbone))),
+        ("input", format!("{height} x {width} pixels; {}", backbone.preprocess.describe())),
+        ("an image costs", format!("{:.2} GFLOP (a multiplication and an addition are two)", flops as f64 / 1e9)),
+        ("peak memory", peak),
+        ("licence", backbone.licence.clone().unwrap_or_else(unknown)),
+        ("source", backbone.source.clone().unwrap_or_else(unknown)),
+        ("digest", backbone.weights_digest.clone()),
+    ]);
+    for note in &backbone.notes {
+        text.push_str(&format!("note: {note}\n"));
+    }
+    let mut table = Table::new(&[("layer", Align::Left), ("shape", Align::Left)]);
+    for (tap, shape) in shapes {
+        table.push([tap, shape]);
+    }
+    text + "layers that head2toe reads; any other node can be named too:\n" + &indented(&table.to_text())
+}

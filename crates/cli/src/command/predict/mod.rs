@@ -1,0 +1,195 @@
+//! `predict`: classes, calibrated probabilities and unfamiliarity of new images, written as they come.
+
+mod csv;
+mod format;
+mod line;
+mod parquet;
+mod writer;
+
+use std::path::Path;
+use std::time::Instant;
+
+use heirloom_data::{Limits, Table};
+use heirloom_report::{count, counted};
+use heirloom_transfer::extract::SkippedImage;
+use heirloom_transfer::predictor::{Outcome as Answer, PredictOptions, Prediction, Predictor};
+use serde_json::{Value, json};
+
+use self::line::{Line, Ranked};
+use self::writer::{Pending, WriteError, Writer};
+use super::fit::extract_options;
+use super::{Outcome, refuse_to_replace};
+use crate::arguments::{PredictArguments, SharedArguments};
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::interrupt::{self, STOP, Watching};
+use crate::progress::Progress;
+
+/// Lines written at a time.
+const BATCH: usize = 256;
+/// Skipped images that are named before they are only counted.
+const SHOWN: usize = 8;
+
+/// Runs `predict`.
+pub fn run(arguments: &PredictArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
+    let started = Instant::now();
+    let keep = shared.json && arguments.output.is_none();
+    let format = if keep { None } else { Some(format::choose(arguments.format, arguments.output.as_deref())?) };
+    if let Some(path) = &arguments.output {
+        refuse_to_replace(path, arguments.force)?;
+    }
+    let predictor = open(arguments, shared)?;
+    let table = Table::unlabelled(&arguments.paths, Limits::default())?;
+    let top = usize::from(arguments.top_k).min(predictor.artifact().classes.len());
+
+    let mut sink =
+        Sink { lines: Vec::new(), skipped: Vec::new(), written: 0, unfamiliar: 0, keep, out: None, failed: None };
+    let mut pending = None;
+    if let Some(format) = format {
+        let out: Box<dyn std::io::Write + Send> = match &arguments.output {
+            Some(path) => {
+                let (file_pending, file) =
+                    Pending::create(path).map_err(|error| cannot_write(Some(path), error.into()))?;
+                pending = Some(file_pending);
+                Box::new(file)
+            }
+            None => Box::new(std::io::stdout()),
+        };
+        sink.out =
+            Some(Writer::new(format, out, top).map_err(|error| cannot_write(arguments.output.as_deref(), error))?);
+    }
+    predict(&predictor, &table, &mut sink)?;
+    sink.finish(arguments.output.as_deref())?;
+    if let Some((pending, path)) = pending.zip(arguments.output.as_deref()) {
+        pending.keep().map_err(|error| cannot_write(Some(path), error.into()))?;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    console.say(sink.summary(&table, arguments.output.as_deref()));
+    let object = sink.object(arguments, &table, seconds);
+    Ok(Outcome::strict(object, arguments.strict, sink.skipped.len() + table.skipped.len()))
+}
+
+fn open(arguments: &PredictArguments, shared: &SharedArguments) -> Result<Predictor, Failure> {
+    let options = PredictOptions { top: usize::from(arguments.top_k), extract: extract_options(None, shared) };
+    Ok(Predictor::open(&arguments.model, arguments.backbone.as_deref(), options)?)
+}
+
+fn predict(predictor: &Predictor, table: &Table, sink: &mut Sink) -> Result<(), Failure> {
+    interrupt::note("predictions printed so far are whole; a file that was asked for was not written");
+    let progress = Progress::new("images");
+    let rows: Vec<usize> = (0..table.rows.len()).collect();
+    let _watching = Watching::begin();
+    let mut done = 0;
+    let classes = &predictor.artifact().classes;
+    predictor.predict_each(table, &rows, Some(&STOP), |answer| {
+        done += 1;
+        sink.take(answer, classes);
+        progress.report(done, rows.len());
+    })?;
+    Ok(())
+}
+
+/// Where answers go: to the writer in batches, or into memory for the JSON object.
+struct Sink {
+    lines: Vec<Line>,
+    skipped: Vec<SkippedImage>,
+    written: usize,
+    unfamiliar: usize,
+    keep: bool,
+    out: Option<Writer>,
+    failed: Option<WriteError>,
+}
+
+impl Sink {
+    fn take(&mut self, answer: Answer, classes: &[String]) {
+        match answer {
+            Answer::Skipped(skipped) => self.skipped.push(skipped),
+            Answer::Predicted(prediction) => {
+                self.written += 1;
+                self.unfamiliar += usize::from(prediction.unfamiliar == Some(true));
+                self.lines.push(line(prediction, classes));
+            }
+        }
+        if self.lines.len() >= BATCH && !self.keep {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if let (Some(out), None) = (&mut self.out, &self.failed) {
+            self.failed = out.write(&self.lines).err();
+        }
+        self.lines.clear();
+    }
+
+    /// Writes what is left. A reader of standard output that has gone away has what it wanted.
+    fn finish(&mut self, path: Option<&Path>) -> Result<(), Failure> {
+        if self.keep {
+            return Ok(());
+        }
+        self.flush();
+        let ended = match (self.failed.take(), self.out.take()) {
+            (Some(error), _) => Err(error),
+            (None, Some(out)) => out.finish(),
+            (None, None) => Ok(()),
+        };
+        match ended {
+            Err(WriteError::Io(error)) if path.is_none() && error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(cannot_write(path, error)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn summary(&self, table: &Table, output: Option<&Path>) -> String {
+        let place = output.map(|path| format!(" -> {}", path.display())).unwrap_or_default();
+        let mut text = format!("{} predicted{place}", counted(self.written, "image"));
+        if self.unfamiliar > 0 {
+            text.push_str(&format!(
+                "; {} unfamiliar (further from the model's images than 95 % of those are from each other)",
+                count(self.unfamiliar)
+            ));
+        }
+        let skipped = self.skipped.iter().map(|row| format!("{}: {}", row.locator, row.reason));
+        let skipped: Vec<String> =
+            table.skipped.iter().map(|row| format!("{}: {}", row.locator, row.reason)).chain(skipped).collect();
+        if !skipped.is_empty() {
+            text.push_str(&format!("\nwarning: {} skipped:", counted(skipped.len(), "image")));
+            skipped.iter().take(SHOWN).for_each(|line| text.push_str(&format!("\n  {line}")));
+        }
+        text
+    }
+
+    fn object(&self, arguments: &PredictArguments, table: &Table, seconds: f64) -> Value {
+        let by_table = table.skipped.iter().map(|row| json!({ "locator": row.locator, "reason": row.reason }));
+        let by_image = self.skipped.iter().map(|row| json!({ "locator": row.locator, "reason": row.reason }));
+        let skipped: Vec<Value> = by_table.chain(by_image).collect();
+        json!({
+            "command": "predict",
+            "model": arguments.model,
+            "rows": { "predicted": self.written, "skipped": skipped.len(), "unfamiliar": self.unfamiliar },
+            "predictions": self.keep.then_some(&self.lines),
+            "output": arguments.output,
+            "skipped": skipped,
+            "seconds": seconds,
+            "images_per_second": self.written as f64 / seconds.max(1e-9),
+        })
+    }
+}
+
+fn line(prediction: Prediction, classes: &[String]) -> Line {
+    let name = |class: usize| classes.get(class).cloned().unwrap_or_default();
+    let ranked =
+        prediction.top.iter().map(|(class, probability)| Ranked { class: name(*class), probability: *probability });
+    Line {
+        image: prediction.locator,
+        class: name(prediction.class),
+        probability: prediction.probability,
+        unfamiliar: prediction.unfamiliar,
+        top: ranked.collect(),
+    }
+}
+
+fn cannot_write(path: Option<&Path>, error: WriteError) -> Failure {
+    let place = path.map_or("standard output".to_string(), |path| path.display().to_string());
+    Failure::input(format!("{place}: {error}")).hint("-o names another file")
+}

@@ -1,0 +1,157 @@
+//! How a command ends badly: the fact with its numbers, one hint, and the exit code of the contract
+//! (1 rows skipped under `--strict`, 2 usage or input, 3 internal, 4 a gate that the user set).
+
+use std::fmt;
+
+/// A command that could not do what was asked.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    hint: Option<String>,
+    code: u8,
+}
+
+impl Failure {
+    /// Something about the input or the settings is wrong: exit code 2.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, code: 2 }
+    }
+
+    /// A defect of the program: exit code 3.
+    pub fn internal(message: impl fmt::Display) -> Self {
+        Self {
+            message: format!("internal error: {message}"),
+            hint: Some(
+                "this is a defect of heirloom; run again with RUST_BACKTRACE=1 and report what it prints".to_string(),
+            ),
+            code: 3,
+        }
+    }
+
+    /// The failure with a remedy.
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The failure with a remedy, where there is one.
+    pub fn hinted(self, hint: Option<impl Into<String>>) -> Self {
+        Self { hint: hint.map(Into::into), ..self }
+    }
+
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        self.code
+    }
+
+    /// The failure as a JSON object.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({ "error": self.message, "hint": self.hint, "exit_code": self.code })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "error: {}", self.message)?;
+        match &self.hint {
+            Some(hint) => write!(formatter, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<heirloom_data::TableError> for Failure {
+    fn from(error: heirloom_data::TableError) -> Self {
+        Self::input(error.to_string()).hinted(error.hint())
+    }
+}
+
+impl From<heirloom_zoo::ZooError> for Failure {
+    fn from(error: heirloom_zoo::ZooError) -> Self {
+        Self::input(error.to_string()).hinted(error.hint())
+    }
+}
+
+impl From<heirloom_transfer::store::StoreError> for Failure {
+    fn from(error: heirloom_transfer::store::StoreError) -> Self {
+        Self::input(error.to_string()).hint(CACHE_HINT)
+    }
+}
+
+impl From<heirloom_transfer::extract::ExtractError> for Failure {
+    fn from(error: heirloom_transfer::extract::ExtractError) -> Self {
+        use heirloom_transfer::extract::ExtractError as Error;
+        let failure = Self::input(error.to_string());
+        match error {
+            Error::Cancelled { .. } => Self { code: crate::interrupt::INTERRUPTED, ..failure }
+                .hint("run the same command again to go on from there"),
+            Error::Internal { what } => Self::internal(what),
+            Error::TooLarge { .. } | Error::TooLargeTogether { .. } => {
+                failure.hint("give a smaller --target-sizes, fewer rows (--limit), or more memory (--memory)")
+            }
+            Error::Store { .. } => failure.hint(CACHE_HINT),
+            Error::Engine(_) => failure.hint("`heirloom inspect BACKBONE` lists the layers"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<heirloom_transfer::artifact::ArtifactError> for Failure {
+    fn from(error: heirloom_transfer::artifact::ArtifactError) -> Self {
+        use heirloom_transfer::artifact::ArtifactError as Error;
+        let failure = Self::input(error.to_string());
+        match error {
+            Error::NotSafetensors { .. } | Error::NotAnArtifact { .. } => {
+                failure.hint("give the file that `heirloom fit` wrote")
+            }
+            Error::OtherBackbone { .. } => failure.hint("--backbone must name the very weights it was fitted on"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<heirloom_transfer::predictor::PredictError> for Failure {
+    fn from(error: heirloom_transfer::predictor::PredictError) -> Self {
+        use heirloom_transfer::predictor::PredictError as Error;
+        match error {
+            Error::Artifact(error) => error.into(),
+            Error::Extract(error) => error.into(),
+            Error::Backbone(_) => Self::input(error.to_string()).hint("name the backbone with --backbone"),
+            other => Self::input(other.to_string()),
+        }
+    }
+}
+
+impl From<heirloom_transfer::fit::FitError> for Failure {
+    fn from(error: heirloom_transfer::fit::FitError) -> Self {
+        use heirloom_transfer::fit::FitError as Error;
+        match error {
+            Error::Table(error) => error.into(),
+            Error::Extract(error) => error.into(),
+            Error::Head(error) => Self::input(error.to_string()),
+            Error::Unseen { .. } | Error::OneClass { .. } => {
+                Self::input(error.to_string()).hint("`heirloom inspect DATA` names the images that cannot be read")
+            }
+            Error::TooFewGroups { .. } => {
+                Self::input(error.to_string()).hint("add images, or check --group-column and the list of copies")
+            }
+            other => Self::input(other.to_string()),
+        }
+    }
+}
+
+/// The remedy for a cache that cannot be used.
+const CACHE_HINT: &str =
+    "--cache DIR puts the features elsewhere; finished files stay, and the same command continues from them";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_prints_its_fact_then_its_hint() {
+        let failure = Failure::input("no folder 'x'").hint("check the spelling");
+        assert_eq!(failure.to_string(), "error: no folder 'x'\nhint: check the spelling");
+        assert_eq!(failure.code(), 2);
+        assert_eq!(failure.to_json()["hint"], "check the spelling");
+    }
+}

@@ -1,0 +1,52 @@
+//! What can stop a fit.
+
+use heirloom_data::TableError;
+
+use crate::extract::ExtractError;
+use crate::heads::HeadError;
+
+/// An error of [`fit`](super::fit); each states the fact with its numbers.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FitError {
+    /// The data set cannot be fitted on.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The features cannot be had.
+    #[error(transparent)]
+    Extract(#[from] ExtractError),
+    /// No head can be fitted on them.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// The rows cannot be split into folds.
+    #[error(transparent)]
+    Split(#[from] heirloom_data::SplitError),
+    /// After broken images were left out, a class has no training row but is still to be recognised.
+    #[error("class '{class}' has {test} test rows and no readable training row ({skipped} rows were skipped)")]
+    Unseen {
+        /// The class.
+        class: String,
+        /// Its test rows.
+        test: usize,
+        /// Rows that were skipped.
+        skipped: usize,
+    },
+    /// After broken images were left out, there is nothing to tell apart.
+    #[error("only {classes} class has readable training rows ({skipped} rows were skipped); at least two are needed")]
+    OneClass {
+        /// Classes with training rows.
+        classes: usize,
+        /// Rows that were skipped.
+        skipped: usize,
+    },
+    /// Too few groups of rows to hold some out and choose on the others.
+    #[error("the {rows} training rows form {groups} groups that must stay together; at least {needed} are needed")]
+    TooFewGroups {
+        /// Training rows.
+        rows: usize,
+        /// Groups.
+        groups: usize,
+        /// Groups needed.
+        needed: usize,
+    },
+}

@@ -1,0 +1,398 @@
+//! From a data set and a backbone to a measured head: the orchestration of `fit`.
+//!
+//! ```text
+//! table -> checks -> features that the methods read -> groups (table, copies) -> protocol -> judged rows -> head -> record
+//! ```
+//!
+//! This module owns the rule that no judged row takes part in fitting or choosing what judges it.
+
+mod copies;
+mod curve;
+mod error;
+mod judge;
+mod narrow;
+mod record;
+mod scores;
+mod select;
+
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use heirloom_data::{Groups, Split, SplitInput, Table};
+use heirloom_zoo::Backbone;
+
+pub use error::FitError;
+pub use record::{
+    BackboneRecord, Candidate, ClassScore, CurveRow, DuplicateGroup, Evaluated, FitReport, Protocol, ReliabilityBin,
+    RowCounts, RunRecord, Scores, Seconds, Share, SkippedRow,
+};
+
+use crate::extract::{ExtractOptions, Extracted, Extraction, Images, Network, Progress, TableImages};
+use crate::heads::{Head, Method, Settings, Training, recipe};
+use crate::store::Store;
+use crate::{Features, Pooling};
+use copies::Copies;
+use judge::Judged;
+use select::Selected;
+
+/// Rows from which a part is held out instead of cross-validating.
+pub const HOLD_OUT_ROWS: usize = 5000;
+/// What `auto` chooses from.
+pub const AUTO: [Method; 4] = [Method::Ncm, Method::Ridge, Method::Linear, Method::Knn];
+/// Folds of every cross-validation; one of five is a fifth of the rows.
+const FOLDS: usize = 5;
+
+/// How to fit.
+#[derive(Debug, Clone)]
+pub struct FitOptions {
+    /// Methods to choose from; one is fitted without a choice. Empty stands for [`AUTO`].
+    pub methods: Vec<Method>,
+    /// Rows of the table to use; `None` uses all.
+    pub rows: Option<Vec<usize>>,
+    /// Pooling targets of the methods that read all taps.
+    pub targets: Vec<usize>,
+    /// Settings of the heads.
+    pub settings: Settings,
+    /// Seed of folds and draws.
+    pub seed: u64,
+    /// How to extract.
+    pub extract: ExtractOptions,
+}
+
+/// What a fit tells and asks while it runs.
+#[derive(Clone, Copy, Default)]
+pub struct Watch<'a> {
+    /// Told how far the extraction is.
+    pub progress: Option<&'a (dyn Fn(&Progress) + Sync)>,
+    /// Told what is being done next.
+    pub stage: Option<&'a (dyn Fn(&str) + Sync)>,
+    /// Stops the extraction when set; what is finished stays in the store.
+    pub cancel: Option<&'a AtomicBool>,
+}
+
+/// A fitted head with its record, and the features it was fitted on.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    /// The head of the model to write.
+    pub head: Head,
+    /// The record that every view shows.
+    pub record: FitReport,
+    /// Features of all used rows.
+    pub features: Features,
+    /// Rows of `features` that the head was fitted on.
+    pub fitted_rows: Vec<usize>,
+}
+
+/// The rows in use, by position in the features.
+struct Rows {
+    /// Row of the table of each.
+    table: Vec<usize>,
+    /// Class of each.
+    labels: Vec<usize>,
+    /// Rows to fit and choose on.
+    train: Vec<usize>,
+    /// The data's own test rows.
+    test: Vec<usize>,
+    /// Fold of each.
+    folds: Vec<usize>,
+}
+
+/// Fits a head on a backbone's features of a table and measures it.
+///
+/// # Errors
+/// A table that nothing can be fitted on, features that cannot be had, see [`FitError`].
+pub fn fit(
+    backbone: &Backbone,
+    table: &Table,
+    store: Option<&Store>,
+    options: &FitOptions,
+    watch: Watch<'_>,
+) -> Result<Fit, FitError> {
+    let started = Instant::now();
+    table.check_for_training()?;
+    let methods = if options.methods.is_empty() { AUTO.to_vec() } else { options.methods.clone() };
+    let requests = requests(backbone, &methods, &options.targets);
+    let extracted = extract(backbone, table, store, options, &requests, watch)?;
+    let extract_seconds = started.elapsed().as_secs_f64();
+
+    let skipped = extracted.summary.skipped.len() + table.skipped.len();
+    let last = extracted.features.blocks.iter().find(|block| block.tap == backbone.features);
+    let copies = Copies::find(table, &extracted.rows, last);
+    let protocol = protocol(table, &extracted.rows);
+    let mut rows = arrange(table, &extracted.rows, &copies, protocol, options.seed)?;
+    check(table, &rows, skipped)?;
+
+    let mut settings = options.settings.clone();
+    settings.penultimate = backbone.features.clone();
+    let stage = |text: &str| watch.stage.map_or((), |stage| stage(text));
+    let job =
+        Job { methods: &methods, settings: &settings, features: &extracted.features, classes: table.classes.len() };
+    let (selected, judged) = job.run(protocol, &mut rows, &stage)?;
+    stage("measuring what more images would bring");
+    let learning_curve = curve::curve(&job, &selected, &judged, &rows, protocol, options.seed)?;
+
+    let facts =
+        Facts { backbone, table, options, copies: &copies, requests: &requests, extracted: &extracted, protocol };
+    let mut record = facts.record(&selected, &judged, &rows);
+    record.learning_curve = learning_curve;
+    let total = started.elapsed().as_secs_f64();
+    record.seconds = Seconds { extract: extract_seconds, fit: total - extract_seconds, total };
+    Ok(Fit { head: selected.fitted.head, record, features: extracted.features, fitted_rows: rows.train })
+}
+
+/// What the methods read, each once.
+fn requests(backbone: &Backbone, methods: &[Method], targets: &[usize]) -> Vec<(String, Pooling)> {
+    let mut requests = Vec::new();
+    for method in methods {
+        for request in recipe(*method, &backbone.features, &backbone.taps, targets) {
+            if !requests.contains(&request) {
+                requests.push(request);
+            }
+        }
+    }
+    requests
+}
+
+fn extract(
+    backbone: &Backbone,
+    table: &Table,
+    store: Option<&Store>,
+    options: &FitOptions,
+    requests: &[(String, Pooling)],
+    watch: Watch<'_>,
+) -> Result<Extracted, FitError> {
+    let all: Vec<usize>;
+    let rows = match &options.rows {
+        Some(rows) => rows,
+        None => {
+            all = (0..table.rows.len()).collect();
+            &all
+        }
+    };
+    let remembered = store.map(|store| TableImages::new(table, store.cache()));
+    let images: &dyn Images = remembered.as_ref().map_or(table as &dyn Images, |remembered| remembered);
+    let mut extraction = Extraction::new(Network::from(backbone), images, rows, requests);
+    extraction.store = store;
+    extraction.options = options.extract.clone();
+    extraction.progress = watch.progress;
+    extraction.cancel = watch.cancel;
+    Ok(extraction.run()?)
+}
+
+/// The data's own test rows decide; without any, the number of rows.
+fn protocol(table: &Table, rows: &[usize]) -> Protocol {
+    let split = |row: &usize| table.rows.get(*row).and_then(|row| row.split);
+    if rows.iter().any(|row| split(row) == Some(Split::Test)) {
+        Protocol::TestSplit
+    } else if rows.len() >= HOLD_OUT_ROWS {
+        Protocol::HoldOut
+    } else {
+        Protocol::NestedCv
+    }
+}
+
+/// Labels, training rows, test rows and folds. Validation rows are training rows: choosing is done by folds.
+fn arrange(table: &Table, used: &[usize], copies: &Copies, protocol: Protocol, seed: u64) -> Result<Rows, FitError> {
+    let row = |place: usize| table.rows.get(used[place]);
+    let labels: Vec<usize> = (0..used.len()).map(|place| row(place).and_then(|row| row.label).unwrap_or(0)).collect();
+    let is_test = |place: &usize| row(*place).is_some_and(|row| row.split == Some(Split::Test));
+    let (test, train): (Vec<usize>, Vec<usize>) = (0..used.len()).partition(is_test);
+    let mut groups = Groups::of_table(table, used);
+    groups.unite_sets(&copies.groups);
+    let groups = groups.ids();
+    let of_train = |all: &[usize]| -> Vec<usize> { train.iter().map(|place| all[*place]).collect() };
+    let (train_labels, train_groups) = (of_train(&labels), of_train(&groups));
+    let mut distinct = train_groups.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    // Holding a fold out leaves one fewer to choose with, and choosing needs two.
+    let needed = if protocol == Protocol::TestSplit { 2 } else { 3 };
+    if distinct.len() < needed {
+        return Err(FitError::TooFewGroups { rows: train.len(), groups: distinct.len(), needed });
+    }
+    let input = SplitInput { labels: &train_labels, groups: Some(&train_groups), keys: None };
+    let made = heirloom_data::folds(input, FOLDS.min(distinct.len()), seed)?;
+    let mut folds = vec![0; used.len()];
+    train.iter().zip(made.fold_of).for_each(|(place, fold)| folds[*place] = fold);
+    Ok(Rows { table: used.to_vec(), labels, train, test, folds })
+}
+
+/// What broken images may have left: a class that is to be recognised and cannot be learned, or a single class.
+fn check(table: &Table, rows: &Rows, skipped: usize) -> Result<(), FitError> {
+    let count = |places: &[usize]| {
+        let mut counts = vec![0_usize; table.classes.len()];
+        places.iter().for_each(|place| counts[rows.labels[*place]] += 1);
+        counts
+    };
+    let (train, test) = (count(&rows.train), count(&rows.test));
+    let classes = train.iter().filter(|count| **count > 0).count();
+    if classes < 2 {
+        return Err(FitError::OneClass { classes, skipped });
+    }
+    match (0..train.len()).find(|class| train[*class] == 0 && test[*class] > 0) {
+        Some(class) => Err(FitError::Unseen { class: table.classes[class].clone(), test: test[class], skipped }),
+        None => Ok(()),
+    }
+}
+
+/// What every fit of one run shares.
+struct Job<'a> {
+    methods: &'a [Method],
+    settings: &'a Settings,
+    features: &'a Features,
+    classes: usize,
+}
+
+impl Job<'_> {
+    fn training<'b>(&'b self, rows: &'b Rows, train: &'b [usize]) -> Training<'b> {
+        let (labels, folds) = (&rows.labels, &rows.folds);
+        Training { features: self.features, labels, rows: train, folds, classes: self.classes }
+    }
+
+    /// Judges rows by the protocol and fits the head to keep. Held-out rows leave `rows.train` for `rows.test`.
+    fn run(&self, protocol: Protocol, rows: &mut Rows, stage: &impl Fn(&str)) -> Result<(Selected, Judged), FitError> {
+        match protocol {
+            Protocol::NestedCv => {
+                stage("cross-validating");
+                let judged = judge::nested(self.methods, &self.training(rows, &rows.train), self.settings)?;
+                stage("fitting on all rows");
+                Ok((select::select(self.methods, &self.training(rows, &rows.train), self.settings)?, judged))
+            }
+            Protocol::HoldOut | Protocol::TestSplit => {
+                if protocol == Protocol::HoldOut {
+                    (rows.test, rows.train) = rows.train.iter().partition(|place| rows.folds[**place] == 0);
+                }
+                stage("choosing and fitting");
+                let training = self.training(rows, &rows.train);
+                Ok(judge::held_out(self.methods, &training, self.settings, &rows.test)?)
+            }
+        }
+    }
+}
+
+/// Everything the record is made of besides the judged rows.
+struct Facts<'a> {
+    backbone: &'a Backbone,
+    table: &'a Table,
+    options: &'a FitOptions,
+    copies: &'a Copies,
+    requests: &'a [(String, Pooling)],
+    extracted: &'a Extracted,
+    protocol: Protocol,
+}
+
+impl Facts<'_> {
+    fn record(&self, selected: &Selected, judged: &Judged, rows: &Rows) -> FitReport {
+        let classes = self.table.classes.len();
+        let verdicts = scores::verdicts(judged, &rows.labels, classes);
+        let confusion = scores::confusion(&verdicts, classes);
+        let per_class = scores::per_class(&confusion, &self.table.classes);
+        let training: Vec<usize> = rows.train.iter().map(|place| rows.labels[*place]).collect();
+        let summary = &self.extracted.summary;
+        FitReport {
+            method: selected.fitted.head.method().name().to_string(),
+            requested: match self.options.methods.as_slice() {
+                [only] => only.name().to_string(),
+                _ => "auto".to_string(),
+            },
+            choice: selected.choice.clone(),
+            candidates: selected.candidates.clone(),
+            backbone: self.backbone_record(),
+            classes: self.table.classes.clone(),
+            protocol: self.protocol,
+            refitted: self.protocol == Protocol::NestedCv,
+            rows: RowCounts { train: rows.train.len(), test: verdicts.len(), skipped: self.skipped().len() },
+            scores: scores::scores(&verdicts, &per_class, &training),
+            per_class,
+            confusion,
+            reliability: scores::reliability(&verdicts),
+            evaluated: self.evaluated(verdicts, rows),
+            suspects: self.suspects(selected, judged, rows),
+            duplicates: self.copies.describe(self.table, rows),
+            skipped: self.skipped(),
+            learning_curve: Vec::new(),
+            warnings: self.warnings(rows),
+            seconds: Seconds { extract: 0.0, fit: 0.0, total: 0.0 },
+            images_per_second: (summary.computed > 0).then_some(summary.images_per_second),
+            run: self.run_record(selected),
+        }
+    }
+
+    fn backbone_record(&self) -> BackboneRecord {
+        let backbone = self.backbone;
+        BackboneRecord {
+            name: backbone.name.clone(),
+            architecture: backbone.architecture.clone(),
+            digest: backbone.weights_digest.clone(),
+            licence: backbone.licence.clone(),
+            source: backbone.source.clone(),
+            preprocess: backbone.preprocess.describe(),
+        }
+    }
+
+    /// The most confident mistakes first, then the right ones, the least confident first.
+    fn evaluated(&self, mut verdicts: Vec<scores::Verdict>, rows: &Rows) -> Vec<Evaluated> {
+        verdicts.sort_by(|a, b| {
+            let (wrong_a, wrong_b) = (a.label != a.predicted, b.label != b.predicted);
+            let within =
+                if wrong_a { b.confidence.total_cmp(&a.confidence) } else { a.confidence.total_cmp(&b.confidence) };
+            wrong_b.cmp(&wrong_a).then(within).then(a.row.cmp(&b.row))
+        });
+        verdicts.iter().map(|verdict| self.placed(verdict, rows)).collect()
+    }
+
+    fn placed(&self, verdict: &scores::Verdict, rows: &Rows) -> Evaluated {
+        let row = rows.table[verdict.row];
+        let locator = self.table.rows.get(row).map(|row| row.locator.to_string()).unwrap_or_default();
+        verdict.placed(row, locator)
+    }
+
+    /// Suspects among all rows that have a prediction by a head that did not see them: the judged ones, and the training rows by
+    /// the folds they were left out of.
+    fn suspects(&self, selected: &Selected, judged: &Judged, rows: &Rows) -> Vec<Evaluated> {
+        let classes = self.table.classes.len();
+        let mut all = judged.clone();
+        if self.protocol != Protocol::NestedCv {
+            all.rows.extend(&selected.fitted.choice.rows);
+            all.probabilities.extend(selected.fitted.out_of_fold_probabilities());
+        }
+        let verdicts = scores::verdicts(&all, &rows.labels, classes);
+        let found = scores::suspects(&all, &rows.labels, classes).into_iter();
+        let verdict = |row: usize| verdicts.iter().find(move |verdict| verdict.row == row);
+        found.filter_map(verdict).map(|verdict| self.placed(verdict, rows)).collect()
+    }
+
+    fn skipped(&self) -> Vec<SkippedRow> {
+        let by_table = self.table.skipped.iter();
+        let by_table = by_table.map(|row| SkippedRow { locator: row.locator.clone(), reason: row.reason.clone() });
+        let by_image = self.extracted.summary.skipped.iter();
+        let by_image = by_image.map(|row| SkippedRow { locator: row.locator.clone(), reason: row.reason.clone() });
+        by_table.chain(by_image).collect()
+    }
+
+    fn warnings(&self, rows: &Rows) -> Vec<String> {
+        let mut warnings: Vec<String> = self.table.warnings.iter().map(ToString::to_string).collect();
+        warnings.extend(self.extracted.summary.warnings.iter().cloned());
+        warnings.extend(self.backbone.notes.iter().cloned());
+        warnings.extend(self.copies.leak(self.table, rows));
+        warnings
+    }
+
+    fn run_record(&self, selected: &Selected) -> RunRecord {
+        let feature = |(tap, pooling): &(String, Pooling)| format!("{tap}@{}", pooling.target);
+        RunRecord {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            data: self.table.source.display().to_string(),
+            seed: self.options.seed,
+            isa: format!("{:?}", self.options.extract.isa).to_lowercase(),
+            features: self.requests.iter().map(feature).collect(),
+            settings: serde_json::json!({
+                "method": selected.fitted.head.method(),
+                "chosen": selected.fitted.choice.taken().map(|taken| &taken.settings),
+                "temperature": selected.fitted.head.temperature(),
+                "targets": self.options.targets,
+                "folds": FOLDS,
+            }),
+        }
+    }
+}

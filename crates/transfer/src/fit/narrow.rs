@@ -1,0 +1,21 @@
+//! Settings narrowed to what was chosen, to fit the same head on other rows without choosing anew.
+
+use crate::heads::{Fitted, Setting, Settings};
+
+/// `settings` with each list of penalties reduced to the value that `fitted` took. What remains to be chosen is
+/// among a handful, at no cost.
+pub(super) fn narrowed(settings: &Settings, fitted: &Fitted) -> Settings {
+    let mut narrow = settings.clone();
+    let number = |name: &str| match fitted.choice.taken()?.settings.get(name)? {
+        Setting::Number(number) => Some(*number),
+        Setting::Text(_) => None,
+    };
+    let keep = |list: &mut Vec<f64>, name: &str| {
+        if let Some(taken) = number(name) {
+            *list = vec![taken];
+        }
+    };
+    keep(&mut narrow.linear.penalties, "penalty");
+    keep(&mut narrow.ridge.penalties, "penalty");
+    narrow
+}

@@ -1,0 +1,264 @@
+//! The record of one fit: everything that the terminal table, the JSON object and the HTML page show. They compute nothing
+//! of their own, so they cannot disagree.
+
+use serde::{Deserialize, Serialize};
+
+/// How the accuracy was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// The data came with test rows; each was used once.
+    TestSplit,
+    /// A stratified fifth of the rows was held out.
+    HoldOut,
+    /// Every row was predicted by a head that was fitted, and chosen, on other folds.
+    NestedCv,
+}
+
+impl Protocol {
+    /// The name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TestSplit => "test-split",
+            Self::HoldOut => "hold-out",
+            Self::NestedCv => "nested-cv",
+        }
+    }
+
+    /// One sentence for a reader.
+    #[must_use]
+    pub const fn explanation(self) -> &'static str {
+        match self {
+            Self::TestSplit => "measured once on the test rows that came with the data",
+            Self::HoldOut => "measured once on a held-out stratified fifth of the rows",
+            Self::NestedCv => {
+                "nested 5-fold cross-validation: each image was predicted by a model fitted and chosen without it"
+            }
+        }
+    }
+}
+
+/// A share with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// The share, 0 to 1.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Rows it was measured on.
+    pub n: usize,
+}
+
+/// How many rows went where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowCounts {
+    /// Rows the written model was fitted on.
+    pub train: usize,
+    /// Rows the accuracy was measured on.
+    pub test: usize,
+    /// Rows left out because their image could not be used.
+    pub skipped: usize,
+}
+
+/// Scores over the evaluated rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Share of rows whose most probable class is theirs.
+    pub accuracy: Share,
+    /// Mean of the classes' recalls.
+    pub balanced_accuracy: f64,
+    /// Mean negative logarithm (natural) of the probability given to the true class, after calibration.
+    pub log_loss: f64,
+    /// Accuracy of always answering the most frequent class of the training rows.
+    pub majority: f64,
+    /// Mean distance between stated confidence and share that is right, weighted by rows.
+    pub calibration_error: f64,
+}
+
+/// One class among the evaluated rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassScore {
+    /// Its name.
+    pub class: String,
+    /// Its evaluated rows.
+    pub rows: usize,
+    /// Share of its rows that are recognised.
+    pub recall: Share,
+    /// Share of the rows called so that are so; `None` when no row was called so.
+    pub precision: Option<f64>,
+}
+
+/// Evaluated rows whose stated confidence lies in one range.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ReliabilityBin {
+    /// Lower end of the range, 0 to 1.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Share of its rows that are right; 0 when it is empty.
+    pub accuracy: f64,
+    /// Its rows.
+    pub rows: usize,
+}
+
+/// One row as judged by a head that was not fitted on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluated {
+    /// Row of the table.
+    pub row: usize,
+    /// Where the image is.
+    pub locator: String,
+    /// Its class.
+    pub label: usize,
+    /// The class it was given.
+    pub predicted: usize,
+    /// Calibrated probability of the class it was given.
+    pub confidence: f64,
+    /// Calibrated probability of its own class.
+    pub label_probability: f64,
+}
+
+/// Rows that show the same or nearly the same image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DuplicateGroup {
+    /// Whether the encoded bytes are equal, not only the pictures alike.
+    pub exact: bool,
+    /// Where the images are.
+    pub locators: Vec<String>,
+    /// Whether the group has rows on both sides of the data's own train/test border.
+    pub crosses_split: bool,
+    /// Whether its rows have different labels.
+    pub labels_differ: bool,
+}
+
+/// A row that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedRow {
+    /// Where the image is.
+    pub locator: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// One line of the table from which a setting was chosen, on training rows alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The method.
+    pub method: String,
+    /// Its setting.
+    pub setting: String,
+    /// Mean log loss of training rows outside the folds it was fitted on, in nats; lower is better.
+    pub log_loss: f64,
+    /// Standard error of its difference from the best one's log loss, paired over folds.
+    pub standard_error: f64,
+    /// Share of those rows that it classified correctly.
+    pub accuracy: f64,
+    /// Whether it was taken.
+    pub chosen: bool,
+}
+
+/// Accuracy with so many training rows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CurveRow {
+    /// Training rows.
+    pub rows: usize,
+    /// Accuracy on rows outside them.
+    pub accuracy: Share,
+}
+
+/// Where the time went.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Seconds {
+    /// Reading, decoding and the network, or reading features from the cache.
+    pub extract: f64,
+    /// Choosing, fitting and evaluating heads.
+    pub fit: f64,
+    /// Everything from the start of the command.
+    pub total: f64,
+}
+
+/// The backbone by name and content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BackboneRecord {
+    /// Its name.
+    pub name: String,
+    /// Its architecture.
+    pub architecture: String,
+    /// BLAKE3 digest of its weights.
+    pub digest: String,
+    /// Licence of the weights, where stated.
+    pub licence: Option<String>,
+    /// Where the weights come from, where stated.
+    pub source: Option<String>,
+    /// How an image becomes its input.
+    pub preprocess: String,
+}
+
+/// What must be repeated to get the same again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Version of heirloom.
+    pub version: String,
+    /// The data set as it was typed.
+    pub data: String,
+    /// Seed of folds, splits and bootstrap.
+    pub seed: u64,
+    /// Kernels that ran the network.
+    pub isa: String,
+    /// Taps and pooling targets that were read.
+    pub features: Vec<String>,
+    /// Settings of the fit, by name.
+    pub settings: serde_json::Value,
+}
+
+/// The record of one fit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FitReport {
+    /// The method of the written model.
+    pub method: String,
+    /// The method that was asked for; `auto` chooses among several.
+    pub requested: String,
+    /// What was chosen, in words.
+    pub choice: String,
+    /// The table it was chosen from, on training rows alone.
+    pub candidates: Vec<Candidate>,
+    /// The backbone.
+    pub backbone: BackboneRecord,
+    /// Class names, in the order of every list by class.
+    pub classes: Vec<String>,
+    /// How the accuracy was measured.
+    pub protocol: Protocol,
+    /// Whether the written model was fitted again on all rows, those it was measured on included.
+    pub refitted: bool,
+    /// How many rows went where.
+    pub rows: RowCounts,
+    /// Scores over the evaluated rows.
+    pub scores: Scores,
+    /// Scores by class.
+    pub per_class: Vec<ClassScore>,
+    /// Evaluated rows by true class and predicted class.
+    pub confusion: Vec<Vec<usize>>,
+    /// Stated confidence against the share that is right.
+    pub reliability: Vec<ReliabilityBin>,
+    /// Evaluated rows, the most confidently wrong first.
+    pub evaluated: Vec<Evaluated>,
+    /// Rows whose label is probably a mistake, by a head that was not fitted on them, the most suspect first.
+    pub suspects: Vec<Evaluated>,
+    /// Groups of equal or nearly equal images.
+    pub duplicates: Vec<DuplicateGroup>,
+    /// Rows that were left out, and why.
+    pub skipped: Vec<SkippedRow>,
+    /// Accuracy against the number of training rows.
+    pub learning_curve: Vec<CurveRow>,
+    /// What the reader should know before trusting the figures.
+    pub warnings: Vec<String>,
+    /// Where the time went.
+    pub seconds: Seconds,
+    /// Images through the network a second; `None` when all features came from the cache.
+    pub images_per_second: Option<f64>,
+    /// How to repeat it.
+    pub run: RunRecord,
+}
