@@ -90,7 +90,7 @@ pub fn near_duplicates(likenesses: &[Option<Likeness>], settings: NearDuplicateS
     'rows: for (at, (row, likeness)) in order.iter().enumerate() {
         let window = order[at + 1..].iter().take_while(|(_, other)| other.mean() - likeness.mean() <= settings.mean);
         for (other_row, other) in window {
-            if likeness.distance(other) > settings.radius || likeness.correlation(other) < settings.correlation {
+            if !likeness.is_within(other, settings.radius) || likeness.correlation(other) < settings.correlation {
                 continue;
             }
             if found.pairs.len() == settings.pairs {

@@ -68,6 +68,11 @@ impl Likeness {
         (self.across ^ other.across).count_ones() + (self.down ^ other.down).count_ones()
     }
 
+    /// Whether the hashes lie within `radius` bits: most pairs are told apart by the first half alone.
+    pub(crate) fn is_within(&self, other: &Likeness, radius: u32) -> bool {
+        (self.across ^ other.across).count_ones() <= radius && self.distance(other) <= radius
+    }
+
     /// Correlation of the thumbnails, -1 to 1; two flat images correlate fully, a flat one and any other not at all.
     pub fn correlation(&self, other: &Likeness) -> f32 {
         match (self.norm > FLAT, other.norm > FLAT) {

@@ -147,7 +147,12 @@ fn a_folder_of_shards_is_one_table_in_the_order_of_splits_and_names() {
     let names: Vec<String> = table.rows.iter().map(|row| row.locator.to_string()).collect();
     assert_eq!(names, ["train-00000-of-00002.parquet#0", "train-00001-of-00002.parquet#0", "test.parquet#0"]);
     assert_eq!(table.rows[2].split, Some(Split::Test));
-    assert!(table.warnings.iter().any(|warning| matches!(warning, TableWarning::StrayFile { .. })));
+    let missing = |table: &Table| table.warnings.iter().any(|w| matches!(w, TableWarning::MissingShards { .. }));
+    assert!(table.warnings.iter().any(|warning| matches!(warning, TableWarning::StrayFile { .. })) && !missing(&table));
+    std::fs::remove_file(data.join("train-00001-of-00002.parquet")).unwrap();
+    let table = open(folder.path()).unwrap();
+    let expected = TableWarning::MissingShards { name: "train".to_owned(), found: 1, expected: 2 };
+    assert!(table.warnings.contains(&expected), "{:?}", table.warnings);
 }
 
 #[test]

@@ -53,11 +53,18 @@ fn splits_above_the_classes_are_recognised() {
 }
 
 #[test]
-fn classes_that_are_named_like_splits_stay_classes() {
-    let root = folder(&["test/1.png", "train/2.png", "validation/3.png"]);
+fn a_class_that_is_named_like_a_split_stays_a_class() {
+    let root = folder(&["bus/1.png", "train/day/2.png", "train/3.png"]);
     let table = open(root.path()).unwrap();
-    assert_eq!(table.classes, ["test", "train", "validation"]);
-    assert!(table.rows.iter().all(|row| row.split.is_none()));
+    assert_eq!(table.classes, ["bus", "train"]);
+    assert!(table.rows.iter().all(|row| row.split.is_none()) && table.warnings.is_empty());
+}
+
+#[test]
+fn splits_without_class_folders_are_refused() {
+    let root = folder(&["test/1.png", "train/2.png"]);
+    let error = open(root.path()).unwrap_err().to_string();
+    assert!(error.ends_with("its folders are named as splits (train, test) and hold no class folders"), "{error}");
 }
 
 #[test]

@@ -217,6 +217,16 @@ pub enum TableWarning {
         /// The file.
         name: String,
     },
+    /// A table in several files of which some are not there.
+    #[error("{found} of the {expected} files {name}-*-of-{expected:05}.parquet are there: rows are missing")]
+    MissingShards {
+        /// What the files' names begin with.
+        name: String,
+        /// Files found.
+        found: usize,
+        /// Files that their names promise.
+        expected: usize,
+    },
     /// Part of a folder that cannot be searched.
     #[error("{reason}")]
     Unsearched {

@@ -16,13 +16,12 @@ pub(super) fn open(root: &Path, options: &TableOptions) -> Result<Table, TableEr
     options.refuse_columns(root)?;
     let mut table = Table::empty(root);
     let top = list(root)?;
-    let splits = splits(&top)?;
+    let splits = splits(root, &top)?;
     let mut classes: Vec<(Option<Split>, PathBuf)> = Vec::new();
+    stray(&mut table, root, &top.files);
     if splits.is_empty() {
-        stray(&mut table, root, &top.files);
         classes.extend(top.folders.into_iter().map(|folder| (None, folder)));
     } else {
-        stray(&mut table, root, &top.files);
         let beside = top.folders.iter().filter(|folder| !splits.iter().any(|(_, split)| split == *folder));
         table.warnings.extend(beside.map(|folder| TableWarning::StrayFolder { name: name(folder) }));
         for (split, folder) in splits {
@@ -58,20 +57,26 @@ fn add_class(table: &mut Table, split: Option<Split>, folder: &Path) {
 }
 
 /// The folders that stand for splits, in the order train, validation, test; none when the top level holds classes. They
-/// are splits when every folder is named like one, or when one of them is `train` and holds folders itself.
-fn splits(top: &Listing) -> Result<Vec<(Split, PathBuf)>, TableError> {
+/// are splits when each is named like one and the first holds folders, other folders being allowed beside two or more of
+/// them: a lone `train` beside `bus` and `car` is a class.
+fn splits(root: &Path, top: &Listing) -> Result<Vec<(Split, PathBuf)>, TableError> {
     let mut found: Vec<(Split, PathBuf)> =
         top.folders.iter().filter_map(|folder| Some((Split::named(&name(folder))?, folder.clone()))).collect();
-    let train = found.iter().find(|(split, _)| *split == Split::Train);
-    let nested = match train.or(found.first()) {
-        Some((_, folder)) => !list(folder)?.folders.is_empty(),
-        None => false,
-    };
-    if !nested || train.is_none() && found.len() < top.folders.len() {
+    found.sort();
+    let only_splits = found.len() == top.folders.len();
+    let Some((_, first)) = found.first() else { return Ok(found) };
+    if !only_splits && found.len() < 2 {
         return Ok(Vec::new());
     }
-    found.sort();
-    Ok(found)
+    if !list(first)?.folders.is_empty() {
+        return Ok(found);
+    }
+    if only_splits {
+        let folders: Vec<String> = found.iter().map(|(_, folder)| name(folder)).collect();
+        let reason = format!("its folders are named as splits ({}) and hold no class folders", folders.join(", "));
+        return Err(TableError::NotATable { path: root.to_path_buf(), reason });
+    }
+    Ok(Vec::new())
 }
 
 fn list(folder: &Path) -> Result<Listing, TableError> {

@@ -1,7 +1,7 @@
 //! Parquet data sets in the layout of Hugging Face `datasets`: one or more files, splits by file name, class names from the
 //! `huggingface` metadata or a `labels.txt` beside the files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,6 +39,20 @@ pub(super) fn files(folder: &Path) -> Result<Option<Found>, TableError> {
     Ok(None)
 }
 
+/// A warning for each `name-00000-of-00002` whose number of files is not the one promised.
+fn missing_shards(found: &Found) -> Vec<TableWarning> {
+    let mut shards: BTreeMap<(String, usize), usize> = BTreeMap::new();
+    for (_, path) in found {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let Some((head, expected)) = stem.rsplit_once("-of-") else { continue };
+        if let (Some((name, _)), Ok(expected)) = (head.rsplit_once('-'), expected.parse()) {
+            *shards.entry((name.to_owned(), expected)).or_default() += 1;
+        }
+    }
+    let missing = shards.into_iter().filter(|((_, expected), found)| found < expected);
+    missing.map(|((name, expected), found)| TableWarning::MissingShards { name, found, expected }).collect()
+}
+
 /// What one file says about its rows.
 struct Part {
     split: Option<Split>,
@@ -53,6 +67,7 @@ pub(super) fn open(source: &Path, mut found: Found, options: &TableOptions) -> R
         table.warnings.extend(beside.map(|(_, path)| TableWarning::StrayFile { name: path.display().to_string() }));
         found.retain(|(split, _)| split.is_some());
     }
+    table.warnings.extend(missing_shards(&found));
     let parts = found.into_iter().map(|(split, path)| part(split, &path, options)).collect::<Result<Vec<_>, _>>()?;
     let named = class_names(&parts, options)?;
     table.classes = match &named {
