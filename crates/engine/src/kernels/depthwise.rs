@@ -165,16 +165,14 @@ impl Segment<'_> {
                 };
                 let to = self.sums.add((x - self.xs.start) * self.stride + column);
                 // The lines that the next row of outputs will be the first to touch.
-                let next_input = taps.input.wrapping_add(below);
-                let next_output = to.wrapping_add(window.output[1] * self.stride);
                 for p in 0..P {
-                    prefetch_to_write(next_output.wrapping_add(p * self.stride));
-                    for line in 0..window.stride[0] * window.stride[1] {
-                        prefetch(next_input.wrapping_add(
-                            p * taps.step
-                                + line / window.stride[1] * window.input[1] * channels
-                                + line % window.stride[1] * channels,
-                        ));
+                    prefetch_to_write(to.wrapping_add((window.output[1] + p) * self.stride));
+                }
+                for row in 0..window.stride[0] {
+                    let mut pixel = taps.input.wrapping_add(below + row * window.input[1] * channels);
+                    for _ in 0..P * window.stride[1] {
+                        prefetch(pixel);
+                        pixel = pixel.wrapping_add(*channels);
                     }
                 }
                 if count == S::LANES {

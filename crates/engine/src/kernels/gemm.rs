@@ -23,12 +23,9 @@ pub(crate) struct Operands {
     pub sums: *mut f32,
     /// Whether they hold the chain so far.
     pub continues: bool,
-    /// What will be read soon, of the panels and of the rows: a line of each for every [`LINE_STEP`] steps.
-    pub ahead: [*const f32; 2],
+    /// What will be read soon, of the panels and of the rows, and how many values of each to ask for per step of the depth.
+    pub ahead: [(*const f32, usize); 2],
 }
-
-/// Steps of the depth per line asked for ahead.
-pub(crate) const LINE_STEP: usize = 4;
 
 /// Values in a cache line.
 pub(crate) const LINE: usize = 16;
@@ -54,7 +51,8 @@ pub(crate) unsafe fn tile<S: Simd, const R: usize, const V: usize>(simd: S, oper
         }
         // One step at a time: unrolled by hand, the compiler moves loads so far ahead that sums leave the registers.
         for k in 0..depth {
-            prefetch(ahead[k % 2].wrapping_add(k * LINE / LINE_STEP));
+            let (soon, pace) = ahead[k % 2];
+            prefetch(soon.wrapping_add(k * pace));
             let mut columns = [simd.splat(0.0); V];
             for v in 0..V {
                 columns[v] = simd.load_pointer(panel.add((k * V + v) * S::LANES));

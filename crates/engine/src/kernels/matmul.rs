@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::epilogue::{self, Block, Place, Stage, Target};
-use super::gemm::{LINE, LINE_STEP, LONGEST_BLOCK, Operands, ROW_STRIDE};
+use super::gemm::{LINE, LONGEST_BLOCK, Operands, ROW_STRIDE};
 use super::gemm_tiles::TileShape;
 use super::packed::{PackedView, Panel};
 use super::simd::{Kernel, Simd, dispatch, prefetch, prefetch_to_write};
@@ -128,7 +128,10 @@ impl<A: Source> Product<'_, '_, A> {
         let tile_len = shape.rows * 2 * shape.lanes;
         let tiles = rows.len().div_ceil(shape.rows);
         let (next_rows, values_per_row) = source.about(rows.end);
-        let share = (values_per_row * rows.len()).div_ceil(tiles * columns.len().div_ceil(2 * shape.lanes));
+        // Each tile asks for its share of the panel that follows and of the rows that follow.
+        let panel_pace = (2 * shape.lanes).div_ceil(tiles);
+        let runs = tiles * columns.len().div_ceil(2 * shape.lanes) * depth.len();
+        let row_pace = (values_per_row * rows.len()).div_ceil(runs);
         let mut done = 0;
         for column in columns.clone().step_by(2 * shape.lanes) {
             let panel = Panel::at(matrix.isa, matrix.depth, matrix.columns, column);
@@ -151,8 +154,8 @@ impl<A: Source> Product<'_, '_, A> {
                     sums,
                     continues: depth.start > 0,
                     ahead: [
-                        next_panel.wrapping_add(tile * depth.len() / LINE_STEP * LINE),
-                        next_rows.wrapping_add(done * share),
+                        (next_panel.wrapping_add(tile * depth.len() * panel_pace), panel_pace),
+                        (next_rows.wrapping_add(done * depth.len() * row_pace), row_pace),
                     ],
                 };
                 let last = depth.end == matrix.depth;
