@@ -1,36 +1,4 @@
-//! The description of a weight file, `NAME.json` beside `NAME.safetensors` or `NAME.pth`:
-//!
-//! ```json
-//! {
-//!   "heirloom_weights": 1,
-//!   "architecture": "mobilenetv2_100",
-//!   "classes": 1000,
-//!   "batch_norm": "folded",
-//!   "keys": { "features.0.0.weight": "conv_0_weight", "features.0.0.bias": "conv_0_bias" },
-//!   "preprocess": {
-//!     "input_size": [224, 224], "resize": { "shorter_side": 256 }, "interpolation": "bilinear",
-//!     "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]
-//!   },
-//!   "licence": "Apache-2.0",
-//!   "source": "https://example.org/mobilenetv2"
-//! }
-//! ```
-//!
-//! | field | meaning | left out |
-//! |---|---|---|
-//! | `heirloom_weights` | version of this format, 1 | required |
-//! | `architecture` | one of [`crate::architectures::names`] or an alias | required |
-//! | `preprocess` | from an image to the input, see [`Preprocess`]; `"resize": "squeeze"` takes the whole image | required |
-//! | `name` | name of the backbone | the file's |
-//! | `classes` | number of logits; 0 for weights without a classifier | read off the classifier |
-//! | `class_names` | names in logit order | none |
-//! | `batch_norm` | `separate` or `folded` | found out from the keys |
-//! | `prefix` | put before every key, such as `module.` | `module.` where every key has it, else none |
-//! | `keys` | from the library's own key (timm's or torchvision's) to the file's, where they differ | none |
-//! | `options` | `last_stage`, `strides`, `ceil_pooling`, `width`, see [`Options`] | the published network |
-//! | `licence`, `source` | of the weights | unknown |
-//!
-//! A field of another name is an error. Parameters keep the file's own keys.
+//! The description of a weight file. Owns its format, whose page is docs/formats/weights.md.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -44,7 +12,7 @@ use crate::recipe::{Norm, Options, Recipe};
 /// Version of the format that this crate writes and reads.
 pub(crate) const VERSION: u32 = 1;
 
-/// The description as it stands in the file; see the [module's documentation](self).
+#[doc = include_str!("../../../docs/formats/weights.md")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sidecar {

@@ -5,7 +5,8 @@ mod common;
 #[path = "common/formula.rs"]
 mod formula;
 
-use common::run;
+use common::{run, run_on};
+use heirloom_engine::{Isa, Pixels};
 use heirloom_zoo::{Layout, Recipe, architectures};
 
 /// Small inputs keep this quick; the side is no multiple of a vector's width after the strides.
@@ -51,4 +52,23 @@ fn batches_places_and_other_taps_change_no_bit() {
             }
         }
     }
+}
+
+/// The instruction set asked for is the one that runs: the portable kernels round otherwise than the vector ones somewhere in a
+/// network of this depth, so equal bits throughout would mean that the choice is lost on the way.
+#[test]
+fn the_instruction_set_asked_for_is_used() {
+    if Isa::best() == Isa::Portable {
+        println!("skipped: this processor has only the portable kernels");
+        return;
+    }
+    let mut recipe = Recipe::usual("test", "resnet18").unwrap();
+    recipe.preprocess.input_size = [40; 2];
+    let network = architectures::build(&recipe, Layout::Torchvision).unwrap();
+    let weights = formula::weights(&network.graph, &[]);
+    let image = formula::image(40);
+    let [portable, best] = [Isa::Portable, Isa::best()].map(|isa| {
+        run_on(isa, &network.graph, &weights, [40, 40], Pixels::Normalized(&image), 1, &["logits"]).remove(0)
+    });
+    assert_ne!(bits(&portable), bits(&best));
 }

@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{channels_last, relative_error, run, stored, weights_folder};
+use common::{channels_last, relative_error, run, run_on, stored, weights_folder};
+use heirloom_engine::{Isa, Pixels};
 
 /// Backbone, its input among the golden inputs, and which of its vectors each golden output holds.
 struct Case {
@@ -47,6 +48,26 @@ fn every_weight_file_gives_its_golden_outputs() {
         }
     }
     assert_eq!(checked, outputs.len(), "every golden output is compared");
+}
+
+/// Networks of three kinds of convolution, quick enough for the portable kernels.
+#[test]
+fn every_instruction_set_gives_the_golden_outputs() {
+    let Some(folder) = weights_folder() else { return };
+    let inputs = stored(&folder.join("golden_inputs.safetensors"));
+    let outputs = stored(&folder.join("golden_outputs.safetensors"));
+    let small = ["cifar10_resnet20", "mobilenetv1_0.25_128", "squeezenet1_1"];
+    for case in CASES.iter().filter(|case| small.contains(&case.name)) {
+        let backbone = heirloom_zoo::open_path(&folder.join(format!("{}.safetensors", case.name))).unwrap();
+        let (size, image) = (backbone.preprocess.input_size, channels_last(&inputs[case.input]));
+        for isa in Isa::available() {
+            let pixels = Pixels::Normalized(&image);
+            let values = run_on(isa, &backbone.graph, &backbone.weights, size, pixels, 1, &["logits"]);
+            let error = relative_error(&values[0], &outputs[case.name].values);
+            println!("{} {isa:?}: {error:.2e}", case.name);
+            assert!(error <= 1e-4, "{} {isa:?}: {error:.2e}", case.name);
+        }
+    }
 }
 
 /// Two networks have outputs of the original float models; one classifier was dequantised from int8, hence its looser bound.

@@ -8,7 +8,8 @@ mod formula;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use common::{relative_error, run, stored};
+use common::{relative_error, run, run_on, stored};
+use heirloom_engine::{Isa, Pixels};
 use heirloom_zoo::{Layout, Recipe, architectures};
 use serde::Deserialize;
 
@@ -57,7 +58,7 @@ fn check(case: &Case) -> f64 {
     recipe.classes = Some(case.classes);
     let network = architectures::build(&recipe, layout(&case.layout)).unwrap();
     let weights = formula::weights(&network.graph, &case.scales);
-    let taps: Vec<&str> = case.taps.keys().map(String::as_str).collect();
+    let taps: Vec<&str> = case.taps.keys().chain(&network.taps).map(String::as_str).collect();
     let image = formula::image(case.input_side);
     let values = run(&network.graph, &weights, recipe.preprocess.input_size, &image, 1, &taps);
     let reference = stored(&data("networks.safetensors"));
@@ -69,7 +70,18 @@ fn check(case: &Case) -> f64 {
         assert!(error <= 1e-4, "{name}: {error:.2e}");
         worst = worst.max(error);
     }
+    for (tap, values) in taps.iter().zip(&values) {
+        let deviation = standard_deviation(values);
+        assert!((0.1..=10.0).contains(&deviation), "{} {tap}: standard deviation {deviation}", case.architecture);
+    }
     worst
+}
+
+/// A comparison of values that all but vanish or explode would show little.
+fn standard_deviation(values: &[f32]) -> f64 {
+    let count = values.len() as f64;
+    let mean = values.iter().map(|&value| f64::from(value)).sum::<f64>() / count;
+    (values.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count).sqrt()
 }
 
 fn check_all(matching: impl Fn(&str) -> bool) {
@@ -99,6 +111,31 @@ fn squeezenets_convnext_and_efficientnet() {
 #[test]
 fn vision_transformers() {
     check_all(|name| name.starts_with("vit") || name.starts_with("deit"));
+}
+
+/// Raw pixels go through the normalisation that the preprocessing asks for.
+#[test]
+fn bytes_are_normalised_by_the_graph() {
+    let mut recipe = Recipe::usual("formula", "cifar_resnet20").unwrap();
+    recipe.preprocess.mean = [0.1, 0.5, 0.9];
+    recipe.preprocess.std = [0.2, 0.3, 0.4];
+    let network = architectures::build(&recipe, Layout::Torchvision).unwrap();
+    let weights = formula::weights(&network.graph, &[]);
+    let bytes: Vec<u8> = (0..32 * 32 * 3).map(|index| (index * 37 % 256) as u8).collect();
+    let normalised: Vec<f32> = bytes
+        .iter()
+        .enumerate()
+        .map(|(index, &byte)| {
+            (f32::from(byte) / 255.0 - recipe.preprocess.mean[index % 3]) / recipe.preprocess.std[index % 3]
+        })
+        .collect();
+    let taps = ["pre_logits", "logits"];
+    let expected = run(&network.graph, &weights, [32, 32], &normalised, 1, &taps);
+    let found = run_on(Isa::detect(), &network.graph, &weights, [32, 32], Pixels::Bytes(&bytes), 1, &taps);
+    for (found, expected) in found.iter().zip(&expected) {
+        let error = relative_error(found, expected);
+        assert!(error <= 1e-5, "{error:.2e}");
+    }
 }
 
 /// No architecture without a reference, here or among the real weights of tests/goldens.rs.

@@ -54,11 +54,23 @@ pub fn run(
     images: usize,
     taps: &[&str],
 ) -> Vec<Vec<f32>> {
-    let options =
-        PlanOptions { input_size: size, taps: taps.iter().map(|&tap| tap.to_owned()).collect(), isa: Isa::Portable };
+    run_on(Isa::detect(), graph, weights, size, Pixels::Normalized(pixels), images, taps)
+}
+
+/// As [`run`], with the kernels of one instruction set and pixels of either kind.
+pub fn run_on(
+    isa: Isa,
+    graph: &Graph,
+    weights: &Weights,
+    size: [usize; 2],
+    pixels: Pixels<'_>,
+    images: usize,
+    taps: &[&str],
+) -> Vec<Vec<f32>> {
+    let options = PlanOptions { input_size: size, taps: taps.iter().map(|&tap| tap.to_owned()).collect(), isa };
     let plan = Plan::compile(graph, weights, &options).unwrap();
     let mut workspace = Workspace::default();
-    plan.run(Pixels::Normalized(pixels), images, &mut workspace).unwrap();
+    plan.run(pixels, images, &mut workspace).unwrap();
     (0..taps.len()).map(|tap| workspace.tap(tap).unwrap().to_vec()).collect()
 }
 
