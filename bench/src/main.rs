@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout)]
 
 mod decode;
+mod forward;
 mod kernels;
 
 use std::error::Error;
@@ -12,7 +13,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("decode") => decode::run(&arguments[1..]),
+        Some("forward") => Ok(forward::run(&arguments[1..])?),
         Some("kernels") => Ok(kernels::run(&arguments[1..])?),
-        _ => Err("usage: heirloom-bench kernels|decode ...".into()),
+        _ => Err("usage: heirloom-bench decode|forward|kernels ...".into()),
     }
 }
