@@ -2,9 +2,7 @@
 //! stretched to the scale. Only the rows and columns that the crop needs are computed, with the weights of the whole
 //! resize: each value stays within 1/255 of cropping the whole resized image.
 
-use fast_image_resize::images::{TypedImage as Target, TypedImageRef as Source};
-use fast_image_resize::pixels::{F32x3, U8x3};
-use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
+use heirloom_resample::{F32x3, FilterType, Pass, ResizeAlg, ResizeOptions};
 
 use crate::preprocess::{Interpolation, PreprocessError};
 use crate::{Image, Preprocess};
@@ -49,7 +47,7 @@ impl Axis {
 /// Resizes images one after another, keeping its buffers. One per thread.
 #[derive(Debug, Default)]
 pub struct Resampler {
-    resizer: Resizer,
+    pass: Pass,
     /// Result of the first pass.
     between: Vec<u8>,
     /// Source and result of a first pass in floating point.
@@ -113,16 +111,13 @@ impl Resampler {
             self.first_pass_precise(image, between_size, &first)?;
         } else {
             self.between.resize(between_size.0 * between_size.1 * 3, 0);
-            pass(
-                &mut self.resizer,
-                image.pixels(),
-                (image.width(), image.height()),
-                &mut self.between,
-                between_size,
-                &first,
-            )?;
+            let size = (image.width(), image.height());
+            self.pass
+                .bytes(image.pixels(), size, &mut self.between, between_size, &first)
+                .map_err(PreprocessError::Resize)?;
         }
-        pass(&mut self.resizer, &self.between, between_size, out, (across.length, down.length), &second)
+        let size = (across.length, down.length);
+        self.pass.bytes(&self.between, between_size, out, size, &second).map_err(PreprocessError::Resize)
     }
 
     /// The first pass in floating point, rounded to eight bits. Eight-bit passes have 16-bit weights, and a bicubic second
@@ -139,40 +134,12 @@ impl Resampler {
             image.pixels().chunks_exact(3).map(|pixel| F32x3::new([pixel[0], pixel[1], pixel[2]].map(f32::from))),
         );
         to.resize(size.0 * size.1, F32x3::new([0.0; 3]));
-        let source = Source::new(image.width() as u32, image.height() as u32, from).map_err(failed)?;
-        let mut target = Target::from_pixels_slice(size.0 as u32, size.1 as u32, to).map_err(failed)?;
-        resize(&mut self.resizer, &source, &mut target, options)?;
+        let full = (image.width(), image.height());
+        self.pass.floats(from, full, to, size, options).map_err(PreprocessError::Resize)?;
         self.between.clear();
         self.between.extend(to.iter().flat_map(|pixel| pixel.0.map(|value| (value + 0.5) as u8)));
         Ok(())
     }
-}
-
-/// One pass over eight-bit pixels, sizes as `(width, height)`.
-fn pass(
-    resizer: &mut Resizer,
-    from: &[u8],
-    from_size: (usize, usize),
-    to: &mut [u8],
-    to_size: (usize, usize),
-    options: &ResizeOptions,
-) -> Result<(), PreprocessError> {
-    let source = Source::<U8x3>::from_buffer(from_size.0 as u32, from_size.1 as u32, from).map_err(failed)?;
-    let mut target = Target::<U8x3>::from_buffer(to_size.0 as u32, to_size.1 as u32, to).map_err(failed)?;
-    resize(resizer, &source, &mut target, options)
-}
-
-fn resize<P: PixelTrait>(
-    resizer: &mut Resizer,
-    source: &Source<'_, P>,
-    target: &mut Target<'_, P>,
-    options: &ResizeOptions,
-) -> Result<(), PreprocessError> {
-    resizer.resize_typed(source, target, options).map_err(failed)
-}
-
-fn failed(error: impl std::fmt::Display) -> PreprocessError {
-    PreprocessError::Resize(error.to_string())
 }
 
 impl Interpolation {
