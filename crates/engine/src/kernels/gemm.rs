@@ -23,8 +23,9 @@ pub(crate) struct Operands {
     pub sums: *mut f32,
     /// Whether they hold the chain so far.
     pub continues: bool,
-    /// What will be read soon, of the panels and of the rows, and how many values of each to ask for per step of the depth.
-    pub ahead: [(*const f32, usize); 2],
+    /// What will be read soon: values to ask for at each step of the depth, `pace` more each time.
+    pub ahead: *const f32,
+    pub pace: usize,
 }
 
 /// Values in a cache line.
@@ -38,7 +39,7 @@ pub(crate) type Tile = unsafe fn(Operands);
 /// Writable: `R * V * LANES` sums, initialised where `continues`.
 #[inline(always)]
 pub(crate) unsafe fn tile<S: Simd, const R: usize, const V: usize>(simd: S, operands: Operands) {
-    let Operands { rows, stride, panel, depth, sums: held, continues, ahead } = operands;
+    let Operands { rows, stride, panel, depth, sums: held, continues, mut ahead, pace } = operands;
     let mut sums = [[simd.splat(0.0); V]; R];
     // SAFETY: all accesses are those the caller promises.
     unsafe {
@@ -51,8 +52,8 @@ pub(crate) unsafe fn tile<S: Simd, const R: usize, const V: usize>(simd: S, oper
         }
         // One step at a time: unrolled by hand, the compiler moves loads so far ahead that sums leave the registers.
         for k in 0..depth {
-            let (soon, pace) = ahead[k % 2];
-            prefetch(soon.wrapping_add(k * pace));
+            prefetch(ahead);
+            ahead = ahead.wrapping_add(pace);
             let mut columns = [simd.splat(0.0); V];
             for v in 0..V {
                 columns[v] = simd.load_pointer(panel.add((k * V + v) * S::LANES));

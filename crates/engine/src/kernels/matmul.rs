@@ -128,15 +128,20 @@ impl<A: Source> Product<'_, '_, A> {
         let tile_len = shape.rows * 2 * shape.lanes;
         let tiles = rows.len().div_ceil(shape.rows);
         let (next_rows, values_per_row) = source.about(rows.end);
-        // Each tile asks for its share of the panel that follows and of the rows that follow.
-        let panel_pace = (2 * shape.lanes).div_ceil(tiles);
+        // Each tile asks for its share of the panel that follows, or, where the matrix stays in the cache, of the rows.
+        let cached = matrix.values.len() <= CACHED_MATRIX;
         let runs = tiles * columns.len().div_ceil(2 * shape.lanes) * depth.len();
         let row_pace = (values_per_row * rows.len()).div_ceil(runs);
-        let mut done = 0;
+        let panel_pace = (2 * shape.lanes).div_ceil(tiles);
         for column in columns.clone().step_by(2 * shape.lanes) {
             let panel = Panel::at(matrix.isa, matrix.depth, matrix.columns, column);
             let b = &matrix.values[panel.offset + depth.start * panel.width..][..depth.len() * panel.width];
-            let next_panel = self.next_panel(panel, columns, depth);
+            let (ahead, pace) = if cached {
+                let done = (column - columns.start) / (2 * shape.lanes) * tiles;
+                (next_rows.wrapping_add(done * depth.len() * row_pace), row_pace)
+            } else {
+                (self.next_panel(panel, columns, depth), panel_pace)
+            };
             for (tile, start) in (0..rows.len()).step_by(shape.rows).enumerate() {
                 let count = shape.rows.min(rows.len() - start);
                 let (a, stride) = match source.in_place() {
@@ -153,10 +158,8 @@ impl<A: Source> Product<'_, '_, A> {
                     depth: depth.len(),
                     sums,
                     continues: depth.start > 0,
-                    ahead: [
-                        (next_panel.wrapping_add(tile * depth.len() * panel_pace), panel_pace),
-                        (next_rows.wrapping_add(done * depth.len() * row_pace), row_pace),
-                    ],
+                    ahead: ahead.wrapping_add(tile * depth.len() * pace),
+                    pace,
                 };
                 let last = depth.end == matrix.depth;
                 let place = Place {
@@ -179,17 +182,13 @@ impl<A: Source> Product<'_, '_, A> {
                     // rows of `panel.width` values.
                     unsafe { block.complete(matrix.isa) };
                 }
-                done += 1;
             }
         }
     }
 
-    /// Where the panel that follows begins, or this one where the whole matrix stays in the cache anyway.
+    /// Where the panel that follows begins.
     fn next_panel(&self, panel: Panel, columns: &Range<usize>, depth: &Range<usize>) -> *const f32 {
         let values = self.matrix.values.as_ptr();
-        if self.matrix.values.len() <= CACHED_MATRIX {
-            return values.wrapping_add(panel.offset + depth.start * panel.width);
-        }
         let next = panel.column + panel.width;
         if next < columns.end {
             return values.wrapping_add((panel.column + panel.width) * self.matrix.depth + depth.start * panel.width);
@@ -202,19 +201,24 @@ impl<A: Source> Product<'_, '_, A> {
 
     /// Asks for the lines of the output and of added rows that a tile will need.
     fn announce(&self, place: Place, rows: usize, columns: usize) {
-        let each = |values: *const f32, stride: usize, ask: fn(*const f32)| {
-            let mut row = values.wrapping_add(place.row * stride + place.column);
-            for _ in 0..rows {
-                (0..columns).step_by(LINE).for_each(|column| ask(row.wrapping_add(column)));
-                row = row.wrapping_add(stride);
-            }
-        };
-        each(self.target.values, self.target.stride, prefetch_to_write);
+        lines(self.target.values, self.target.stride, place, rows, columns, prefetch_to_write);
         for stage in self.stages.iter() {
             if let Stage::Add(operand) | Stage::Multiply(operand) = stage {
-                each(operand.values.as_ptr(), operand.stride, prefetch);
+                lines(operand.values.as_ptr(), operand.stride, place, rows, columns, prefetch);
             }
         }
+    }
+}
+
+/// Calls `ask` with every line of a tile.
+#[inline(always)]
+fn lines(values: *const f32, stride: usize, place: Place, rows: usize, columns: usize, ask: impl Fn(*const f32)) {
+    let mut row = values.wrapping_add(place.row * stride + place.column);
+    for _ in 0..rows {
+        for column in (0..columns).step_by(LINE) {
+            ask(row.wrapping_add(column));
+        }
+        row = row.wrapping_add(stride);
     }
 }
 
