@@ -44,6 +44,9 @@ pub struct Choice {
     pub best: usize,
     /// Index of the candidate that was taken.
     pub chosen: usize,
+    /// What the user should know about the choice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Training rows, ascending; the order of `out_of_fold`.
     pub rows: Vec<usize>,
     /// Logits `[rows, classes]` of the chosen candidate for rows that it was not fitted on, before the temperature.
@@ -80,7 +83,7 @@ pub(crate) fn choose(checked: &Checked, candidates: Vec<(BTreeMap<String, Settin
         standard_error: errors[index],
         accuracy: accuracy(checked, &logits),
     });
-    Choice { table: table.collect(), best, chosen, rows: checked.rows.clone(), out_of_fold }
+    Choice { table: table.collect(), best, chosen, warnings: vec![], rows: checked.rows.clone(), out_of_fold }
 }
 
 fn row_losses(checked: &Checked, logits: &[f32]) -> Vec<f64> {

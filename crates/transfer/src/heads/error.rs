@@ -137,6 +137,26 @@ pub enum HeadError {
         /// Norm of the gradient left.
         gradient_norm: f64,
     },
+    /// The group lasso stopped short of the gap asked for.
+    #[error(
+        "the group lasso at {ratio} of its largest penalty has a relative gap of {relative_gap} after {passes} passes; {tolerance} was asked for"
+    )]
+    NoCertificate {
+        /// Penalty as a share of the smallest one at which all weights are zero.
+        ratio: f64,
+        /// Passes over all columns.
+        passes: usize,
+        /// Duality gap reached, as a share of the loss without weights.
+        relative_gap: f64,
+        /// Gap asked for.
+        tolerance: f64,
+    },
+    /// Every column is constant over the training rows.
+    #[error("none of the {columns} columns varies over the training rows")]
+    NothingVaries {
+        /// Number of columns.
+        columns: usize,
+    },
     /// A numerical routine failed.
     #[error("{routine} failed on a matrix of {rows} x {columns}")]
     Numerical {

@@ -7,6 +7,7 @@ mod dense;
 mod eigen;
 mod error;
 mod head;
+mod head2toe;
 mod input;
 mod knn;
 mod linear;
@@ -23,6 +24,7 @@ mod training;
 pub use choice::{Candidate, Choice, Setting};
 pub use error::HeadError;
 pub use head::{Head, probabilities};
+pub use head2toe::{AdamRecipe, Head2ToeSettings, Ragged, Solver, cosine_schedule, kept_columns};
 pub use input::Input;
 pub use knn::{KnnSettings, Weighting};
 pub use linear::LinearSettings;
@@ -50,6 +52,8 @@ pub struct Settings {
     pub ncm: NcmSettings,
     /// Settings of `knn`.
     pub knn: KnnSettings,
+    /// Settings of `head2toe`.
+    pub head2toe: Head2ToeSettings,
 }
 
 impl Default for Settings {
@@ -60,6 +64,7 @@ impl Default for Settings {
             ridge: RidgeSettings::default(),
             ncm: NcmSettings::default(),
             knn: KnnSettings::default(),
+            head2toe: Head2ToeSettings::default(),
         }
     }
 }
@@ -100,8 +105,6 @@ pub fn fit(method: Method, training: &Training<'_>, settings: &Settings) -> Resu
         Method::Ridge => ridge::fit(training, &checked, inputs()?, &settings.ridge),
         Method::Ncm => ncm::fit(training, &checked, inputs()?, &settings.ncm),
         Method::Knn => knn::fit(training, &checked, inputs()?, &settings.knn),
-        Method::Head2Toe => {
-            Err(HeadError::UnknownMethod { name: method.to_string(), known: "ncm, ridge, linear, knn".to_string() })
-        }
+        Method::Head2Toe => head2toe::fit(training, &checked, &settings.head2toe),
     }
 }

@@ -1,0 +1,426 @@
+//! Group-lasso multinomial logistic regression, solved to a certified optimum (`spec/head2toe.md` section 3):
+//!
+//! ```text
+//! P(W, b) = (1/n) sum_i CE(softmax(h_i W + b), y_i) + lambda sum_j ||W_j||_2        (W_j: row of column j over classes)
+//! D(q)    = (1/n) sum_i H(q_i),    q_i in the simplex, sum_i (q_i - y_i) = 0, ||H_j^T (q - y)/n||_2 <= lambda for all j
+//! ```
+//!
+//! `P >= D` for every feasible pair, so `P - D` bounds the distance to the optimum. `q = y + s (p - y)` is feasible once the
+//! bias is optimal (then `sum (p - y) = 0`) and `s = min(1, lambda / max_j ||H_j^T (p - y)/n||)`.
+//!
+//! A working set of columns is solved by accelerated proximal gradient (FISTA, Beck and Teboulle 2009, with the restart of
+//! O'Donoghue and Candes 2015); one product with all columns then gives the certificate and the columns that must enter.
+
+use super::super::HeadError;
+use super::super::dense::Matrix;
+use super::super::softmax::softmax_in_place;
+use super::panel::Panel;
+
+/// Columns that enter a working set at a time, at least.
+const ENTER: usize = 128;
+/// Passes over all columns after which a penalty is given up with an error.
+const MAX_PASSES: usize = 60;
+/// Steps of the accelerated method between two checks of the working set's own gap.
+const STEPS_PER_CHECK: usize = 10;
+/// Steps after which a working set is left as it is; the next pass over all columns goes on from there.
+const MAX_STEPS: usize = 2000;
+
+/// `W_j <- max(0, 1 - t/||W_j||) W_j` for each row of `weights` `[columns, classes]`.
+pub(super) fn shrink_rows(weights: &mut [f64], classes: usize, threshold: f64) {
+    for row in weights.chunks_mut(classes) {
+        let norm = row_norm(row);
+        let factor = if norm > threshold { 1.0 - threshold / norm } else { 0.0 };
+        row.iter_mut().for_each(|value| *value *= factor);
+    }
+}
+
+/// Euclidean norm.
+pub(super) fn row_norm(row: &[f64]) -> f64 {
+    row.iter().map(|value| value * value).sum::<f64>().sqrt()
+}
+
+/// The optimum at one penalty.
+#[derive(Debug, Clone)]
+pub(super) struct Optimum {
+    /// Penalty as a share of `lambda_max`.
+    pub ratio: f64,
+    /// Columns with a nonzero row, ascending, and the norms of their rows.
+    pub active: Vec<(usize, f64)>,
+    /// Norm of each column's gradient at the optimum; at most `lambda` up to the gap.
+    pub gradient_norms: Vec<f32>,
+    /// `P - D` divided by the loss of the model without weights.
+    pub relative_gap: f64,
+    /// Value of `P`.
+    pub objective: f64,
+    /// The penalty.
+    pub lambda: f64,
+}
+
+/// Labels of the rows that are fitted; positions index the panel's rows.
+pub(super) struct Rows<'a> {
+    pub positions: &'a [usize],
+    /// Class of each position, renumbered over the classes that occur.
+    pub labels: &'a [usize],
+    /// Number of classes that occur.
+    pub classes: usize,
+}
+
+/// A point: bias, weights of the working set, and what follows from them.
+struct Fit<'a> {
+    panel: &'a Panel<'a>,
+    rows: &'a Rows<'a>,
+    working: Vec<usize>,
+    matrix: Matrix,
+    weights: Vec<f64>,
+    bias: Vec<f64>,
+    /// Loss of the model without weights.
+    null_loss: f64,
+    /// Bound on the curvature in use, at most `largest_bound`.
+    step_bound: f64,
+    /// Half the largest eigenvalue of the working set's Gram matrix over n, which bounds the curvature everywhere (Boehning
+    /// 1992).
+    largest_bound: f64,
+}
+
+/// Optima for `ratios` of `lambda_max`, from the largest ratio down, each to a relative gap of at most `tolerance`.
+pub(super) fn path(
+    panel: &Panel<'_>,
+    rows: &Rows<'_>,
+    ratios: &[f64],
+    tolerance: f64,
+) -> Result<Vec<Optimum>, HeadError> {
+    let mut fit = Fit::new(panel, rows);
+    let (residuals, _) = fit.residuals(&vec![0.0; rows.labels.len() * rows.classes]);
+    let mut norms = fit.all_norms(&residuals);
+    let lambda_max = f64::from(norms.iter().copied().fold(0.0, f32::max));
+    let mut optima = Vec::with_capacity(ratios.len());
+    for &ratio in ratios {
+        let (optimum, end) = fit.solve(ratio, ratio * lambda_max, norms, tolerance)?;
+        norms = end;
+        optima.push(optimum);
+    }
+    Ok(optima)
+}
+
+impl<'a> Fit<'a> {
+    fn new(panel: &'a Panel<'a>, rows: &'a Rows<'a>) -> Self {
+        let bias = super::super::logistic::log_frequencies(rows.labels, rows.classes);
+        let mut fit = Self {
+            panel,
+            rows,
+            working: vec![],
+            matrix: Matrix::zeros(rows.positions.len(), 0),
+            weights: vec![],
+            bias,
+            null_loss: 0.0,
+            step_bound: 0.0,
+            largest_bound: 0.0,
+        };
+        fit.null_loss = fit.residuals(&vec![0.0; rows.labels.len() * rows.classes]).1;
+        fit
+    }
+
+    fn count(&self) -> f64 {
+        self.rows.labels.len() as f64
+    }
+
+    /// `(P - Y)/n` and the mean loss at `image + bias`.
+    fn residuals(&self, image: &[f64]) -> (Vec<f64>, f64) {
+        residuals_at(self.rows, image, &self.bias)
+    }
+
+    /// Gradient norms of all columns for residuals of the fitted rows.
+    fn all_norms(&self, residuals: &[f64]) -> Vec<f32> {
+        let classes = self.rows.classes;
+        let mut spread = vec![0.0; self.panel.rows() * classes];
+        for (&position, row) in self.rows.positions.iter().zip(residuals.chunks(classes)) {
+            spread[position * classes..(position + 1) * classes].copy_from_slice(row);
+        }
+        self.panel.gradient_norms(&spread, classes)
+    }
+
+    fn penalty(&self) -> f64 {
+        self.weights.chunks(self.rows.classes).map(row_norm).sum()
+    }
+
+    fn solve(
+        &mut self,
+        ratio: f64,
+        lambda: f64,
+        mut norms: Vec<f32>,
+        tolerance: f64,
+    ) -> Result<(Optimum, Vec<f32>), HeadError> {
+        let target = tolerance * self.null_loss;
+        let mut gap = f64::INFINITY;
+        for _ in 0..MAX_PASSES {
+            self.enter(&norms, lambda);
+            self.solve_working_set(lambda, (0.3 * target).max(0.02 * gap.min(self.null_loss)));
+            let image = self.matrix.times(&self.weights, self.rows.classes);
+            self.optimise_bias(&image);
+            let (residuals, loss) = self.residuals(&image);
+            norms = self.all_norms(&residuals);
+            let largest = f64::from(norms.iter().copied().fold(0.0, f32::max));
+            let objective = loss + lambda * self.penalty();
+            gap = objective - self.dual(&residuals, lambda, largest);
+            if gap <= target {
+                let active = self.active();
+                let relative_gap = gap.max(0.0) / self.null_loss;
+                let gradient_norms = norms.clone();
+                return Ok((Optimum { ratio, active, gradient_norms, relative_gap, objective, lambda }, norms));
+            }
+        }
+        Err(HeadError::NoCertificate { ratio, passes: MAX_PASSES, relative_gap: gap / self.null_loss, tolerance })
+    }
+
+    fn active(&self) -> Vec<(usize, f64)> {
+        let rows = self.weights.chunks(self.rows.classes).map(row_norm);
+        self.working.iter().copied().zip(rows).filter(|(_, norm)| *norm > 0.0).collect()
+    }
+
+    /// Drops columns that are zero and well inside the bound, adds the worst violators.
+    fn enter(&mut self, norms: &[f32], lambda: f64) {
+        let classes = self.rows.classes;
+        let mut kept: Vec<(usize, Vec<f64>)> = self
+            .working
+            .iter()
+            .zip(self.weights.chunks(classes))
+            .filter(|(column, row)| row_norm(row) > 0.0 || f64::from(norms[**column]) > 0.9 * lambda)
+            .map(|(&column, row)| (column, row.to_vec()))
+            .collect();
+        let inside: std::collections::BTreeSet<usize> = kept.iter().map(|(column, _)| *column).collect();
+        let mut violators: Vec<usize> =
+            (0..norms.len()).filter(|column| f64::from(norms[*column]) > lambda && !inside.contains(column)).collect();
+        let most = ENTER.max(kept.len());
+        let order = |a: &usize, b: &usize| norms[*b].total_cmp(&norms[*a]).then(a.cmp(b));
+        if violators.len() > most {
+            violators.select_nth_unstable_by(most - 1, order);
+            violators.truncate(most);
+        }
+        kept.extend(violators.into_iter().map(|column| (column, vec![0.0; classes])));
+        kept.sort_unstable_by_key(|(column, _)| *column);
+        self.working = kept.iter().map(|(column, _)| *column).collect();
+        self.weights = kept.into_iter().flat_map(|(_, row)| row).collect();
+        self.matrix = self.panel.gather(&self.working, self.rows.positions);
+        centre(&mut self.matrix);
+        self.largest_bound = 0.5 * largest_eigenvalue(&self.matrix) / self.count();
+        self.step_bound = self.step_bound.clamp(0.1 * self.largest_bound, self.largest_bound);
+    }
+
+    /// Dual value at the feasible point that the residuals give.
+    fn dual(&self, residuals: &[f64], lambda: f64, largest: f64) -> f64 {
+        let scale = if largest > lambda { lambda / largest } else { 1.0 };
+        let count = self.count();
+        let mut entropy = 0.0;
+        for (row, &label) in residuals.chunks(self.rows.classes).zip(self.rows.labels) {
+            for (class, value) in row.iter().enumerate() {
+                let q = f64::from(u8::from(class == label)) + scale * count * value;
+                entropy -= if q > 0.0 { q * q.ln() } else { 0.0 };
+            }
+        }
+        entropy / count
+    }
+
+    /// Damped Newton steps on the bias alone, with the image fixed.
+    fn optimise_bias(&mut self, image: &[f64]) {
+        let classes = self.rows.classes;
+        for _ in 0..20 {
+            let (residuals, loss) = self.residuals(image);
+            let mut gradient = vec![0.0; classes];
+            let mut hessian = vec![0.0; classes * classes];
+            for (row, &label) in residuals.chunks(classes).zip(self.rows.labels) {
+                let probability: Vec<f64> =
+                    (0..classes).map(|class| row[class] * self.count() + f64::from(u8::from(class == label))).collect();
+                for class in 0..classes {
+                    gradient[class] += row[class];
+                    for other in 0..classes {
+                        let own = if class == other { probability[class] } else { 0.0 };
+                        hessian[class * classes + other] +=
+                            (own - probability[class] * probability[other]) / self.count();
+                    }
+                }
+            }
+            if row_norm(&gradient) < 1e-12 || !self.damped_step(image, loss, &solve_singular(&mut hessian, &gradient)) {
+                break;
+            }
+        }
+    }
+
+    /// Moves the bias against `step`, halved until the loss falls; false where it cannot.
+    fn damped_step(&mut self, image: &[f64], loss: f64, step: &[f64]) -> bool {
+        let start = self.bias.clone();
+        let mut factor = 1.0;
+        for _ in 0..30 {
+            self.bias
+                .iter_mut()
+                .zip(start.iter().zip(step))
+                .for_each(|(bias, (old, step))| *bias = old - factor * step);
+            if self.residuals(image).1 < loss {
+                return true;
+            }
+            factor *= 0.5;
+        }
+        self.bias = start;
+        false
+    }
+
+    /// FISTA on the working set until its own gap is at most `target`.
+    fn solve_working_set(&mut self, lambda: f64, target: f64) {
+        let classes = self.rows.classes;
+        let mut image = self.matrix.times(&self.weights, classes);
+        let mut ahead = Point { weights: self.weights.clone(), bias: self.bias.clone(), image: image.clone() };
+        let mut momentum = 1.0_f64;
+        for step in 0..MAX_STEPS {
+            if step % STEPS_PER_CHECK == 0 && self.working_gap(&image, lambda) <= target {
+                break;
+            }
+            let next = self.proximal_step(&ahead, lambda);
+            let turned: f64 = (ahead.weights.iter().zip(&next.weights).zip(&self.weights))
+                .map(|((ahead, next), old)| (ahead - next) * (next - old))
+                .sum();
+            if turned > 0.0 {
+                momentum = 1.0;
+            }
+            let grown = 0.5 * (1.0 + (1.0 + 4.0 * momentum * momentum).sqrt());
+            let factor = (momentum - 1.0) / grown;
+            momentum = grown;
+            let old = Point {
+                weights: std::mem::replace(&mut self.weights, next.weights.clone()),
+                bias: std::mem::replace(&mut self.bias, next.bias.clone()),
+                image: std::mem::replace(&mut image, next.image.clone()),
+            };
+            ahead = next.beyond(&old, factor);
+        }
+    }
+
+    /// One proximal step from `from`, with the step bound found by backtracking.
+    fn proximal_step(&mut self, from: &Point, lambda: f64) -> Point {
+        let classes = self.rows.classes;
+        let (residuals, loss) = residuals_at(self.rows, &from.image, &from.bias);
+        let gradient = self.matrix.transposed_times(&residuals, classes);
+        let mut bias_gradient = vec![0.0; classes];
+        for row in residuals.chunks(classes) {
+            bias_gradient.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        }
+        loop {
+            let mut weights = from.weights.clone();
+            weights.iter_mut().zip(&gradient).for_each(|(weight, slope)| *weight -= slope / self.step_bound);
+            shrink_rows(&mut weights, classes, lambda / self.step_bound);
+            // The Hessian of the bias is at most 1/2, and centred columns keep it apart from the weights.
+            let bias: Vec<f64> = from.bias.iter().zip(&bias_gradient).map(|(bias, slope)| bias - 2.0 * slope).collect();
+            let image = self.matrix.times(&weights, classes);
+            let (_, reached) = residuals_at(self.rows, &image, &bias);
+            let (mut linear, mut square) = (0.0, 0.0);
+            for ((new, old), slope) in weights.iter().zip(&from.weights).zip(&gradient) {
+                linear += slope * (new - old);
+                square += (new - old).powi(2);
+            }
+            let bias_square: f64 = bias_gradient.iter().map(|slope| slope * slope).sum();
+            let bound = loss + linear + 0.5 * self.step_bound * square - bias_square;
+            if reached <= bound || self.step_bound >= self.largest_bound {
+                // A shorter bound is only believed while the change stands above the rounding of the loss.
+                if 0.5 * self.step_bound * square > 1e-6 * loss {
+                    self.step_bound = (0.93 * self.step_bound).max(0.01 * self.largest_bound);
+                }
+                return Point { weights, bias, image };
+            }
+            self.step_bound = (1.5 * self.step_bound).min(self.largest_bound);
+        }
+    }
+
+    /// Gap over the working set alone, at the best bias; the bias itself is left as it is.
+    fn working_gap(&mut self, image: &[f64], lambda: f64) -> f64 {
+        let bias = self.bias.clone();
+        self.optimise_bias(image);
+        let (residuals, loss) = self.residuals(image);
+        self.bias = bias;
+        let gradient = self.matrix.transposed_times(&residuals, self.rows.classes);
+        let largest = gradient.chunks(self.rows.classes).map(row_norm).fold(0.0, f64::max);
+        loss + lambda * self.penalty() - self.dual(&residuals, lambda, largest)
+    }
+}
+
+/// Weights, bias and the weights' share of the logits.
+struct Point {
+    weights: Vec<f64>,
+    bias: Vec<f64>,
+    image: Vec<f64>,
+}
+
+impl Point {
+    /// `self + factor * (self - old)`.
+    fn beyond(mut self, old: &Self, factor: f64) -> Self {
+        for (new, old) in
+            [(&mut self.weights, &old.weights), (&mut self.bias, &old.bias), (&mut self.image, &old.image)]
+        {
+            new.iter_mut().zip(old).for_each(|(new, old)| *new += factor * (*new - old));
+        }
+        self
+    }
+}
+
+/// `(P - Y)/n` and the mean loss at `image + bias`.
+fn residuals_at(rows: &Rows<'_>, image: &[f64], bias: &[f64]) -> (Vec<f64>, f64) {
+    let count = rows.labels.len() as f64;
+    let mut residuals = image.to_vec();
+    let mut loss = 0.0;
+    for (row, &label) in residuals.chunks_mut(rows.classes).zip(rows.labels) {
+        row.iter_mut().zip(bias).for_each(|(logit, bias)| *logit += bias);
+        let own = row[label];
+        loss += softmax_in_place(row) - own;
+        row[label] = 0.0;
+        row[label] = -row.iter().sum::<f64>();
+        row.iter_mut().for_each(|value| *value /= count);
+    }
+    (residuals, loss / count)
+}
+
+/// Takes the means of the columns away; the bias is that of centred columns throughout, so it stays as it is.
+fn centre(matrix: &mut Matrix) {
+    let mut means = vec![0.0_f64; matrix.columns];
+    for row in 0..matrix.rows {
+        means.iter_mut().zip(matrix.row(row)).for_each(|(mean, &value)| *mean += f64::from(value));
+    }
+    means.iter_mut().for_each(|mean| *mean /= matrix.rows as f64);
+    for row in matrix.values.chunks_mut(matrix.columns.max(1)) {
+        row.iter_mut().zip(&means).for_each(|(value, mean)| *value = (f64::from(*value) - mean) as f32);
+    }
+}
+
+/// Largest eigenvalue of `matrix^T matrix`, from above by a hundredth, by the power method.
+fn largest_eigenvalue(matrix: &Matrix) -> f64 {
+    let mut vector: Vec<f64> = (0..matrix.columns).map(|column| 1.0 + (column % 7) as f64 / 7.0).collect();
+    let mut value = 0.0;
+    for _ in 0..30 {
+        let norm = row_norm(&vector).max(f64::MIN_POSITIVE);
+        vector.iter_mut().for_each(|entry| *entry /= norm);
+        vector = matrix.transposed_times(&matrix.times(&vector, 1), 1);
+        value = row_norm(&vector);
+    }
+    1.01 * value
+}
+
+/// A solution of `hessian * x = gradient` for a positive semidefinite matrix whose null space holds the constant vector.
+fn solve_singular(hessian: &mut [f64], gradient: &[f64]) -> Vec<f64> {
+    let size = gradient.len();
+    for row in 0..size {
+        for column in 0..size {
+            hessian[row * size + column] += 1.0 / (size * size) as f64;
+        }
+        hessian[row * size + row] += 1e-14;
+    }
+    let mut solution = gradient.to_vec();
+    for pivot in 0..size {
+        for below in pivot + 1..size {
+            let factor = hessian[below * size + pivot] / hessian[pivot * size + pivot];
+            for column in pivot..size {
+                hessian[below * size + column] -= factor * hessian[pivot * size + column];
+            }
+            solution[below] -= factor * solution[pivot];
+        }
+    }
+    for row in (0..size).rev() {
+        let known: f64 = (row + 1..size).map(|column| hessian[row * size + column] * solution[column]).sum();
+        solution[row] = (solution[row] - known) / hessian[row * size + row];
+    }
+    solution
+}

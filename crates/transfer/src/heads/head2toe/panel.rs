@@ -1,0 +1,220 @@
+//! All columns of one pooling target for the training rows, normalised per tap without a normalised copy: the factor of a row
+//! in a tap is applied to the residuals instead, `(S X)^T R = X^T (S R)`.
+
+use std::borrow::Cow;
+
+use faer::MatRef;
+use rayon::prelude::*;
+
+use super::super::HeadError;
+use super::super::dense::{Matrix, transposed_times};
+use super::super::input::{Input, check_size, not_finite};
+use super::super::normalization::{Normalization, unit_vector};
+use crate::{Block, Features};
+
+/// One tap of a panel.
+struct Tap<'a> {
+    block: &'a Block,
+    /// Values `[rows, width]` of the training rows.
+    values: Cow<'a, [f32]>,
+    /// Per row, what its values are multiplied by over *all* columns of the tap.
+    factors: Vec<f32>,
+    /// Index of the tap's first column among all columns.
+    offset: usize,
+}
+
+/// The columns of one pooling target.
+pub(super) struct Panel<'a> {
+    taps: Vec<Tap<'a>>,
+    rows: usize,
+    columns: usize,
+    normalization: Normalization,
+    /// Columns that are not the same value in every training row.
+    varying: Vec<bool>,
+}
+
+impl<'a> Panel<'a> {
+    /// Checks and prepares the blocks of one pooling target.
+    pub fn new(
+        features: &'a Features,
+        blocks: &[&'a Block],
+        rows: &[usize],
+        normalization: Normalization,
+    ) -> Result<Self, HeadError> {
+        let whole = rows.len() == features.rows && rows.iter().enumerate().all(|(position, &row)| position == row);
+        let prepared = blocks.par_iter().map(|&block| prepare(features, block, rows, whole, normalization));
+        let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
+        let mut panel = Self { taps: vec![], rows: rows.len(), columns: 0, normalization, varying: vec![] };
+        for (mut tap, varying) in prepared {
+            tap.offset = panel.columns;
+            panel.columns += tap.block.width;
+            panel.varying.extend(varying);
+            panel.taps.push(tap);
+        }
+        Ok(panel)
+    }
+
+    /// Number of columns, the `D` of the spec.
+    pub const fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Number of training rows.
+    pub const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether a column takes more than one value.
+    pub fn varies(&self, column: usize) -> bool {
+        self.varying[column]
+    }
+
+    /// Number of columns that take more than one value.
+    pub fn varying(&self) -> usize {
+        self.varying.iter().filter(|varies| **varies).count()
+    }
+
+    /// Norm over classes of each column's product with `residuals` `[rows, classes]`; a constant column has 0.
+    pub fn gradient_norms(&self, residuals: &[f64], classes: usize) -> Vec<f32> {
+        let mut norms = vec![0.0_f32; self.columns];
+        let mut rest = norms.as_mut_slice();
+        let mut parts = Vec::with_capacity(self.taps.len());
+        for tap in &self.taps {
+            let (own, others) = rest.split_at_mut(tap.block.width);
+            parts.push((tap, own));
+            rest = others;
+        }
+        parts.into_par_iter().for_each(|(tap, out)| tap_norms(tap, residuals, classes, out));
+        norms.iter_mut().zip(&self.varying).filter(|(_, varies)| !**varies).for_each(|(norm, _)| *norm = 0.0);
+        norms
+    }
+
+    /// Some columns (ascending) of some rows, scaled by the factors of the *whole* taps, `[rows, columns]`.
+    pub fn gather(&self, columns: &[usize], rows: &[usize]) -> Matrix {
+        let mut out = Matrix::zeros(rows.len(), columns.len());
+        let mut offset = 0;
+        for (tap, local) in self.by_tap(columns) {
+            for (position, &row) in rows.iter().enumerate() {
+                let start = position * out.columns + offset;
+                copy_scaled(tap, row, &local, tap.factors[row], &mut out.values[start..start + local.len()]);
+            }
+            offset += local.len();
+        }
+        out
+    }
+
+    /// The selected columns (ascending) of all rows, renormalised over the selection, tap by tap.
+    pub fn selected_by_tap(&self, columns: &[usize]) -> impl Iterator<Item = Matrix> {
+        self.by_tap(columns).into_iter().map(|(tap, local)| {
+            let mut out = Matrix::zeros(self.rows, local.len());
+            for (row, target) in out.values.chunks_mut(local.len()).enumerate() {
+                copy_scaled(tap, row, &local, 1.0, target);
+                if self.normalization == Normalization::UnitVector {
+                    unit_vector(target);
+                }
+            }
+            out
+        })
+    }
+
+    /// The selected columns (ascending) of all rows, renormalised, side by side.
+    pub fn selected(&self, columns: &[usize]) -> Matrix {
+        let mut out = Matrix::zeros(self.rows, columns.len());
+        let mut offset = 0;
+        for part in self.selected_by_tap(columns) {
+            for row in 0..self.rows {
+                let start = row * out.columns + offset;
+                out.values[start..start + part.columns].copy_from_slice(part.row(row));
+            }
+            offset += part.columns;
+        }
+        out
+    }
+
+    /// The inputs of a head that reads the selected columns (ascending).
+    pub fn inputs(&self, columns: &[usize]) -> Vec<Input> {
+        let by_tap = self.by_tap(columns).into_iter().map(|(tap, local)| Input {
+            columns: Some(local.iter().map(|&column| column as u32).collect()),
+            ..Input::whole(tap.block)
+        });
+        by_tap.collect()
+    }
+
+    /// Splits ascending columns by tap, renumbered within it; taps without a column are left out.
+    fn by_tap(&self, columns: &[usize]) -> Vec<(&Tap<'a>, Vec<usize>)> {
+        let mut out = Vec::new();
+        let mut rest = columns;
+        for tap in &self.taps {
+            let (own, others) = rest.split_at(rest.partition_point(|&column| column < tap.offset + tap.block.width));
+            if !own.is_empty() {
+                out.push((tap, own.iter().map(|column| column - tap.offset).collect()));
+            }
+            rest = others;
+        }
+        out
+    }
+}
+
+fn copy_scaled(tap: &Tap<'_>, row: usize, columns: &[usize], factor: f32, out: &mut [f32]) {
+    let width = tap.block.width;
+    let values = &tap.values[row * width..(row + 1) * width];
+    out.iter_mut().zip(columns).for_each(|(out, &column)| *out = values[column] * factor);
+}
+
+/// Takes the training rows of a block, refuses what is not finite, and finds factors and varying columns.
+fn prepare<'a>(
+    features: &Features,
+    block: &'a Block,
+    rows: &[usize],
+    whole: bool,
+    normalization: Normalization,
+) -> Result<(Tap<'a>, Vec<bool>), HeadError> {
+    check_size(features, block)?;
+    let width = block.width;
+    let row_of = |row: usize| &block.values[row * width..(row + 1) * width];
+    let first = rows.first().map_or(&[][..], |&row| row_of(row));
+    let mut varying = vec![false; width];
+    let mut factors = Vec::with_capacity(rows.len());
+    for &row in rows {
+        let values = row_of(row);
+        if let Some(column) = values.iter().position(|value| !value.is_finite()) {
+            return Err(not_finite(block, row, column, values[column]));
+        }
+        varying.iter_mut().zip(values.iter().zip(first)).for_each(|(varies, (a, b))| *varies |= a != b);
+        factors.push(factor(values, normalization));
+    }
+    let values = if whole {
+        Cow::Borrowed(block.values.as_slice())
+    } else {
+        Cow::Owned(rows.iter().flat_map(|&row| row_of(row).iter().copied()).collect())
+    };
+    Ok((Tap { block, values, factors, offset: 0 }, varying))
+}
+
+fn factor(values: &[f32], normalization: Normalization) -> f32 {
+    if normalization != Normalization::UnitVector {
+        return 1.0;
+    }
+    let square: f64 = values.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
+    if square > 0.0 { (1.0 / square.sqrt()) as f32 } else { 0.0 }
+}
+
+/// Columns whose products are held at a time.
+const PIECE: usize = 4096;
+
+fn tap_norms(tap: &Tap<'_>, residuals: &[f64], classes: usize, out: &mut [f32]) {
+    let rows = tap.factors.len();
+    let scaled: Vec<f32> = residuals
+        .chunks(classes)
+        .zip(&tap.factors)
+        .flat_map(|(row, &factor)| row.iter().map(move |value| (value * f64::from(factor)) as f32))
+        .collect();
+    let matrix = MatRef::from_row_major_slice(&tap.values, rows, tap.block.width);
+    out.par_chunks_mut(PIECE).enumerate().for_each(|(piece, out)| {
+        let mut products = vec![0.0_f32; out.len() * classes];
+        transposed_times(matrix.subcols(piece * PIECE, out.len()), &scaled, classes, &mut products);
+        for (norm, product) in out.iter_mut().zip(products.chunks(classes)) {
+            *norm = product.iter().map(|value| value * value).sum::<f32>().sqrt();
+        }
+    });
+}
