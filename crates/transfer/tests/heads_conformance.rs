@@ -1,5 +1,8 @@
 //! What every method must do, whichever it is: one suite, run on all of them.
 
+// A helper of a test may panic as the test itself may.
+#![allow(clippy::unwrap_used)]
+
 use heirloom_engine::Shape;
 use heirloom_transfer::heads::{
     AdamRecipe, Fitted, Head, Head2ToeSettings, HeadError, Method, Normalization, Settings, Solver, Training, fit,

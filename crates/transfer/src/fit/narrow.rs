@@ -1,6 +1,6 @@
 //! Settings narrowed to what was chosen, to fit the same head on other rows without choosing anew.
 
-use crate::heads::{Fitted, Setting, Settings};
+use crate::heads::{Fitted, Setting, Settings, Solver};
 
 /// `settings` with each list of penalties reduced to the value that `fitted` took. What remains to be chosen is
 /// among a handful, at no cost.
@@ -17,5 +17,14 @@ pub(super) fn narrowed(settings: &Settings, fitted: &Fitted) -> Settings {
     };
     keep(&mut narrow.linear.penalties, "penalty");
     keep(&mut narrow.ridge.penalties, "penalty");
+    let head2toe = &mut narrow.head2toe;
+    keep(&mut head2toe.fractions, "fraction");
+    if let Some(target) = number("pooling_target") {
+        head2toe.targets = vec![target as usize];
+    }
+    if let Solver::Exact { group_penalties, penalties, .. } = &mut head2toe.solver {
+        keep(group_penalties, "group_penalty");
+        keep(penalties, "penalty");
+    }
     narrow
 }

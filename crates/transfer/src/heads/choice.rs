@@ -35,6 +35,19 @@ pub struct Candidate {
     pub accuracy: f64,
 }
 
+/// How close to its optimum the scoring head of `head2toe` was brought.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Group penalty as a share of the smallest one at which all weights are zero.
+    pub group_penalty: f64,
+    /// Group penalty as it enters the objective.
+    pub lambda: f64,
+    /// Value of the objective, in nats per row.
+    pub objective: f64,
+    /// Duality gap as a share of the loss without weights: the objective is above its minimum by no more.
+    pub relative_gap: f64,
+}
+
 /// What was chosen, and the table it was chosen from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
@@ -44,6 +57,9 @@ pub struct Choice {
     pub best: usize,
     /// Index of the candidate that was taken.
     pub chosen: usize,
+    /// Certificate of the group lasso, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
     /// What the user should know about the choice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -83,7 +99,15 @@ pub(crate) fn choose(checked: &Checked, candidates: Vec<(BTreeMap<String, Settin
         standard_error: errors[index],
         accuracy: accuracy(checked, &logits),
     });
-    Choice { table: table.collect(), best, chosen, warnings: vec![], rows: checked.rows.clone(), out_of_fold }
+    Choice {
+        table: table.collect(),
+        best,
+        chosen,
+        certificate: None,
+        warnings: vec![],
+        rows: checked.rows.clone(),
+        out_of_fold,
+    }
 }
 
 fn row_losses(checked: &Checked, logits: &[f32]) -> Vec<f64> {

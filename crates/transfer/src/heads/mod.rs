@@ -21,7 +21,7 @@ mod stored;
 mod temperature;
 mod training;
 
-pub use choice::{Candidate, Choice, Setting};
+pub use choice::{Candidate, Certificate, Choice, Setting};
 pub use error::HeadError;
 pub use head::{Head, probabilities};
 pub use head2toe::{AdamRecipe, Head2ToeSettings, Ragged, Solver, cosine_schedule, kept_columns};

@@ -49,6 +49,13 @@ impl Default for AdamRecipe {
     }
 }
 
+impl AdamRecipe {
+    /// Whether every number is in its range.
+    pub(super) fn is_usable(&self) -> bool {
+        self.steps > 0 && self.batch > 0 && self.learning_rate > 0.0 && self.lambda >= 0.0
+    }
+}
+
 /// Learning rate of a step: `first/2 (1 + cos(pi step/steps))`.
 #[must_use]
 pub fn cosine_schedule(first: f64, step: usize, steps: usize) -> f64 {

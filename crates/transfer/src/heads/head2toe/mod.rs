@@ -22,7 +22,7 @@ pub use adam::{AdamRecipe, Ragged, cosine_schedule};
 pub use ranking::kept_columns;
 
 use super::affine::compress;
-use super::choice::{Choice, Setting, choose, settings};
+use super::choice::{Certificate, Choice, Setting, choose, settings};
 use super::linear::{assemble, sorted_penalties};
 use super::normalization::{Normalization, Normalizer};
 use super::training::Checked;
@@ -51,6 +51,8 @@ pub enum Solver {
 /// Settings of `head2toe`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head2ToeSettings {
+    /// Pooling targets to choose from; empty stands for all that the features hold.
+    pub targets: Vec<usize>,
     /// Fractions of the columns to choose from.
     pub fractions: Vec<f64>,
     /// Scaling of a tap's columns, [`Normalization::UnitVector`] or [`Normalization::None`].
@@ -62,6 +64,7 @@ pub struct Head2ToeSettings {
 impl Default for Head2ToeSettings {
     fn default() -> Self {
         Self {
+            targets: vec![],
             fractions: vec![0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2],
             normalization: Normalization::UnitVector,
             solver: Solver::Exact {
@@ -78,6 +81,7 @@ impl Head2ToeSettings {
     #[must_use]
     pub fn replication() -> Self {
         Self {
+            targets: vec![],
             fractions: vec![0.1],
             normalization: Normalization::UnitVector,
             solver: Solver::Adam(AdamRecipe::default()),
@@ -109,7 +113,7 @@ impl Head2ToeSettings {
                 }
             }
             Solver::Adam(recipe) => {
-                if recipe.steps == 0 || recipe.batch == 0 || !(recipe.learning_rate > 0.0) || !(recipe.lambda >= 0.0) {
+                if !recipe.is_usable() {
                     return refuse("adam", format!("{recipe:?}"), "steps, batch and learning rate must be positive");
                 }
             }
@@ -136,7 +140,7 @@ pub(crate) fn fit(
 ) -> Result<Fitted, HeadError> {
     checked.needs_folds()?;
     let settings_of = settings_of.check()?;
-    let targets = targets(training);
+    let targets = targets(training, &settings_of.targets)?;
     let panels = targets.iter().map(|target| {
         let blocks: Vec<&Block> = training.features.blocks.iter().filter(|b| b.pooling.target == *target).collect();
         Panel::new(training.features, &blocks, &checked.rows, settings_of.normalization)
@@ -151,11 +155,16 @@ pub(crate) fn fit(
     }
 }
 
-fn targets(training: &Training<'_>) -> Vec<usize> {
+fn targets(training: &Training<'_>, wanted: &[usize]) -> Result<Vec<usize>, HeadError> {
     let mut targets: Vec<usize> = training.features.blocks.iter().map(|block| block.pooling.target).collect();
     targets.sort_unstable();
     targets.dedup();
-    targets
+    if let Some(missing) = wanted.iter().find(|target| !targets.contains(target)) {
+        let (value, range) = (missing.to_string(), "the features must hold blocks at every pooling target asked for");
+        return Err(HeadError::Setting { setting: "targets", value, range });
+    }
+    targets.retain(|target| wanted.is_empty() || wanted.contains(target));
+    Ok(targets)
 }
 
 /// Prefixes of a ranking, one per fraction; each is sorted by column.
@@ -243,6 +252,13 @@ fn fit_exact(
     let selected = prefixes(panel, &ranking, &fractions[at.fraction..=at.fraction]).swap_remove(0);
     let path = &penalties[..=at.penalty];
     let rule = final_head::fit(panel, &selected, &checked.labels, checked.classes, path, 1e-9)?;
+    let certificate = Certificate {
+        group_penalty: optimum.ratio,
+        lambda: optimum.lambda,
+        objective: optimum.objective,
+        relative_gap: optimum.relative_gap,
+    };
+    let choice = Choice { certificate: Some(certificate), ..choice };
     finish(checked, settings_of, panel, &selected, rule, choice)
 }
 
