@@ -158,3 +158,32 @@ fn memory_does_not_grow_with_the_number_of_images() {
     println!("peak memory: {few} KiB for 1000 images, {many} KiB for 10000");
     assert!(many < 1.1 * few);
 }
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p heirloom-transfer --test extraction -- --ignored --nocapture"]
+fn stored_features_are_read_much_faster_than_computed() {
+    let Some(data) = data() else { return };
+    let mut case = case(&data, "mobilenetv1_0.25_128", "mnist");
+    let rows: Vec<usize> = (0..1000).collect();
+    let one = [(case.backbone.features.clone(), Pooling::MEAN)];
+    let all = [1, 512, 2048].map(|target| case.backbone.taps.iter().map(move |tap| (tap.clone(), Pooling::to(target))));
+    let all: Vec<Request> = all.into_iter().flatten().collect();
+    for requests in [one.to_vec(), all] {
+        case.requests = requests;
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        let whole = case.run(&rows, 2, None);
+        let first = case.run(&rows, 2, Some(&store));
+        let second = case.run(&rows, 2, Some(&store));
+        let megabytes = store.bytes().unwrap() as f64 / 1e6;
+        println!(
+            "{} columns, {megabytes:.0} MB: computed in {:.2} s ({:.2} s without a store), read in {:.3} s",
+            first.features.width(),
+            first.summary.seconds,
+            whole.summary.seconds,
+            second.summary.seconds,
+        );
+        assert!(second.summary.seconds < 0.5 * first.summary.seconds);
+        assert!(bits(&first.features) == bits(&second.features));
+    }
+}
