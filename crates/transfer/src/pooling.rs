@@ -208,26 +208,30 @@ impl Tiles {
     }
 }
 
-/// Channels summed together: their partial sums stay in registers while the positions go by.
-const STRIP: usize = 32;
-
 /// `sums[ch] += sum over positions of window[position, ch]`, for every channel in the order of the positions.
 fn add_positions(window: &[f32], sums: &mut [f32]) {
     let channels = sums.len();
-    let (strips, rest) = sums.as_chunks_mut::<STRIP>();
+    let mut done = add_strips::<32>(window, channels, 0, sums);
+    done = add_strips::<8>(window, channels, done, sums);
+    add_strips::<1>(window, channels, done, sums);
+}
+
+/// As [`add_positions`], from channel `first` on in strips of `N` channels, whose partial sums stay in registers while the
+/// positions go by; gives the first channel that fills no strip.
+fn add_strips<const N: usize>(window: &[f32], channels: usize, first: usize, sums: &mut [f32]) -> usize {
+    let (strips, _) = sums[first..].as_chunks_mut::<N>();
+    let count = strips.len();
     for (strip, sums) in strips.iter_mut().enumerate() {
-        let mut partial = [0.0_f32; STRIP];
+        let mut partial = [0.0_f32; N];
+        let start = first + strip * N;
         for position in window.chunks_exact(channels) {
-            if let Some(values) = position.as_chunks::<STRIP>().0.get(strip) {
+            if let Some(values) = position.get(start..start + N).and_then(|values| values.first_chunk::<N>()) {
                 partial.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
             }
         }
         sums.iter_mut().zip(partial).for_each(|(sum, partial)| *sum += partial);
     }
-    let first = channels - rest.len();
-    for (offset, sum) in rest.iter_mut().enumerate() {
-        *sum += window.iter().skip(first + offset).step_by(channels).sum::<f32>();
-    }
+    first + count * N
 }
 
 /// Pools one image's tap into several rows in one pass: `out[k]` receives the columns of `windows[k]`.

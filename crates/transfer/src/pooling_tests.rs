@@ -187,3 +187,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p heirloom-transfer pooling -- --ignored --nocapture"]
+fn pooling_is_cheap() {
+    for (side, channels) in [(64, 8), (32, 24), (56, 64), (28, 512), (7, 2048)] {
+        let shape = map(side, channels);
+        let values = vec![1.0; shape.len()];
+        let windows = [1, 512, 2048].map(|target| Windows::new(shape, Pooling::to(target)));
+        let mut rows = windows.map(|windows| vec![0.0; windows.width(shape)]);
+        let started = std::time::Instant::now();
+        let mut runs = 0;
+        while started.elapsed().as_secs_f64() < 0.3 {
+            let mut slices: Vec<&mut [f32]> = rows.iter_mut().map(Vec::as_mut_slice).collect();
+            pool_into(shape, &values, &windows, &mut slices).unwrap();
+            runs += 1;
+        }
+        let seconds = started.elapsed().as_secs_f64() / f64::from(runs);
+        println!("{shape}: {:.2} billion values/s", 3.0 * shape.len() as f64 / seconds / 1e9);
+        assert!(rows.iter().flatten().all(|value| *value == 1.0));
+    }
+}
