@@ -71,6 +71,12 @@ impl Compiled {
         Ok(Self { plan: Plan::compile(network.graph, network.weights, &options)?, taps })
     }
 
+    /// Columns of one image.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.taps.iter().flatten().map(|column| column.width).sum()
+    }
+
     /// Whether it was compiled for exactly these columns.
     fn is_for(&self, columns: &[Column]) -> bool {
         self.taps.iter().flatten().eq(columns)

@@ -18,7 +18,7 @@ pub use prediction::{Outcome, Prediction};
 use crate::artifact::{Artifact, ArtifactError};
 use crate::extract::{Compiled, ExtractOptions, Extracted, Extraction, Images, Network, Request};
 
-/// Images that are in memory as features at a time.
+/// Most images that are in memory as features at a time; fewer where their features are wide.
 const AT_ONCE: usize = 1024;
 
 /// How to predict.
@@ -102,11 +102,17 @@ impl Predictor {
         let mut rows = rows.to_vec();
         rows.sort_unstable();
         rows.dedup();
-        for rows in rows.chunks(AT_ONCE) {
+        for rows in rows.chunks(self.at_once()) {
             let extracted = self.features(images, rows, cancel)?;
             prediction::outcomes(&self.artifact, images, &extracted, self.options.top)?.into_iter().for_each(&mut sink);
         }
         Ok(())
+    }
+
+    /// Images whose features take at most half of the memory limit, at least one.
+    fn at_once(&self) -> usize {
+        let images = self.options.extract.memory_limit / (8 * self.compiled.width().max(1) as u64);
+        usize::try_from(images).unwrap_or(AT_ONCE).clamp(1, AT_ONCE)
     }
 
     /// The features that the head reads, as at the time of fitting.

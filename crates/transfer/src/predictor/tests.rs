@@ -60,6 +60,9 @@ fn answers_are_those_of_the_head_on_extracted_features() {
 fn company_and_threads_change_no_bit() {
     let (images, rows) = (images(40), (0..40).collect::<Vec<_>>());
     let together = predictor(2, 7).predict(&images, &rows).unwrap();
+    let mut few = predictor(2, 8);
+    few.options.extract.memory_limit = 8 * 4 * 6;
+    assert_eq!((few.at_once(), few.predict(&images, &rows).unwrap()), (6, together.clone()));
     let alone = predictor(1, 1);
     for row in [0, 13, 39] {
         assert_eq!(alone.predict(&images, &[row]).unwrap(), together[row..=row]);
