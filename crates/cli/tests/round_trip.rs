@@ -84,7 +84,7 @@ fn without_test_rows_every_image_is_judged_out_of_fold() {
     assert_eq!((fit["rows"]["train"].as_u64(), fit["accuracy"]["n"].as_u64()), (Some(56), Some(56)));
     let candidates = fit["candidates"].as_array().unwrap();
     assert_eq!(candidates.iter().filter(|candidate| candidate["chosen"] == true).count(), 1);
-    assert_eq!(candidates.len(), 4, "one line for each method");
+    assert_eq!(candidates.len(), 5, "one line for each method");
     assert_eq!(fit["requested_method"], "auto");
 }
 

@@ -38,7 +38,7 @@ use select::Selected;
 /// Rows from which a part is held out instead of cross-validating.
 pub const HOLD_OUT_ROWS: usize = 5000;
 /// What `auto` chooses from.
-pub const AUTO: [Method; 4] = [Method::Ncm, Method::Ridge, Method::Linear, Method::Knn];
+pub const AUTO: [Method; 5] = Method::ALL;
 /// Folds of every cross-validation; one of five is a fifth of the rows.
 const FOLDS: usize = 5;
 
@@ -124,6 +124,7 @@ pub fn fit(
 
     let mut settings = options.settings.clone();
     settings.penultimate = backbone.features.clone();
+    settings.head2toe.targets = options.targets.clone();
     let stage = |text: &str| watch.stage.map_or((), |stage| stage(text));
     let job =
         Job { methods: &methods, settings: &settings, features: &extracted.features, classes: table.classes.len() };

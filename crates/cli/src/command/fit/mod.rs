@@ -12,7 +12,7 @@ use heirloom_data::{Decoder, Image, Table, TableOptions};
 use heirloom_report::Picture;
 use heirloom_transfer::extract::ExtractOptions;
 use heirloom_transfer::fit::{Evaluated, Fit, FitOptions, FitReport, Watch};
-use heirloom_transfer::heads::{Method, Settings};
+use heirloom_transfer::heads::{Head2ToeSettings, Method, Settings};
 use heirloom_transfer::store::Store;
 use heirloom_zoo::Backbone;
 
@@ -84,6 +84,9 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
     job.methods = Option::from(arguments.method).into_iter().collect();
     job.rows = arguments.table.limit.map(|count| limit::rows(&table, count as usize, arguments.seed));
     job.targets = targets(&arguments.target_sizes);
+    if arguments.replicate {
+        job.settings.head2toe = Head2ToeSettings::replication();
+    }
     job.seed = arguments.seed;
     job.extract = extract_options(arguments.memory, shared);
     job.slim = arguments.slim;
