@@ -5,6 +5,7 @@
 
 mod decode;
 mod forward;
+mod head2toe;
 mod kernels;
 
 use std::error::Error;
@@ -14,7 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.first().map(String::as_str) {
         Some("decode") => decode::run(&arguments[1..]),
         Some("forward") => Ok(forward::run(&arguments[1..])?),
+        Some("head2toe") => head2toe::run(&arguments[1..]),
         Some("kernels") => Ok(kernels::run(&arguments[1..])?),
-        _ => Err("usage: heirloom-bench decode|forward|kernels ...".into()),
+        _ => Err("usage: heirloom-bench decode|forward|head2toe|kernels ...".into()),
     }
 }

@@ -1,7 +1,6 @@
 //! Dense single-precision matrices and the few products the heads need. Every product is cut into pieces of a fixed size
 //! that depend on the shape alone, each computed on one thread, so the bits do not depend on the number of threads.
 
-use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
@@ -9,6 +8,8 @@ use rayon::prelude::*;
 const ROW_PIECE: usize = 1024;
 /// Columns in one piece of a product `X^T R`.
 const COLUMN_PIECE: usize = 512;
+/// Rows in one piece of a Gram matrix; what lies above the diagonal inside a piece is computed for nothing.
+const GRAM_PIECE: usize = 192;
 
 /// A row-major matrix `[rows, columns]`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -57,9 +58,23 @@ impl Matrix {
     /// `self^T * residuals`, with `residuals` and the result row-major `[rows, classes]` and `[columns, classes]`.
     pub fn transposed_times(&self, residuals: &[f64], classes: usize) -> Vec<f64> {
         let residuals: Vec<f32> = residuals.iter().map(|&value| value as f32).collect();
-        let mut out = vec![0.0_f32; self.columns * classes];
-        transposed_times(self.view(), &residuals, classes, &mut out);
-        out.into_iter().map(f64::from).collect()
+        let mut out = vec![0.0_f64; self.columns * classes];
+        if classes == 0 {
+            return out;
+        }
+        out.par_chunks_mut(COLUMN_PIECE * classes).enumerate().for_each(|(piece, out)| {
+            let columns = out.len() / classes;
+            let product = transposed_product(self.view().subcols(piece * COLUMN_PIECE, columns), &residuals, classes);
+            for (class, product) in product.chunks(columns).enumerate() {
+                product.iter().enumerate().for_each(|(at, &value)| out[at * classes + class] = f64::from(value));
+            }
+        });
+        out
+    }
+
+    /// [`Matrix::times`] for a symmetric matrix, whose columns are its rows: the long side runs along the vector lanes.
+    pub fn symmetric_times(&self, weights: &[f64], classes: usize) -> Vec<f64> {
+        self.transposed_times(weights, classes)
     }
 
     /// The Gram matrix of the rows, `self * self^T`, both triangles filled.
@@ -71,35 +86,29 @@ impl Matrix {
     }
 }
 
-/// `matrix^T * residuals` into `out`, row-major `[columns, classes]`.
-pub(crate) fn transposed_times(matrix: MatRef<'_, f32>, residuals: &[f32], classes: usize, out: &mut [f32]) {
-    if classes == 0 || matrix.ncols() == 0 {
-        return;
+/// `matrix^T * residuals`, column-major `[columns, classes]`, on the calling thread; `residuals` is row-major.
+pub(crate) fn transposed_product(matrix: MatRef<'_, f32>, residuals: &[f32], classes: usize) -> Vec<f32> {
+    let columns = matrix.ncols();
+    let mut out = vec![0.0_f32; columns * classes];
+    if columns > 0 && classes > 0 {
+        let residuals = MatRef::from_row_major_slice(residuals, matrix.nrows(), classes);
+        let target = MatMut::from_column_major_slice_mut(&mut out, columns, classes);
+        faer::linalg::matmul::matmul(target, Accum::Replace, matrix.transpose(), residuals, 1.0, Par::Seq);
     }
-    let residuals = MatRef::from_row_major_slice(residuals, matrix.nrows(), classes);
-    out.par_chunks_mut(COLUMN_PIECE * classes).enumerate().for_each(|(piece, out)| {
-        let columns = out.len() / classes;
-        let left = matrix.subcols(piece * COLUMN_PIECE, columns).transpose();
-        let out = MatMut::from_row_major_slice_mut(out, columns, classes);
-        faer::linalg::matmul::matmul(out, Accum::Replace, left, residuals, 1.0, Par::Seq);
-    });
+    out
 }
 
-/// Adds `matrix * matrix^T` to the lower triangle of `gram`, on the calling thread.
+/// Adds `matrix * matrix^T` to the lower triangle of `gram` (and to parts of the upper one), on the calling thread.
 pub(crate) fn add_gram(matrix: &Matrix, gram: &mut Matrix) {
-    let rows = gram.rows;
-    let out = MatMut::from_row_major_slice_mut(&mut gram.values, rows, rows);
-    triangular::matmul(
-        out,
-        BlockStructure::TriangularLower,
-        Accum::Add,
-        matrix.view(),
-        BlockStructure::Rectangular,
-        matrix.view().transpose(),
-        BlockStructure::Rectangular,
-        1.0,
-        Par::Seq,
-    );
+    let size = gram.rows;
+    for (piece, out) in gram.values.chunks_mut(GRAM_PIECE * size).enumerate() {
+        let (first, rows) = (piece * GRAM_PIECE, out.len() / size);
+        let width = first + rows;
+        // Not `from_row_major_slice_with_stride_mut`: faer 0.24.4 takes its stride for that of the columns.
+        let target = MatMut::from_column_major_slice_with_stride_mut(out, width, rows, size).transpose_mut();
+        let (left, right) = (matrix.view().subrows(first, rows), matrix.view().subrows(0, width));
+        faer::linalg::matmul::matmul(target, Accum::Add, left, right.transpose(), 1.0, Par::Seq);
+    }
 }
 
 /// Copies the lower triangle of a square matrix over the upper one.

@@ -110,7 +110,8 @@ impl Problem<'_> {
 
     fn image(&self, weights: &[f64]) -> Vec<f64> {
         match self.design {
-            Design::Primal(matrix) | Design::Dual(matrix) => matrix.times(weights, self.classes),
+            Design::Primal(matrix) => matrix.times(weights, self.classes),
+            Design::Dual(gram) => gram.symmetric_times(weights, self.classes),
         }
     }
 
@@ -163,7 +164,7 @@ impl Problem<'_> {
         let (mut weights, mut image) = (residuals, Vec::new());
         match self.design {
             Design::Primal(rows) => weights = rows.transposed_times(&weights, self.classes),
-            Design::Dual(gram) => image = gram.times(&weights, self.classes),
+            Design::Dual(gram) => image = gram.symmetric_times(&weights, self.classes),
         }
         weights.iter_mut().zip(&point.weights).for_each(|(gradient, weight)| *gradient += penalty * weight);
         image.iter_mut().zip(&point.image).for_each(|(gradient, image)| *gradient += penalty * image);

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::super::affine::{ABSENT_LOGIT, Affine};
-use super::super::dense::{Matrix, transposed_times};
+use super::super::dense::Matrix;
 use super::super::softmax::softmax_in_place;
 use super::group_lasso::row_norm;
 
@@ -101,7 +101,7 @@ fn batch_gradient(rows: &Matrix, labels: &[usize], model: &Affine, lambda: f64, 
     let weights = MatRef::from_row_major_slice(&model.weights, rows.columns, classes);
     let out = MatMut::from_row_major_slice_mut(&mut logits, count, classes);
     matmul(out, Accum::Replace, rows.view(), weights, 1.0, Par::Seq);
-    let mut batch = Batch { loss: 0.0, weights: vec![0.0; model.weights.len()], bias: vec![0.0; classes] };
+    let mut batch = Batch { loss: 0.0, weights: vec![], bias: vec![0.0; classes] };
     let mut row = vec![0.0_f64; classes];
     for (logits, &label) in logits.chunks_mut(classes).zip(labels) {
         row.iter_mut().zip(logits.iter().zip(&model.bias)).for_each(|(z, (&a, &b))| *z = f64::from(a) + f64::from(b));
@@ -113,7 +113,8 @@ fn batch_gradient(rows: &Matrix, labels: &[usize], model: &Affine, lambda: f64, 
             *sum += *residual;
         }
     }
-    transposed_times(rows.view(), &logits, classes, &mut batch.weights);
+    let residuals: Vec<f64> = logits.iter().map(|&value| f64::from(value)).collect();
+    batch.weights = rows.transposed_times(&residuals, classes).into_iter().map(|value| value as f32).collect();
     batch.loss /= divisor as f64;
     if lambda > 0.0 {
         add_penalty(model, lambda * count as f64 / divisor as f64, &mut batch);

@@ -12,7 +12,7 @@ use super::panel::Panel;
 const GRAM_COLUMNS: usize = 2048;
 
 /// Objective tolerance of a comparison, in nats per row.
-const COMPARE_TOLERANCE: f64 = 1e-5;
+const COMPARE_TOLERANCE: f64 = 1e-4;
 
 /// Logits `[held rows, classes]` for each penalty (strong to weak), from heads fitted on `rows` over the selected columns.
 pub(super) fn held_out(

@@ -21,7 +21,9 @@ const ENTER: usize = 128;
 /// Passes over all columns after which a penalty is given up with an error.
 const MAX_PASSES: usize = 60;
 /// Steps of the accelerated method between two checks of the working set's own gap.
-const STEPS_PER_CHECK: usize = 10;
+const STEPS_PER_CHECK: usize = 20;
+/// Norm of the bias's gradient at which it counts as optimal: for the certificate, and for a look at the working set.
+const BIAS_TOLERANCE: (f64, f64) = (1e-12, 1e-7);
 /// Steps after which a working set is left as it is; the next pass over all columns goes on from there.
 const MAX_STEPS: usize = 2000;
 
@@ -156,7 +158,7 @@ impl<'a> Fit<'a> {
             self.enter(&norms, lambda);
             self.solve_working_set(lambda, (0.3 * target).max(0.02 * gap.min(self.null_loss)));
             let image = self.matrix.times(&self.weights, self.rows.classes);
-            self.optimise_bias(&image);
+            self.optimise_bias(&image, BIAS_TOLERANCE.0);
             let (residuals, loss) = self.residuals(&image);
             norms = self.all_norms(&residuals);
             let largest = f64::from(norms.iter().copied().fold(0.0, f32::max));
@@ -221,25 +223,27 @@ impl<'a> Fit<'a> {
     }
 
     /// Damped Newton steps on the bias alone, with the image fixed.
-    fn optimise_bias(&mut self, image: &[f64]) {
+    fn optimise_bias(&mut self, image: &[f64], tolerance: f64) {
         let classes = self.rows.classes;
+        let mut probability = vec![0.0; classes];
         for _ in 0..20 {
             let (residuals, loss) = self.residuals(image);
             let mut gradient = vec![0.0; classes];
             let mut hessian = vec![0.0; classes * classes];
             for (row, &label) in residuals.chunks(classes).zip(self.rows.labels) {
-                let probability: Vec<f64> =
-                    (0..classes).map(|class| row[class] * self.count() + f64::from(u8::from(class == label))).collect();
+                probability.iter_mut().zip(row).for_each(|(value, residual)| *value = residual * self.count());
+                probability[label] += 1.0;
                 for class in 0..classes {
                     gradient[class] += row[class];
-                    for other in 0..classes {
-                        let own = if class == other { probability[class] } else { 0.0 };
-                        hessian[class * classes + other] +=
-                            (own - probability[class] * probability[other]) / self.count();
-                    }
+                    let factor = probability[class] / self.count();
+                    let entries = &mut hessian[class * classes..(class + 1) * classes];
+                    entries.iter_mut().zip(&probability).for_each(|(entry, value)| *entry -= factor * value);
+                    entries[class] += factor;
                 }
             }
-            if row_norm(&gradient) < 1e-12 || !self.damped_step(image, loss, &solve_singular(&mut hessian, &gradient)) {
+            if row_norm(&gradient) < tolerance
+                || !self.damped_step(image, loss, &solve_singular(&mut hessian, &gradient))
+            {
                 break;
             }
         }
@@ -330,7 +334,7 @@ impl<'a> Fit<'a> {
     /// Gap over the working set alone, at the best bias; the bias itself is left as it is.
     fn working_gap(&mut self, image: &[f64], lambda: f64) -> f64 {
         let bias = self.bias.clone();
-        self.optimise_bias(image);
+        self.optimise_bias(image, BIAS_TOLERANCE.1);
         let (residuals, loss) = self.residuals(image);
         self.bias = bias;
         let gradient = self.matrix.transposed_times(&residuals, self.rows.classes);

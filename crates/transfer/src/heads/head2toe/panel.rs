@@ -7,7 +7,7 @@ use faer::MatRef;
 use rayon::prelude::*;
 
 use super::super::HeadError;
-use super::super::dense::{Matrix, transposed_times};
+use super::super::dense::{Matrix, transposed_product};
 use super::super::input::{Input, check_size, not_finite};
 use super::super::normalization::{Normalization, unit_vector};
 use crate::{Block, Features};
@@ -200,7 +200,7 @@ fn factor(values: &[f32], normalization: Normalization) -> f32 {
 }
 
 /// Columns whose products are held at a time.
-const PIECE: usize = 4096;
+const PIECE: usize = 2048;
 
 fn tap_norms(tap: &Tap<'_>, residuals: &[f64], classes: usize, out: &mut [f32]) {
     let rows = tap.factors.len();
@@ -211,10 +211,10 @@ fn tap_norms(tap: &Tap<'_>, residuals: &[f64], classes: usize, out: &mut [f32]) 
         .collect();
     let matrix = MatRef::from_row_major_slice(&tap.values, rows, tap.block.width);
     out.par_chunks_mut(PIECE).enumerate().for_each(|(piece, out)| {
-        let mut products = vec![0.0_f32; out.len() * classes];
-        transposed_times(matrix.subcols(piece * PIECE, out.len()), &scaled, classes, &mut products);
-        for (norm, product) in out.iter_mut().zip(products.chunks(classes)) {
-            *norm = product.iter().map(|value| value * value).sum::<f32>().sqrt();
+        let products = transposed_product(matrix.subcols(piece * PIECE, out.len()), &scaled, classes);
+        for product in products.chunks(out.len()) {
+            out.iter_mut().zip(product).for_each(|(norm, value)| *norm += value * value);
         }
+        out.iter_mut().for_each(|norm| *norm = norm.sqrt());
     });
 }
