@@ -15,7 +15,7 @@ pub struct InspectArguments {
     #[arg(value_name = "THING")]
     pub thing: String,
     /// Images per block in the estimate of memory
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     pub images: u16,
     /// Exit with code 1 when a data set has images that cannot be read
     #[arg(long)]

@@ -72,11 +72,16 @@ pub struct ExtractOptions {
     pub isa: Isa,
 }
 
+impl ExtractOptions {
+    /// Images of a block unless said otherwise: enough rows for the smallest maps, few enough that the widest stay cached.
+    pub const BLOCK: usize = 4;
+}
+
 impl Default for ExtractOptions {
     fn default() -> Self {
         Self {
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            block: 8,
+            block: Self::BLOCK,
             memory_limit: default_memory_limit(),
             shard: None,
             must_store: false,
