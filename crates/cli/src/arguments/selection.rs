@@ -7,7 +7,8 @@ use clap::Args;
 /// A data set and the rows of it to use.
 #[derive(Debug, Clone, Args)]
 pub struct TableArguments {
-    /// Folder of CLASS/IMAGE (with or without train, val, test above), CSV (path,label[,split][,group]), or parquet file or folder
+    /// Folder of CLASS/IMAGE (with or without train, val, test above), CSV with the columns path and label
+    /// (and split and group, if there), or parquet file or folder
     #[arg(value_name = "DATA")]
     pub data: PathBuf,
     /// Column of a CSV or parquet table that holds the labels [default: label]

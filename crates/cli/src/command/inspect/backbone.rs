@@ -49,7 +49,8 @@ pub fn run(arguments: &InspectArguments, shared: &SharedArguments, console: Cons
     })))
 }
 
-/// The program itself, its threads' decoders and the images in hand: 20 to 28 MiB over four networks on ordinary photos.
+/// The program itself, its threads' decoders and the images in hand: 20 to 28 MiB over four networks on small
+/// photos. Photos of many megapixels take more.
 const PROGRAM: u64 = 23 << 20;
 
 /// Bytes a run takes.
