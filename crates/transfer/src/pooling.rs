@@ -280,5 +280,4 @@ fn check(shape: Shape, what: &'static str, expected: usize, found: usize) -> Res
 }
 
 #[cfg(test)]
-#[path = "pooling_tests.rs"]
 mod tests;
