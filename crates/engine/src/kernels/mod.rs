@@ -35,6 +35,7 @@ mod simd_avx2;
 mod simd_avx512;
 mod simd_portable;
 mod softmax;
+pub mod training;
 mod window;
 
 pub use aligned::AlignedBuffer;

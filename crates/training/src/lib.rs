@@ -1,0 +1,1 @@
+//! Training of networks: losses, optimisers, schedules, regularisers, the loop and its checkpoints.
