@@ -29,10 +29,24 @@ def nhwc(x):
     return x.permute(0, 2, 3, 1) if x.dim() == 4 else x
 
 
-def case(name, size, channels, nodes, parameters, answer):
-    x = single(torch.randn(1, channels, *size) * 2)
+def slopes(y):
+    """The gradient given to the output (in NHWC order): a formula that both sides compute."""
+    return torch.cos(0.7 * torch.arange(y.numel(), dtype=torch.float64) + 0.3)
+
+
+def gradients(x, parameters, answer):
+    x = x.clone().requires_grad_()
+    leaves = {k: v.clone().requires_grad_() for k, v in parameters.items() if "running" not in k}
+    y = nhwc(answer(x, parameters | leaves)).flatten()
+    (y * slopes(y)).sum().backward()
+    return rounded(nhwc(x.grad)), {k: rounded(v.grad) for k, v in leaves.items()}
+
+
+def case(name, size, channels, nodes, parameters, answer, images=1, batch_statistics=False):
+    x = single(torch.randn(images, channels, *size) * 2)
     parameters = {key: single(value) for key, value in parameters.items()}
     y = answer(x, parameters)
+    input_gradient, parameter_gradients = gradients(x, parameters, answer)
     graph = {
         "nodes": [INPUT | {"channels": channels}] + nodes,
         "parameters": {key: list(value.shape) for key, value in parameters.items()},
@@ -46,6 +60,10 @@ def case(name, size, channels, nodes, parameters, answer):
         "input": rounded(nhwc(x)),
         "parameters": {key: rounded(value) for key, value in parameters.items()},
         "expected": rounded(nhwc(y)),
+        "images": images,
+        "batch_statistics": batch_statistics,
+        "input_gradient": input_gradient,
+        "parameter_gradients": parameter_gradients,
     }
 
 
@@ -233,6 +251,32 @@ def residual_block():
     return case("residual block", [9, 7], 5, nodes, parameters, answer)
 
 
+def fixup_ends():
+    """One bias for all channels, a multiplier for all channels, and a shift per channel."""
+    nodes = [
+        node("first", "shift", [0], bias="bias1a"),
+        node("scaled", "scale", [1], weight="scale"),
+        node("y", "shift", [2], bias="bias"),
+    ]
+
+    def answer(x, p):
+        return (x + p["bias1a"]) * p["scale"] + p["bias"].reshape(1, -1, 1, 1)
+
+    parameters = {"bias1a": torch.randn(1), "scale": torch.randn(1), "bias": torch.randn(3)}
+    return case("shifts and a single factor", [3, 2], 3, nodes, parameters, answer)
+
+
+def batch_norm_of_the_batch():
+    names = ["weight", "bias", "running_mean", "running_variance"]
+    nodes = [node("y", "batch_norm", [0], **{name: name for name in names}, epsilon=1e-5)]
+    parameters = {"weight": torch.rand(4), "bias": torch.randn(4), "running_mean": torch.zeros(4), "running_variance": torch.ones(4)}
+
+    def answer(x, p):
+        return F.batch_norm(x, None, None, p["weight"], p["bias"], True, 0.1, 1e-5)
+
+    return case("batch norm of the batch", [3, 4], 4, nodes, parameters, answer, images=3, batch_statistics=True)
+
+
 CASES = [
     residual_block(),
     convolution("3x3", [6, 5], 4, 5, [3, 3], [1, 1], [1] * 4, [1, 1], 1, True),
@@ -259,6 +303,8 @@ CASES = [
     squeeze_excite(),
     shortcut(),
     ends(),
+    fixup_ends(),
+    batch_norm_of_the_batch(),
 ]
 
 path = Path(__file__).resolve().parents[2] / "crates/engine/tests/data/operators.json"

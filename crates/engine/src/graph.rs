@@ -129,10 +129,15 @@ pub enum Op {
     Add,
     /// Product of two equal shapes, or of a map with a 1x1 map of the same channels (second input).
     Multiply,
-    /// Multiplication by a vector over the last axis (layer scale); weight has as many values as channels.
+    /// Multiplication by a vector over the last axis (layer scale), or by one value (Fixup's multipliers).
     Scale {
-        /// Factor per channel.
+        /// Factor per channel, or a single one.
         weight: ParameterName,
+    },
+    /// Addition of a vector over the last axis, or of one value (Fixup's biases).
+    Shift {
+        /// Summand per channel, or a single one.
+        bias: ParameterName,
     },
     /// Concatenation of maps over channels.
     Concat,

@@ -1,9 +1,13 @@
 //! The slow, plain interpreter: node by node, image by image, generic over `f32` and `f64`. The oracle for every plan.
 
+mod gradients;
+
 use std::collections::BTreeMap;
 
 use crate::ops::{self, Real, Value};
 use crate::{EngineError, Graph, Op, Pixels, Weights, taps};
+
+pub use gradients::{ReferenceGradients, gradients};
 
 /// Values of `taps` for every image of the batch: `[taps][images * shape.len()]`.
 ///

@@ -39,3 +39,35 @@ pub(super) fn forward<T: Real>(input: Value<'_, T>, output: Shape, heads: usize)
     }
     result
 }
+
+/// Gradient of queries, keys and values. With `p` the weights of a query and `o` its output:
+/// `dv += p dy`, `dp = dy . v`, `ds = p (dp - sum p dp)`, `dq += scale ds k`, `dk += scale ds q`.
+pub(super) fn backward<T: Real>(input: Value<'_, T>, gradient: Value<'_, T>, heads: usize) -> Vec<T> {
+    let (tokens, channels) = (gradient.shape.positions(), gradient.shape.channels());
+    let width = channels / heads;
+    let start = |token: usize, kind: usize, head: usize| token * 3 * channels + kind * channels + head * width;
+    let x = input.values;
+    let dot = |a: &[T], b: &[T]| a.iter().zip(b).map(|(&a, &b)| a * b).sum::<T>();
+    let scale = T::from_f64(1.0 / (width as f64).sqrt());
+    let mut result = vec![T::zero(); input.values.len()];
+    for head in 0..heads {
+        for query in 0..tokens {
+            let q = start(query, 0, head);
+            let score = |key: usize| dot(&x[q..q + width], &x[start(key, 1, head)..][..width]) * scale;
+            let weights = softmax_row(&(0..tokens).map(score).collect::<Vec<T>>());
+            let dy = &gradient.values[query * channels + head * width..][..width];
+            let slopes: Vec<T> = (0..tokens).map(|key| dot(dy, &x[start(key, 2, head)..][..width])).collect();
+            let mean = dot(&weights, &slopes);
+            for key in 0..tokens {
+                let (k, v) = (start(key, 1, head), start(key, 2, head));
+                let slope = weights[key] * (slopes[key] - mean) * scale;
+                for i in 0..width {
+                    result[v + i] = result[v + i] + weights[key] * dy[i];
+                    result[q + i] = result[q + i] + slope * x[k + i];
+                    result[k + i] = result[k + i] + slope * x[q + i];
+                }
+            }
+        }
+    }
+    result
+}

@@ -77,3 +77,43 @@ pub(super) fn pad_channels<T: Real>(input: Value<'_, T>, output: Shape, before: 
     }
     result
 }
+
+/// Gradients of a product: `dy * b` and `dy * a`, the second summed over positions where it is one value per channel.
+pub(super) fn multiply_backward<T: Real>(first: Value<'_, T>, second: Value<'_, T>, gradient: &[T]) -> Vec<Vec<T>> {
+    let period = second.values.len();
+    let mut other = vec![T::zero(); period];
+    for (i, (&g, &a)) in gradient.iter().zip(first.values).enumerate() {
+        other[i % period] = other[i % period] + g * a;
+    }
+    vec![gradient.iter().enumerate().map(|(i, &g)| g * second.values[i % period]).collect(), other]
+}
+
+pub(super) fn concat_backward<T: Real>(inputs: &[Value<'_, T>], gradient: Value<'_, T>) -> Vec<Vec<T>> {
+    let mut first = 0;
+    let mut part = |input: &Value<'_, T>| {
+        let channels = input.shape.channels();
+        let rows = gradient.values.chunks_exact(gradient.shape.channels());
+        let values = rows.flat_map(|row| row[first..first + channels].iter().copied()).collect();
+        first += channels;
+        values
+    };
+    inputs.iter().map(&mut part).collect()
+}
+
+pub(super) fn subsample_backward<T: Real>(input: Shape, gradient: Value<'_, T>, stride: [usize; 2]) -> Vec<T> {
+    let mut result = vec![T::zero(); input.len()];
+    let (Shape::Map { width, channels, .. }, Shape::Map { width: columns, .. }) = (input, gradient.shape) else {
+        return result;
+    };
+    for (position, row) in gradient.values.chunks_exact(channels).enumerate() {
+        let (y, x) = (position / columns, position % columns);
+        let pixel = (y * stride[0] * width + x * stride[1]) * channels;
+        result[pixel..pixel + channels].copy_from_slice(row);
+    }
+    result
+}
+
+pub(super) fn pad_channels_backward<T: Real>(input: Shape, gradient: Value<'_, T>, before: usize) -> Vec<T> {
+    let rows = gradient.values.chunks_exact(gradient.shape.channels());
+    rows.flat_map(|row| row[before..before + input.channels()].iter().copied()).collect()
+}

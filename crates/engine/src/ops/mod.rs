@@ -3,6 +3,7 @@
 //! The `f32` instance is the oracle for the fast kernels; the `f64` instance gives reference values.
 
 mod attention;
+mod backward;
 mod combine;
 mod convolution;
 mod norm;
@@ -13,6 +14,8 @@ mod tokens;
 
 use crate::{Graph, Node, NodeId, Op, Shape};
 
+pub(crate) use backward::backward;
+pub(crate) use norm::{batch_training_backward, statistics};
 pub use real::Real;
 
 pub(crate) use convolution::window as convolution_window;
@@ -37,7 +40,12 @@ pub(crate) fn infer(node: &Node, inputs: &[Shape], input_size: [usize; 2]) -> Re
         Op::Normalize { mean, std } => norm::normalize_shape(first, mean, std),
         Op::Convolution { channels, groups, .. } => convolution::shape(&node.op, first, *channels, *groups),
         Op::Linear { channels, .. } => Ok(with_channels(first, *channels)),
-        Op::BatchNorm { .. } | Op::LayerNorm { .. } | Op::Activate { .. } | Op::Scale { .. } | Op::Softmax => Ok(first),
+        Op::BatchNorm { .. }
+        | Op::LayerNorm { .. }
+        | Op::Activate { .. }
+        | Op::Scale { .. }
+        | Op::Shift { .. }
+        | Op::Softmax => Ok(first),
         Op::Add => combine::add_shape(inputs),
         Op::Multiply => combine::multiply_shape(inputs),
         Op::Concat => combine::concat_shape(inputs),
@@ -91,7 +99,7 @@ pub(crate) fn parameter_shapes(node: &Node, input: Shape, output: Shape) -> Vec<
             [weight, bias, running_mean, running_variance].into_iter().map(vector).collect()
         }
         Op::LayerNorm { weight, bias, .. } => [weight, bias].into_iter().map(vector).collect(),
-        Op::Scale { weight } => vec![vector(weight)],
+        Op::Scale { weight: name } | Op::Shift { bias: name } => vec![vector(name)],
         Op::Tokens { class_token, position } => {
             let mut all: Vec<_> = class_token.iter().map(|name| (name.clone(), vec![1, 1, channels])).collect();
             all.extend(position.iter().map(|name| (name.clone(), vec![1, output.positions(), channels])));
@@ -131,6 +139,7 @@ pub(crate) fn forward<'a, T: Real>(
         Op::LayerNorm { weight, bias, epsilon } => norm::layer(first, parameter(weight), parameter(bias), *epsilon),
         Op::Activate { function } => first.values.iter().map(|&x| pointwise::activate(*function, x)).collect(),
         Op::Scale { weight } => pointwise::scale(first, parameter(weight)),
+        Op::Shift { bias } => pointwise::shift(first, parameter(bias)),
         Op::Softmax => pointwise::softmax(first),
         Op::Add => inputs.get(1).map(|second| combine::add(first, *second)).unwrap_or_default(),
         Op::Multiply => inputs.get(1).map(|second| combine::multiply(first, *second)).unwrap_or_default(),
@@ -168,7 +177,7 @@ pub(crate) fn flops(node: &Node, inputs: &[Shape], output: Shape) -> u64 {
         Op::Normalize { .. } | Op::BatchNorm { .. } => 2 * length,
         Op::LayerNorm { .. } => 8 * length,
         Op::Activate { function } => length * pointwise::cost(*function),
-        Op::Add | Op::Multiply | Op::Scale { .. } => length,
+        Op::Add | Op::Multiply | Op::Scale { .. } | Op::Shift { .. } => length,
         Op::Softmax => 5 * length,
         Op::MaxPool { kernel, .. } | Op::AveragePool { kernel, .. } => length * (kernel[0] * kernel[1]) as u64,
         Op::GlobalAveragePool | Op::MeanTokens { .. } => input.len() as u64,
@@ -208,7 +217,8 @@ impl Graph {
                 return Err(crate::EngineError::MissingParameter { name });
             };
             // A 1x1 convolution's weight may stand as a matrix and the other way round: the values are the same.
-            if without_ones(declared) != without_ones(&expected) {
+            let single = matches!(node.op, Op::Scale { .. } | Op::Shift { .. }) && without_ones(declared).is_empty();
+            if !single && without_ones(declared) != without_ones(&expected) {
                 return Err(crate::EngineError::ParameterShape { name, expected, found: declared.clone() });
             }
         }

@@ -82,3 +82,32 @@ fn global<T: Real>(values: &[T], positions: usize, channels: usize) -> Vec<T> {
     let count = T::from_f64(positions as f64);
     (0..channels).map(|c| values.iter().skip(c).step_by(channels).copied().sum::<T>() / count).collect()
 }
+
+/// The gradient of the input: to the first largest pixel of each window, or shared by the pixels of the mean.
+pub(super) fn backward<T: Real>(op: &Op, input: Value<'_, T>, gradient: Value<'_, T>) -> Vec<T> {
+    let mut result = vec![T::zero(); input.values.len()];
+    let Shape::Map { height, width, channels } = input.shape else { return result };
+    if matches!(op, Op::GlobalAveragePool) {
+        let count = T::from_f64((height * width) as f64);
+        result.iter_mut().enumerate().for_each(|(i, x)| *x = gradient.values[i % channels] / count);
+        return result;
+    }
+    let Some(window) = window(op, input.shape) else { return result };
+    for (position, dy) in gradient.values.chunks_exact(channels).enumerate() {
+        let (y, x) = (position / window.output[1], position % window.output[1]);
+        let (rows, columns) = (span(&window, 0, y, height), span(&window, 1, x, width));
+        let all = || rows.clone().flat_map(|row| columns.clone().map(move |column| (row * width + column) * channels));
+        let count = T::from_f64(divisor(op, &window, [y, x], [height, width], [rows.len(), columns.len()]) as f64);
+        for (channel, &g) in dy.iter().enumerate() {
+            let value = |pixel: usize| input.values[pixel + channel];
+            if matches!(op, Op::MaxPool { .. }) {
+                if let Some(pixel) = all().reduce(|a, b| if value(b) > value(a) { b } else { a }) {
+                    result[pixel + channel] = result[pixel + channel] + g;
+                }
+            } else {
+                all().for_each(|pixel| result[pixel + channel] = result[pixel + channel] + g / count);
+            }
+        }
+    }
+    result
+}

@@ -59,3 +59,17 @@ pub(super) fn mean<T: Real>(input: Value<'_, T>, skip: usize) -> Vec<T> {
     let rest = &input.values[skip * channels..];
     (0..channels).map(|c| rest.iter().skip(c).step_by(channels).copied().sum::<T>() / count).collect()
 }
+
+pub(super) fn select_backward<T: Real>(input: Shape, index: usize, gradient: &[T]) -> Vec<T> {
+    let mut result = vec![T::zero(); input.len()];
+    result[index * gradient.len()..(index + 1) * gradient.len()].copy_from_slice(gradient);
+    result
+}
+
+pub(super) fn mean_backward<T: Real>(input: Shape, skip: usize, gradient: &[T]) -> Vec<T> {
+    let count = T::from_f64((input.positions() - skip) as f64);
+    let mut result = vec![T::zero(); input.len()];
+    let rest = &mut result[skip * gradient.len()..];
+    rest.iter_mut().enumerate().for_each(|(i, x)| *x = gradient[i % gradient.len()] / count);
+    result
+}

@@ -53,7 +53,7 @@ fn chain(graph: &Graph, anchor: NodeId, readers: &[Vec<NodeId>], finished: &[boo
     while let [next] = readers[last][..] {
         let node = &graph.nodes[next];
         let joins = match node.op {
-            Op::BatchNorm { .. } | Op::Activate { .. } | Op::Scale { .. } => true,
+            Op::BatchNorm { .. } | Op::Activate { .. } | Op::Scale { .. } | Op::Shift { .. } => true,
             Op::Add => node.inputs.iter().any(|&other| other != last && finished[other]),
             _ => false,
         };

@@ -124,6 +124,7 @@ pub(crate) fn in_place(op: &Op) -> bool {
         Op::Activate { .. }
             | Op::BatchNorm { .. }
             | Op::Scale { .. }
+            | Op::Shift { .. }
             | Op::Add
             | Op::Multiply
             | Op::Softmax

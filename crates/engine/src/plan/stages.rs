@@ -24,8 +24,20 @@ fn values(weights: &Weights, name: &str) -> Vec<f32> {
     weights.tensors.get(name).map(|tensor| tensor.values.clone()).unwrap_or_default()
 }
 
+/// The values of a parameter that may stand as one value for all channels.
+fn per_channel(weights: &Weights, name: &str, channels: usize) -> Vec<f32> {
+    let values = values(weights, name);
+    if let [single] = values[..] { vec![single; channels] } else { values }
+}
+
 /// The stages of one node on its own. `operand` is the buffer of an addition's second operand.
-pub(crate) fn of_node(graph: &Graph, weights: &Weights, node: NodeId, operand: Option<usize>) -> Option<StageData> {
+pub(crate) fn of_node(
+    graph: &Graph,
+    weights: &Weights,
+    node: NodeId,
+    channels: usize,
+    operand: Option<usize>,
+) -> Option<StageData> {
     match &graph.nodes[node].op {
         Op::Convolution { bias, .. } | Op::Linear { bias, .. } => {
             bias.as_ref().map(|name| StageData::Bias(values(weights, name)))
@@ -33,7 +45,8 @@ pub(crate) fn of_node(graph: &Graph, weights: &Weights, node: NodeId, operand: O
         Op::BatchNorm { weight, bias, running_mean, running_variance, epsilon } => {
             Some(fold([weight, bias, running_mean, running_variance].map(|name| values(weights, name)), *epsilon))
         }
-        Op::Scale { weight } => Some(StageData::Scale(values(weights, weight))),
+        Op::Scale { weight } => Some(StageData::Scale(per_channel(weights, weight, channels))),
+        Op::Shift { bias } => Some(StageData::Bias(per_channel(weights, bias, channels))),
         Op::Activate { function } => Some(StageData::Activate(*function)),
         Op::Add => operand.map(StageData::Add),
         _ => None,

@@ -33,7 +33,7 @@ impl Step {
         let operand = |at: usize| at.checked_sub(1).and_then(|at| slotted.operands[at]);
         let mut stages = Vec::new();
         for (at, id) in slotted.group.nodes().enumerate() {
-            stages.extend(stages::of_node(graph, weights, id, operand(at)));
+            stages.extend(stages::of_node(graph, weights, id, shapes[id].channels(), operand(at)));
             stages.extend(slotted.writes.iter().any(|write| write.0 == at).then_some(StageData::Write));
         }
         let inputs = node.inputs.iter().map(|&id| shapes[id]).collect();

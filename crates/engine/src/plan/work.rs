@@ -85,7 +85,9 @@ impl Work {
             Op::LayerNorm { weight, bias, epsilon } => {
                 Self::LayerNorm { weight: values(weight)?.to_vec(), bias: values(bias)?.to_vec(), epsilon: *epsilon }
             }
-            Op::BatchNorm { .. } | Op::Activate { .. } | Op::Scale { .. } | Op::Flatten => Self::Transform,
+            Op::BatchNorm { .. } | Op::Activate { .. } | Op::Scale { .. } | Op::Shift { .. } | Op::Flatten => {
+                Self::Transform
+            }
             Op::Add => Self::Add,
             Op::Multiply if inputs.get(1) == Some(&input) => Self::Multiply,
             Op::Multiply => Self::Gate,

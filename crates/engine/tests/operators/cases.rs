@@ -12,6 +12,11 @@ pub struct Case {
     pub input: Vec<f32>,
     parameters: BTreeMap<String, Vec<f32>>,
     pub expected: Vec<f64>,
+    pub images: usize,
+    /// Batch norms take the statistics of the batch.
+    pub batch_statistics: bool,
+    pub input_gradient: Vec<f64>,
+    pub parameter_gradients: BTreeMap<String, Vec<f64>>,
 }
 
 impl Case {
@@ -26,6 +31,11 @@ impl Case {
     pub fn output(&self) -> Vec<String> {
         vec!["y".to_owned()]
     }
+}
+
+/// Cases of inference: one image, running statistics.
+pub fn inference() -> Vec<Case> {
+    all().into_iter().filter(|case| !case.batch_statistics).collect()
 }
 
 pub fn all() -> Vec<Case> {

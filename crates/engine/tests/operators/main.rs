@@ -3,6 +3,7 @@
 
 mod cases;
 mod determinism;
+mod gradients;
 
 use heirloom_engine::{Pixels, Plan, PlanOptions, Workspace, reference};
 
@@ -15,7 +16,7 @@ fn error(found: impl IntoIterator<Item = f64>, expected: &[f64]) -> f64 {
 
 #[test]
 fn the_reference_agrees_with_pytorch() {
-    for case in cases::all() {
+    for case in cases::inference() {
         let pixels = Pixels::Normalized(&case.input);
         let run = reference::run::<f64>(&case.graph, &case.weights(), case.input_size, &case.output(), pixels, 1);
         let error = error(run.unwrap().remove(0), &case.expected);
@@ -26,7 +27,7 @@ fn the_reference_agrees_with_pytorch() {
 #[test]
 fn every_instruction_set_agrees_with_pytorch() {
     for isa in cases::instruction_sets() {
-        for case in cases::all() {
+        for case in cases::inference() {
             let options = PlanOptions { input_size: case.input_size, taps: case.output(), isa };
             let plan = Plan::compile(&case.graph, &case.weights(), &options).unwrap();
             let mut workspace = Workspace::default();
