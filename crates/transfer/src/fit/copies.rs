@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatRef, Par};
 use heirloom_data::{
     Decoder, Image, Likeness, NearDuplicateSettings, Resampler, Split, Table, exact_duplicates, near_duplicates,
 };
+use heirloom_matrix::{Mat, MatRef, multiply};
+use rayon::prelude::*;
 
 use super::Rows;
 use super::record::DuplicateGroup;
@@ -101,18 +101,20 @@ fn crosses(table: &Table, rows: &Rows, places: &[usize]) -> bool {
 fn alike(block: &Block, rows: usize) -> Vec<(usize, usize)> {
     let unit = centred_unit_rows(block, rows);
     let all = MatRef::from_row_major_slice(&unit, rows, block.width);
-    let mut pairs = Vec::new();
-    for start in (0..rows).step_by(STRIP) {
+    let strips = (0..rows.div_ceil(STRIP)).into_par_iter().map(|strip| {
+        let start = strip * STRIP;
         let count = STRIP.min(rows - start);
         let mut cosines = Mat::<f32>::zeros(count, rows - start);
         let (strip, rest) = (all.subrows(start, count), all.subrows(start, rows - start));
-        matmul(cosines.as_mut(), Accum::Replace, strip, rest.transpose(), 1.0, Par::rayon(0));
+        multiply(cosines.as_mut(), strip, rest.transpose());
+        let mut pairs = Vec::new();
         for a in 0..count {
             let close = (a + 1..rows - start).filter(|b| cosines[(a, *b)] >= COSINE);
             pairs.extend(close.map(|b| (start + a, start + b)));
         }
-    }
-    pairs
+        pairs
+    });
+    strips.collect::<Vec<_>>().concat()
 }
 
 /// Rows less their mean, at unit norm, row-major `[rows, width]`; a row equal to the mean stays zero.

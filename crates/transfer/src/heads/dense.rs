@@ -1,7 +1,7 @@
 //! Dense single-precision matrices and the few products the heads need. Every product is cut into pieces of a fixed size
 //! that depend on the shape alone, each computed on one thread, so the bits do not depend on the number of threads.
 
-use faer::{Accum, MatMut, MatRef, Par};
+use heirloom_matrix::{MatMut, MatRef, multiply, multiply_add};
 use rayon::prelude::*;
 
 /// Rows in one piece of a product `X W`.
@@ -50,7 +50,7 @@ impl Matrix {
             let rows = out.len() / classes;
             let left = self.view().subrows(piece * ROW_PIECE, rows);
             let out = MatMut::from_row_major_slice_mut(out, rows, classes);
-            faer::linalg::matmul::matmul(out, Accum::Replace, left, weights, 1.0, Par::Seq);
+            multiply(out, left, weights);
         });
         out.into_iter().map(f64::from).collect()
     }
@@ -93,7 +93,7 @@ pub(crate) fn transposed_product(matrix: MatRef<'_, f32>, residuals: &[f32], cla
     if columns > 0 && classes > 0 {
         let residuals = MatRef::from_row_major_slice(residuals, matrix.nrows(), classes);
         let target = MatMut::from_column_major_slice_mut(&mut out, columns, classes);
-        faer::linalg::matmul::matmul(target, Accum::Replace, matrix.transpose(), residuals, 1.0, Par::Seq);
+        multiply(target, matrix.transpose(), residuals);
     }
     out
 }
@@ -107,7 +107,7 @@ pub(crate) fn add_gram(matrix: &Matrix, gram: &mut Matrix) {
         // Not `from_row_major_slice_with_stride_mut`: faer 0.24.4 takes its stride for that of the columns.
         let target = MatMut::from_column_major_slice_with_stride_mut(out, width, rows, size).transpose_mut();
         let (left, right) = (matrix.view().subrows(first, rows), matrix.view().subrows(0, width));
-        faer::linalg::matmul::matmul(target, Accum::Add, left, right.transpose(), 1.0, Par::Seq);
+        multiply_add(target, left, right.transpose());
     }
 }
 

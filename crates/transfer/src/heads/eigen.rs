@@ -1,10 +1,7 @@
 //! The rotation behind ridge regression: rows in the basis of their principal directions, from the smaller of the two
 //! symmetric matrices, computed on one thread so that the bits do not depend on the number of threads.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatRef, Par};
+use heirloom_matrix::{Mat, product, symmetric_eigen};
 
 use super::HeadError;
 use super::dense::Matrix;
@@ -29,7 +26,12 @@ pub(crate) fn rotate(matrix: &Matrix) -> Result<Rotation, HeadError> {
     });
     let dual = matrix.rows <= matrix.columns;
     let (left, right) = if dual { (x.as_ref(), x.transpose()) } else { (x.transpose(), x.as_ref()) };
-    let (values, vectors) = eigen(product(left, right).as_ref())?;
+    let square = product(left, right);
+    let (values, vectors) = symmetric_eigen(square.as_ref()).map_err(|_| HeadError::Numerical {
+        routine: "the eigendecomposition",
+        rows: square.nrows(),
+        columns: square.ncols(),
+    })?;
     let top = values.last().copied().unwrap_or(0.0);
     let kept: Vec<usize> = (0..values.len()).filter(|&i| values[i] > RANK_TOLERANCE * top && values[i] > 0.0).collect();
     let vectors = Mat::from_fn(vectors.nrows(), kept.len(), |row, column| vectors[(row, kept[column])]);
@@ -46,26 +48,6 @@ pub(crate) fn rotate(matrix: &Matrix) -> Result<Rotation, HeadError> {
     }
     let rows = product(x.as_ref(), vectors.as_ref());
     Ok(Rotation { rows, values, basis: vectors })
-}
-
-/// `left * right` on the calling thread.
-pub(crate) fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
-    let mut out = Mat::zeros(left.nrows(), right.ncols());
-    matmul(out.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
-    out
-}
-
-/// Ascending eigenvalues and their vectors of a symmetric matrix.
-fn eigen(matrix: MatRef<'_, f64>) -> Result<(Vec<f64>, Mat<f64>), HeadError> {
-    let size = matrix.nrows();
-    let mut values = faer::diag::Diag::<f64>::zeros(size);
-    let mut vectors = Mat::zeros(size, size);
-    let scratch = self_adjoint_evd_scratch::<f64>(size, ComputeEigenvectors::Yes, Par::Seq, Default::default());
-    let mut memory = MemBuffer::new(scratch);
-    let stack = MemStack::new(&mut memory);
-    self_adjoint_evd(matrix, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
-        .map_err(|_| HeadError::Numerical { routine: "the eigendecomposition", rows: size, columns: size })?;
-    Ok((values.column_vector().iter().copied().collect(), vectors))
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@
 //! discrimination"). Rows tied with the last neighbour share the votes that are left, so that the order of the training rows
 //! cannot matter. The logit of a class is `ln(votes + 1/classes)`.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use heirloom_matrix::{MatMut, MatRef, multiply};
 use rayon::prelude::*;
 
 use super::choice::{Setting, choose, settings};
@@ -149,14 +148,8 @@ fn for_each_row<T: Send>(queries: &Matrix, rows: &Matrix, each: impl Fn(usize, &
         let source = &queries.values[first * queries.columns..(first + count) * queries.columns];
         block[..source.len()].copy_from_slice(source);
         let mut similarities = vec![0.0_f32; PIECE * rows.rows];
-        matmul(
-            MatMut::from_row_major_slice_mut(&mut similarities, PIECE, rows.rows),
-            Accum::Replace,
-            MatRef::from_row_major_slice(&block, PIECE, queries.columns),
-            rows.view().transpose(),
-            1.0,
-            Par::Seq,
-        );
+        let target = MatMut::from_row_major_slice_mut(&mut similarities, PIECE, rows.rows);
+        multiply(target, MatRef::from_row_major_slice(&block, PIECE, queries.columns), rows.view().transpose());
         (0..count).map(|i| each(first + i, &similarities[i * rows.rows..(i + 1) * rows.rows])).collect::<Vec<_>>()
     });
     by_piece.collect::<Vec<_>>().into_iter().flatten().collect()

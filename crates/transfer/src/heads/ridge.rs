@@ -10,12 +10,12 @@
 //! prediction of row i without row i = y_i - (y_i - yhat_i) / (1 - h_i)
 //! ```
 
-use faer::Mat;
+use heirloom_matrix::{Mat, product};
 
 use super::affine::{Affine, Centred, compress};
 use super::choice::{Setting, choose, settings};
 use super::dense::standardise_rows;
-use super::eigen::{Rotation, product, rotate};
+use super::eigen::{Rotation, rotate};
 use super::input::{Input, gather_training};
 use super::linear::{half_decades, sorted_penalties};
 use super::normalization::Normalization;

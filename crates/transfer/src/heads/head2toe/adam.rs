@@ -2,8 +2,7 @@
 //! placement of epsilon, a cosine schedule from the first learning rate to 0, Glorot-uniform weights, batches in a fixed order
 //! repeated for ever, and the group penalty added to the loss (no proximal step).
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use heirloom_matrix::{MatMut, MatRef, multiply};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -100,7 +99,7 @@ fn batch_gradient(rows: &Matrix, labels: &[usize], model: &Affine, lambda: f64, 
     let mut logits = vec![0.0_f32; count * classes];
     let weights = MatRef::from_row_major_slice(&model.weights, rows.columns, classes);
     let out = MatMut::from_row_major_slice_mut(&mut logits, count, classes);
-    matmul(out, Accum::Replace, rows.view(), weights, 1.0, Par::Seq);
+    multiply(out, rows.view(), weights);
     let mut batch = Batch { loss: 0.0, weights: vec![], bias: vec![0.0; classes] };
     let mut row = vec![0.0_f64; classes];
     for (logits, &label) in logits.chunks_mut(classes).zip(labels) {

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use faer::MatRef;
+use heirloom_matrix::MatRef;
 use rayon::prelude::*;
 
 use super::super::HeadError;

@@ -1,0 +1,78 @@
+//! Products and eigendecompositions of dense matrices.
+//!
+//! They are generic code of the linear algebra library and take longer to compile than everything that calls them; here they
+//! are compiled once, for the two number types in use, and again only when the library changes. That is why no function is
+//! generic and none may be inlined into its caller.
+//!
+//! Each function runs on the calling thread: whoever wants more threads cuts the work into pieces that depend on shapes
+//! alone, so that the bits do not depend on the number of threads.
+//!
+//! ```
+//! use heirloom_matrix::{Mat, product, symmetric_eigen};
+//! let matrix = Mat::from_fn(2, 2, |row, column| if row == column { 2.0 } else { 1.0 });
+//! let (values, vectors) = symmetric_eigen(matrix.as_ref()).unwrap();
+//! assert!((values[0] - 1.0).abs() < 1e-12 && (values[1] - 3.0).abs() < 1e-12);
+//! let square = product(vectors.transpose(), vectors.as_ref());
+//! assert!((square[(0, 0)] - 1.0).abs() < 1e-12 && square[(0, 1)].abs() < 1e-12);
+//! ```
+
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Par};
+
+pub use faer::{Mat, MatMut, MatRef};
+
+/// `target = left * right`.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[inline(never)]
+pub fn multiply(target: MatMut<'_, f32>, left: MatRef<'_, f32>, right: MatRef<'_, f32>) {
+    matmul(target, Accum::Replace, left, right, 1.0, Par::Seq);
+}
+
+/// `target += left * right`.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[inline(never)]
+pub fn multiply_add(target: MatMut<'_, f32>, left: MatRef<'_, f32>, right: MatRef<'_, f32>) {
+    matmul(target, Accum::Add, left, right, 1.0, Par::Seq);
+}
+
+/// `left * right` in double precision.
+///
+/// # Panics
+/// If the inner sides differ.
+#[inline(never)]
+#[must_use]
+pub fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
+    let mut out = Mat::zeros(left.nrows(), right.ncols());
+    matmul(out.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
+    out
+}
+
+/// An eigendecomposition that did not converge, as for a matrix with an infinite entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotConverged;
+
+/// Ascending eigenvalues of a symmetric matrix, and their vectors as columns; only its lower triangle is read.
+///
+/// # Errors
+/// [`NotConverged`].
+///
+/// # Panics
+/// If the matrix is not square.
+#[inline(never)]
+pub fn symmetric_eigen(matrix: MatRef<'_, f64>) -> Result<(Vec<f64>, Mat<f64>), NotConverged> {
+    let size = matrix.nrows();
+    let mut values = faer::diag::Diag::<f64>::zeros(size);
+    let mut vectors = Mat::zeros(size, size);
+    let scratch = self_adjoint_evd_scratch::<f64>(size, ComputeEigenvectors::Yes, Par::Seq, Default::default());
+    let mut memory = MemBuffer::new(scratch);
+    let stack = MemStack::new(&mut memory);
+    self_adjoint_evd(matrix, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
+        .map_err(|_| NotConverged)?;
+    Ok((values.column_vector().iter().copied().collect(), vectors))
+}
