@@ -4,6 +4,8 @@
 //! path -> Table (rows: locator, label, group, split) -> encoded bytes -> decode -> Preprocess::apply -> u8 [height, width, 3]
 //! ```
 
+pub mod augment;
+pub mod batches;
 mod decode;
 mod digests;
 mod duplicates;

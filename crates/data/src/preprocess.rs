@@ -97,6 +97,18 @@ impl Preprocess {
         self.input_size[0] * self.input_size[1] * 3
     }
 
+    /// The same preparation for an input of `side` x `side` pixels: the resize keeps its proportion to the crop, rounded
+    /// down as timm does.
+    #[must_use]
+    pub fn at_size(&self, side: usize) -> Self {
+        let longest = self.input_size.into_iter().max().unwrap_or(0).max(1);
+        let resize = match self.resize {
+            Resize::ShorterSide(shorter_side) => Resize::ShorterSide((shorter_side * side / longest).max(side)),
+            Resize::Squeeze => Resize::Squeeze,
+        };
+        Self { input_size: [side, side], resize, ..self.clone() }
+    }
+
     /// Refuses settings that cannot be carried out.
     ///
     /// # Errors
@@ -210,6 +222,18 @@ mod tests {
         for ((width, height), expected) in cases {
             assert_eq!(sample().resized_size(width, height), expected, "{width} x {height}");
         }
+    }
+
+    #[test]
+    fn another_size_keeps_the_proportion_of_resize_and_crop() {
+        let cases = [(224, 256), (96, 109), (32, 36), (1, 1), (448, 512)];
+        for (side, shorter_side) in cases {
+            let resized = sample().at_size(side);
+            assert_eq!((resized.input_size, resized.resize), ([side, side], Resize::ShorterSide(shorter_side)));
+            assert_eq!(resized.check(), Ok(()));
+        }
+        let squeeze = Preprocess { resize: Resize::Squeeze, ..sample() }.at_size(64);
+        assert_eq!((squeeze.input_size, squeeze.resize), ([64, 64], Resize::Squeeze));
     }
 
     #[test]
