@@ -58,13 +58,19 @@ pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
     simd.divide(one, simd.add(one, exponential(simd, simd.subtract(simd.splat(0.0), x))))
 }
 
-/// `x Phi(x) = (x + |x| erf(|x| / sqrt(2))) / 2`
+/// `erf(|x| / sqrt(2))`
 #[inline(always)]
-fn gelu<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+pub(crate) fn error_function<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
     let size = simd.absolute(x);
     let s = simd.multiply_add(simd.multiply(x, x), simd.splat(ERROR_SCALE), simd.splat(-1.0));
     let near = simd.multiply(size, polynomial(simd, s, &ERROR));
-    let error = simd.where_negative(simd.subtract(simd.splat(ERROR_END), size), simd.splat(1.0), near);
+    simd.where_negative(simd.subtract(simd.splat(ERROR_END), size), simd.splat(1.0), near)
+}
+
+/// `x Phi(x) = (x + |x| erf(|x| / sqrt(2))) / 2`
+#[inline(always)]
+fn gelu<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    let error = error_function(simd, x);
     let half = simd.multiply(simd.splat(0.5), x);
     simd.multiply_add(simd.absolute(half), error, half)
 }

@@ -7,3 +7,4 @@ mod elementwise;
 mod normalisation;
 mod pooling;
 mod support;
+mod training;

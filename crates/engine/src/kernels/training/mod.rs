@@ -2,3 +2,16 @@
 //!
 //! Work on separate rows is split freely. Sums over rows are cut into a number of chunks that depends on shapes alone, and the
 //! chunks are added in order, so the bits do not depend on the number of threads.
+//!
+//! A gradient is called after what it is the gradient of: `dy` of the output that the forward pass wrote, `dx` of its input.
+
+mod activation;
+mod affine;
+mod batch_norm;
+mod derivative;
+mod elementwise;
+mod lanes;
+
+pub use activation::{activation_gradient, activation_gradient_in_place};
+pub use affine::affine_forward;
+pub use batch_norm::{AffineGradient, BatchNormAffine, BatchNormGradient, batch_statistics};

@@ -1,0 +1,6 @@
+//! Kernels of training against plain double-precision loops and central differences, on every instruction set and on several
+//! numbers of threads.
+
+mod activation;
+mod batch_norm;
+mod support;
