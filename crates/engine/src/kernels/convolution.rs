@@ -9,14 +9,14 @@ use super::{Depthwise, Isa, PackedMatrix, Rows, RowsMut, Scratch, Stage, Window}
 /// A convolution over maps of one size, with packed weights; a bias is a [`Stage`].
 #[derive(Debug, Clone)]
 pub struct Convolution {
-    window: Window,
-    input: usize,
-    output: usize,
-    weights: Weights,
+    pub(super) window: Window,
+    pub(super) input: usize,
+    pub(super) output: usize,
+    pub(super) weights: Weights,
 }
 
 #[derive(Debug, Clone)]
-enum Weights {
+pub(super) enum Weights {
     /// One matrix per group.
     Groups(Vec<PackedMatrix>),
     Depthwise(Depthwise),

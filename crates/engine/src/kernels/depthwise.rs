@@ -27,13 +27,34 @@ impl Depthwise {
             channels * taps,
             "weight of a depthwise convolution of {channels} channels, {window:?}"
         );
-        let mut reordered = AlignedBuffer::zeroed(weight.len());
-        for tap in 0..taps {
-            for channel in 0..channels {
-                reordered[tap * channels + channel] = weight[channel * taps + tap];
+        let mut operator = Self { isa: isa.clamped(), window, channels, weight: AlignedBuffer::zeroed(weight.len()) };
+        operator.repack(weight);
+        operator
+    }
+
+    /// The window.
+    pub(super) const fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// Reorders another weight `[channels, 1, height, width]` in the memory of the last.
+    pub(super) fn repack(&mut self, weight: &[f32]) {
+        let taps = self.window.kernel[0] * self.window.kernel[1];
+        assert_eq!(weight.len(), self.channels * taps, "weight of {} channels, {:?}", self.channels, self.window);
+        for (channel, weight) in weight.chunks_exact(taps.max(1)).enumerate() {
+            for (tap, value) in weight.iter().enumerate() {
+                self.weight[tap * self.channels + channel] = *value;
             }
         }
-        Self { isa: isa.clamped(), window, channels, weight: reordered }
+    }
+
+    /// Takes taps `chosen` of a weight `[channels, kernel]` of a larger window, one for each tap of this one.
+    pub(super) fn repack_taps(&mut self, weight: &[f32], kernel: usize, chosen: &[usize]) {
+        for (channel, weight) in weight.chunks_exact(kernel.max(1)).enumerate() {
+            for (tap, source) in chosen.iter().enumerate() {
+                self.weight[tap * self.channels + channel] = weight[*source];
+            }
+        }
     }
 
     /// Bytes of the weights.

@@ -8,7 +8,7 @@ use super::{Isa, PackedMatrix, Rows, RowsMut, Scratch, Stage};
 /// A linear layer with packed weights; a bias is a [`Stage`].
 #[derive(Debug, Clone)]
 pub struct Linear {
-    weight: PackedMatrix,
+    pub(super) weight: PackedMatrix,
 }
 
 impl Linear {

@@ -44,7 +44,8 @@ pub(crate) trait Source {
     fn about(&self, row: usize) -> (*const f32, usize);
 }
 
-struct Gather<'a, A>(&'a A, Range<usize>, Range<usize>, &'a mut [f32]);
+/// Gathers `depth` of `rows` of a source.
+pub(super) struct Gather<'a, A>(pub &'a A, pub Range<usize>, pub Range<usize>, pub &'a mut [f32]);
 
 impl<A: Source> Kernel for Gather<'_, A> {
     type Output = ();

@@ -74,6 +74,11 @@ impl PackedMatrix {
         self.values.len() * size_of::<f32>()
     }
 
+    /// The packed values; those beyond the last column are zeros and must stay so.
+    pub(super) fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+
     pub(crate) fn view(&self) -> PackedView<'_> {
         PackedView::new(self.isa, self.depth, self.columns, &self.values)
     }

@@ -13,7 +13,8 @@ pub struct Window {
     pub kernel: [usize; 2],
     /// Step.
     pub stride: [usize; 2],
-    /// Padding before the first pixel.
+    /// Padding before the first pixel. The kernels also take a negative one, in two's complement: the windows of an input gradient
+    /// may start after the first pixel.
     pub before: [usize; 2],
     /// Padding after the last pixel.
     pub after: [usize; 2],
@@ -77,10 +78,12 @@ impl Window {
 
     /// The window's pixels `first..end` along `axis` that lie inside the map for output coordinate `at`.
     pub(crate) fn inside(&self, axis: usize, at: usize) -> std::ops::Range<usize> {
-        let start = at * self.stride[axis];
-        let (before, dilation, input) = (self.before[axis], self.dilation[axis], self.input[axis]);
-        let first = before.saturating_sub(start).div_ceil(dilation);
-        let end = (input + before).saturating_sub(start).div_ceil(dilation).min(self.kernel[axis]);
+        // Where the window starts, in pixels of the map: a negative padding is a start after its first pixel.
+        let start = (at * self.stride[axis]).wrapping_sub(self.before[axis]) as isize;
+        let dilation = self.dilation[axis];
+        let first = start.min(0).unsigned_abs().div_ceil(dilation);
+        let end = (self.input[axis] as isize - start).max(0) as usize;
+        let end = end.div_ceil(dilation).min(self.kernel[axis]);
         first.min(end)..end
     }
 

@@ -4,6 +4,7 @@ mod attention;
 mod bits;
 mod convolution;
 mod elementwise;
+mod gradients;
 mod normalisation;
 mod pooling;
 mod support;

@@ -8,10 +8,27 @@
 mod activation;
 mod affine;
 mod batch_norm;
+mod convolution;
+mod convolution_forward;
+mod convolution_input;
+mod convolution_layout;
+mod convolution_weight;
+mod convolution_weight_steps;
+mod convolution_weight_tile;
+mod depthwise;
+mod depthwise_weight;
 mod derivative;
 mod elementwise;
 mod lanes;
+mod linear;
+mod scratch;
+mod split_rows;
+mod sum_rows;
 
 pub use activation::{activation_gradient, activation_gradient_in_place};
 pub use affine::affine_forward;
 pub use batch_norm::{AffineGradient, BatchNormAffine, BatchNormGradient, batch_statistics};
+pub use convolution::ConvolutionGradient;
+pub use linear::LinearGradient;
+pub use scratch::TrainingScratch;
+pub use sum_rows::sum_rows;

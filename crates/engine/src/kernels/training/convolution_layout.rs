@@ -1,0 +1,141 @@
+//! How weights lie while kernels work on them, and the way from and to the checkpoint's layout `[output, input, taps]`.
+//!
+//! Panels of columns, as in [`PackedMatrix`](crate::kernels::PackedMatrix): all taps and rows of one panel, then the next panel. A
+//! panel is two vectors wide, the last one may be one.
+
+use rayon::prelude::*;
+
+/// `[panel, tap, row, width]`. Either the rows are input channels and the columns output channels, or the other way round.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    /// Values in a vector.
+    pub lanes: usize,
+    pub taps: usize,
+    pub rows: usize,
+    pub columns: usize,
+}
+
+/// Rows of a panel that are moved together, so that what is read and what is written stay in the first-level cache.
+const TOGETHER: usize = 16;
+
+impl Layout {
+    /// Values, the padding of the last panel included.
+    pub const fn len(&self) -> usize {
+        self.taps * self.rows * self.columns.next_multiple_of(self.lanes)
+    }
+
+    /// Columns that the panel from `column` on holds, padding included.
+    pub const fn width(&self, column: usize) -> usize {
+        if self.columns - column > self.lanes { 2 * self.lanes } else { self.lanes }
+    }
+
+    /// Where the values of a panel begin, for a tap and a row.
+    pub const fn offset(&self, column: usize, tap: usize, row: usize) -> usize {
+        column * self.taps * self.rows + (tap * self.rows + row) * self.width(column)
+    }
+
+    /// Values of a panel of two vectors.
+    const fn panel_len(&self) -> usize {
+        2 * self.lanes * self.taps * self.rows
+    }
+
+    /// Copies the weight `[columns, rows, kernel]` to the panels: columns are output channels.
+    pub fn pack_by_output(&self, weight: &[f32], panels: &mut [f32]) {
+        let Self { taps, rows, .. } = *self;
+        if self.len() == 0 {
+            return;
+        }
+        let move_panel = |(panel, values): (usize, &mut [f32])| {
+            let (column, width) = self.place(panel);
+            for first in (0..rows).step_by(TOGETHER) {
+                for n in 0..(self.columns - column).min(width) {
+                    for row in first..rows.min(first + TOGETHER) {
+                        let from = &weight[((column + n) * rows + row) * taps..][..taps];
+                        let mut at = row * width + n;
+                        for value in from {
+                            values[at] = *value;
+                            at += rows * width;
+                        }
+                    }
+                }
+            }
+        };
+        panels[..self.len()].par_chunks_mut(self.panel_len()).enumerate().for_each(move_panel);
+    }
+
+    /// Copies the panels to the weight `[columns, rows, kernel]`: columns are output channels.
+    pub fn unpack_by_output(&self, panels: &[f32], weight: &mut [f32]) {
+        let Self { taps, rows, .. } = *self;
+        if self.len() == 0 {
+            return;
+        }
+        let move_panel = |(panel, weight): (usize, &mut [f32])| {
+            let (column, width) = self.place(panel);
+            let values = &panels[self.offset(column, 0, 0)..][..width * taps * rows];
+            for first in (0..rows).step_by(TOGETHER) {
+                for n in 0..(self.columns - column).min(width) {
+                    for row in first..rows.min(first + TOGETHER) {
+                        let mut at = row * width + n;
+                        for value in &mut weight[(n * rows + row) * taps..][..taps] {
+                            *value = values[at];
+                            at += rows * width;
+                        }
+                    }
+                }
+            }
+        };
+        weight.par_chunks_mut(2 * self.lanes * rows * taps).enumerate().for_each(move_panel);
+    }
+
+    /// Copies taps `chosen` of the weight `[rows, columns, kernel]` to the panels: columns are input channels.
+    pub fn pack_by_input(&self, weight: &[f32], kernel: usize, chosen: &[usize], panels: &mut [f32]) {
+        let Self { rows, columns, .. } = *self;
+        if self.len() == 0 {
+            return;
+        }
+        let move_panel = |(panel, values): (usize, &mut [f32])| {
+            let (column, width) = self.place(panel);
+            let held = (columns - column).min(width);
+            for row in 0..rows {
+                let from = &weight[(row * columns + column) * kernel..][..held * kernel];
+                for (tap, source) in chosen.iter().enumerate() {
+                    let to = &mut values[(tap * rows + row) * width..][..held];
+                    for (to, from) in to.iter_mut().zip(from[*source..].iter().step_by(kernel)) {
+                        *to = *from;
+                    }
+                }
+            }
+        };
+        panels[..self.len()].par_chunks_mut(self.panel_len()).enumerate().for_each(move_panel);
+    }
+
+    /// Copies the panels to the weight `[rows, columns, kernel]`: columns are input channels.
+    pub fn unpack_by_input(&self, panels: &[f32], weight: &mut [f32]) {
+        let Self { taps, columns, .. } = *self;
+        if self.len() == 0 {
+            return;
+        }
+        let move_rows = |(group, weight): (usize, &mut [f32])| {
+            for (row, weight) in weight.chunks_exact_mut(columns * taps).enumerate() {
+                for column in (0..columns).step_by(2 * self.lanes) {
+                    let (_, width) = self.place(column / (2 * self.lanes));
+                    let held = (columns - column).min(width);
+                    let to = &mut weight[column * taps..][..held * taps];
+                    for tap in 0..taps {
+                        let from = &panels[self.offset(column, tap, group * TOGETHER + row)..][..held];
+                        for (to, from) in to[tap..].iter_mut().step_by(taps).zip(from) {
+                            *to = *from;
+                        }
+                    }
+                }
+            }
+        };
+        weight.par_chunks_mut(TOGETHER * columns * taps).enumerate().for_each(move_rows);
+    }
+
+    /// First column and width of a panel.
+    const fn place(&self, panel: usize) -> (usize, usize) {
+        let column = panel * 2 * self.lanes;
+        (column, self.width(column))
+    }
+}
