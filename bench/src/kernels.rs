@@ -74,7 +74,7 @@ const SHAPES: &[Shape] = &[
 type Work = Box<dyn FnMut() -> u64 + Send>;
 
 /// Values in aligned memory, where the engine keeps its activations.
-fn values(len: usize) -> AlignedBuffer {
+pub fn values(len: usize) -> AlignedBuffer {
     let mut buffer = AlignedBuffer::zeroed(len);
     for (i, value) in buffer.iter_mut().enumerate() {
         *value = (i * 7919 % 1009) as f32 / 1009.0 - 0.5;
@@ -112,7 +112,7 @@ fn attention(isa: Isa, tokens: usize, channels: usize, heads: usize) -> Work {
 }
 
 /// Time this thread has run for.
-fn processor_time() -> Duration {
+pub fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
@@ -130,7 +130,7 @@ fn rate(work: &mut dyn FnMut() -> u64) -> f64 {
     }
 }
 
-fn median(values: &mut [f64]) -> f64 {
+pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

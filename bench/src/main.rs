@@ -5,6 +5,7 @@
 
 mod decode;
 mod forward;
+mod gradients;
 mod head2toe;
 mod kernels;
 
@@ -15,8 +16,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.first().map(String::as_str) {
         Some("decode") => decode::run(&arguments[1..]),
         Some("forward") => Ok(forward::run(&arguments[1..])?),
+        Some("gradients") => Ok(gradients::run(&arguments[1..])?),
         Some("head2toe") => head2toe::run(&arguments[1..]),
         Some("kernels") => Ok(kernels::run(&arguments[1..])?),
-        _ => Err("usage: heirloom-bench decode|forward|head2toe|kernels ...".into()),
+        _ => Err("usage: heirloom-bench decode|forward|gradients|head2toe|kernels ...".into()),
     }
 }

@@ -62,6 +62,7 @@ fn assert_close(found: &[f32], expected: &[f64], what: &str) {
     }
 }
 
+#[allow(clippy::unwrap_used)]
 fn pool(threads: usize) -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
 }

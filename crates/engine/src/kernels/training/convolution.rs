@@ -37,7 +37,7 @@ pub struct ConvolutionGradient(Kind);
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Dense { weight: WeightGradient, input: InputGradient },
+    Dense(Box<(WeightGradient, InputGradient)>),
     Depthwise(DepthwiseGradient),
 }
 
@@ -53,14 +53,14 @@ impl ConvolutionGradient {
             return Self(Kind::Depthwise(DepthwiseGradient::new(isa, window, input)));
         }
         let weight = WeightGradient::new(isa, window, output, input, groups);
-        Self(Kind::Dense { weight, input: InputGradient::new(isa, window, output, input, groups) })
+        Self(Kind::Dense(Box::new((weight, InputGradient::new(isa, window, output, input, groups)))))
     }
 
     /// Overwrites `to`, `[output, input / groups, height, width]`, with the weight's gradient. `input` and `output_gradient` are
     /// the whole batch.
     pub fn weight(&self, input: &[f32], output_gradient: &[f32], to: &mut [f32], scratch: &mut TrainingScratch) {
         match &self.0 {
-            Kind::Dense { weight, .. } => weight.run(input, output_gradient, to, scratch),
+            Kind::Dense(dense) => dense.0.run(input, output_gradient, to, scratch),
             Kind::Depthwise(depthwise) => depthwise.weight(input, output_gradient, to, scratch),
         }
     }
@@ -68,7 +68,7 @@ impl ConvolutionGradient {
     /// Packs the weight for [`Self::input`], in the memory of the last.
     pub fn pack(&mut self, weight: &[f32]) {
         match &mut self.0 {
-            Kind::Dense { input, .. } => input.pack(weight),
+            Kind::Dense(dense) => dense.1.pack(weight),
             Kind::Depthwise(depthwise) => depthwise.pack(weight),
         }
     }
@@ -76,7 +76,7 @@ impl ConvolutionGradient {
     /// Overwrites `to`, the whole batch, with the input's gradient for the weight packed last; `add` is added where it is given.
     pub fn input(&self, output_gradient: &[f32], to: &mut [f32], add: Option<&[f32]>, scratch: &mut TrainingScratch) {
         match &self.0 {
-            Kind::Dense { input, .. } => input.run(output_gradient, to, add, scratch),
+            Kind::Dense(dense) => dense.1.run(output_gradient, to, add, scratch),
             Kind::Depthwise(depthwise) => depthwise.input(output_gradient, to, add, scratch),
         }
     }
