@@ -1,0 +1,192 @@
+//! Losses of classification: their mean over a batch and its gradient with respect to the logits.
+//!
+//! One formula holds all of them. With `p = softmax(z + prior)`, target shares `t` (1 at the label), their smoothed form
+//! `s = (1 - e) t + e / C`, and class weights `w`:
+//!
+//! ```text
+//! mean     = sum_i sum_c w_c s_ic (-ln p_ic) / D,      D = sum_i sum_c w_c t_ic
+//! gradient = (p_ij sum_c w_c s_ic - w_j s_ij) / D
+//! ```
+//!
+//! For labels this is PyTorch's `cross_entropy` with `weight` and `label_smoothing`, whose mean is weighted; for target shares it
+//! is PyTorch's as long as the weights are 1. Sums are in `f64`, in order of rows and classes.
+//!
+//! ```
+//! use heirloom_training::loss::{CrossEntropy, Targets};
+//! let loss = CrossEntropy::default().loss(&[0.0, 0.0], 2, Targets::Labels(&[1]))?;
+//! assert!((loss.mean - 2.0_f64.ln()).abs() < 1e-12);
+//! assert_eq!(loss.gradient, [0.5, -0.5]);
+//! # Ok::<(), heirloom_training::loss::LossError>(())
+//! ```
+
+mod balance;
+mod error;
+mod mixup;
+
+use serde::{Deserialize, Serialize};
+
+pub use balance::{balanced_class_weights, class_counts, log_prior};
+pub use error::LossError;
+pub use mixup::mixed_targets;
+
+/// What the logits should have said.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Targets<'t> {
+    /// A class for each row.
+    Labels(&'t [usize]),
+    /// Shares of the classes `[rows, classes]`, each row of sum 1.
+    Shares(&'t [f32]),
+}
+
+/// Settings of the cross-entropy.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrossEntropy {
+    /// Share of every target that is spread evenly over all classes (Szegedy et al. 2016), 0 to below 1.
+    pub label_smoothing: f64,
+    /// A weight for each class; see [`balanced_class_weights`].
+    pub class_weights: Option<Vec<f64>>,
+    /// Added to the logits of each class in training alone: balanced softmax (Ren et al. 2020); see [`log_prior`].
+    pub log_prior: Option<Vec<f64>>,
+}
+
+/// A loss over a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loss {
+    /// Mean over the batch, weighted where classes are.
+    pub mean: f64,
+    /// Its gradient with respect to the logits `[rows, classes]`.
+    pub gradient: Vec<f32>,
+}
+
+impl CrossEntropy {
+    /// Loss and gradient of logits `[rows, classes]`.
+    ///
+    /// # Errors
+    /// Settings or targets that do not fit the logits, and logits that are no finite numbers ([`LossError::Divergence`]).
+    pub fn loss(&self, logits: &[f32], classes: usize, targets: Targets<'_>) -> Result<Loss, LossError> {
+        self.check(classes)?;
+        check_targets(logits.len(), classes, targets)?;
+        let mut sum = 0.0;
+        let mut total = 0.0;
+        let mut gradient = Vec::with_capacity(logits.len());
+        let mut row = Row { settings: self, logits: vec![0.0; classes], target: vec![0.0; classes] };
+        for (index, logits) in logits.chunks_exact(classes).enumerate() {
+            row.read(index, logits, targets)?;
+            total += row.weight();
+            sum += row.loss(&mut gradient);
+        }
+        if total <= 0.0 {
+            return Err(LossError::NoWeight { rows: logits.len() / classes });
+        }
+        Ok(Loss {
+            mean: sum / total,
+            gradient: gradient.into_iter().map(|value: f64| (value / total) as f32).collect(),
+        })
+    }
+
+    fn check(&self, classes: usize) -> Result<(), LossError> {
+        let smoothing = self.label_smoothing;
+        if classes == 0 || !(0.0..1.0).contains(&smoothing) {
+            let (setting, range) =
+                if classes == 0 { ("number of classes", "1 or above") } else { ("label smoothing", "0 to below 1") };
+            let value = if classes == 0 { 0.0 } else { smoothing };
+            return Err(LossError::Setting { setting, value, range });
+        }
+        let weights = self.class_weights.iter().map(|values| ("class weights", values, true));
+        let priors = self.log_prior.iter().map(|values| ("logarithms of the prior", values, false));
+        for (what, values, positive) in weights.chain(priors) {
+            if values.len() != classes {
+                return Err(LossError::Length { what, found: values.len(), expected: classes });
+            }
+            let invalid = |value: &&f64| !value.is_finite() || (positive && **value < 0.0);
+            if let Some(&value) = values.iter().find(invalid) {
+                let range = if positive { "numbers of 0 or above" } else { "finite numbers" };
+                return Err(LossError::Setting { setting: what, value, range });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_targets(logits: usize, classes: usize, targets: Targets<'_>) -> Result<(), LossError> {
+    let (what, found, expected) = match targets {
+        Targets::Labels(labels) => ("logits", logits, labels.len() * classes),
+        Targets::Shares(shares) => ("target shares", shares.len(), logits),
+    };
+    if found != expected || !logits.is_multiple_of(classes) {
+        return Err(LossError::Length { what, found, expected });
+    }
+    if logits == 0 {
+        return Err(LossError::NoRows);
+    }
+    Ok(())
+}
+
+/// One row of a batch.
+struct Row<'s> {
+    settings: &'s CrossEntropy,
+    /// Logits with the prior `[classes]`.
+    logits: Vec<f64>,
+    /// Target shares `[classes]`.
+    target: Vec<f64>,
+}
+
+impl Row<'_> {
+    fn read(&mut self, row: usize, logits: &[f32], targets: Targets<'_>) -> Result<(), LossError> {
+        let classes = logits.len();
+        for (class, &value) in logits.iter().enumerate() {
+            if !value.is_finite() {
+                return Err(LossError::Divergence { row, class, value });
+            }
+            self.logits[class] = f64::from(value) + self.settings.log_prior.as_ref().map_or(0.0, |prior| prior[class]);
+        }
+        match targets {
+            Targets::Labels(labels) => {
+                let label = labels[row];
+                self.target.fill(0.0);
+                *self.target.get_mut(label).ok_or(LossError::Label { row, label, classes })? = 1.0;
+            }
+            Targets::Shares(shares) => self.read_shares(row, &shares[row * classes..(row + 1) * classes])?,
+        }
+        Ok(())
+    }
+
+    fn read_shares(&mut self, row: usize, shares: &[f32]) -> Result<(), LossError> {
+        let sum: f64 = shares.iter().map(|&share| f64::from(share)).sum();
+        let valid = shares.iter().all(|&share| share >= 0.0) && (sum - 1.0).abs() <= 1e-4;
+        if !valid {
+            return Err(LossError::Shares { row, sum });
+        }
+        self.target.iter_mut().zip(shares).for_each(|(target, &share)| *target = f64::from(share));
+        Ok(())
+    }
+
+    fn class_weight(&self, class: usize) -> f64 {
+        self.settings.class_weights.as_ref().map_or(1.0, |weights| weights[class])
+    }
+
+    /// `sum_c w_c t_c`.
+    fn weight(&self) -> f64 {
+        self.target.iter().enumerate().map(|(class, target)| self.class_weight(class) * target).sum()
+    }
+
+    /// `sum_c w_c s_c (-ln p_c)`; its gradient is appended to `gradient`.
+    fn loss(&self, gradient: &mut Vec<f64>) -> f64 {
+        let classes = self.logits.len();
+        let smoothing = self.settings.label_smoothing;
+        let largest = self.logits.iter().fold(f64::NEG_INFINITY, |largest, &logit| largest.max(logit));
+        let sum: f64 = self.logits.iter().map(|logit| (logit - largest).exp()).sum();
+        let log_sum = largest + sum.ln();
+        let smoothed = |class: usize| {
+            self.class_weight(class) * ((1.0 - smoothing) * self.target[class] + smoothing / classes as f64)
+        };
+        let total: f64 = (0..classes).map(smoothed).sum();
+        let probability = |class: usize| (self.logits[class] - largest).exp() / sum;
+        gradient.extend((0..classes).map(|class| probability(class) * total - smoothed(class)));
+        (0..classes).map(|class| smoothed(class) * (log_sum - self.logits[class])).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! Cross-entropies against PyTorch and against central differences.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+fn singles(value: &Value) -> Vec<f32> {
+    numbers(value).into_iter().map(|number| number as f32).collect()
+}
+
+#[test]
+fn losses_are_those_of_pytorch() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/losses.json");
+    let reference: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let (logits, shares) = (singles(&reference["logits"]), singles(&reference["soft"]));
+    let labels: Vec<usize> = numbers(&reference["labels"]).into_iter().map(|label| label as usize).collect();
+    let counts: Vec<usize> = numbers(&reference["counts"]).into_iter().map(|count| count as usize).collect();
+    let (labels, shares) = (Targets::Labels(&labels), Targets::Shares(&shares));
+    let weights = || Some(numbers(&reference["weights"]));
+    let smoothed = |label_smoothing| CrossEntropy { label_smoothing, ..CrossEntropy::default() };
+    let cases = [
+        ("labels", labels, CrossEntropy::default()),
+        ("smoothed", labels, smoothed(0.1)),
+        ("weighted", labels, CrossEntropy { class_weights: weights(), ..smoothed(0.0) }),
+        ("weighted_smoothed", labels, CrossEntropy { class_weights: weights(), ..smoothed(0.1) }),
+        ("soft", shares, CrossEntropy::default()),
+        ("soft_smoothed", shares, smoothed(0.2)),
+        ("balanced_softmax", labels, CrossEntropy { log_prior: Some(log_prior(&counts).unwrap()), ..smoothed(0.0) }),
+    ];
+    assert_eq!(reference["cases"].as_object().unwrap().len(), cases.len());
+    for (case, targets, settings) in cases {
+        let expected = &reference["cases"][case];
+        let loss = settings.loss(&logits, 4, targets).unwrap();
+        let mean = expected["loss"].as_f64().unwrap();
+        assert!((loss.mean - mean).abs() <= 1e-6 * mean, "{case}: {}, expected {mean}", loss.mean);
+        for (&found, expected) in loss.gradient.iter().zip(numbers(&expected["gradient"])) {
+            assert!((f64::from(found) - expected).abs() <= 1e-6, "{case}: {found}, expected {expected}");
+        }
+    }
+}
+
+/// Reference value: `spec/regularisers-and-adaptation.md` TV16.
+#[test]
+fn smoothing_spreads_a_tenth_over_four_classes() {
+    // At equal logits the gradient is 1/4 less the smoothed target.
+    let settings = CrossEntropy { label_smoothing: 0.1, ..CrossEntropy::default() };
+    let gradient = settings.loss(&[0.0; 4], 4, Targets::Labels(&[0])).unwrap().gradient;
+    let target: Vec<f32> = gradient.iter().map(|value| 0.25 - value).collect();
+    for (found, expected) in target.iter().zip([0.925, 0.025, 0.025, 0.025]) {
+        assert!((found - expected).abs() < 1e-7, "{target:?}");
+    }
+}
+
+#[test]
+fn every_class_has_the_same_part_under_balanced_weights() {
+    let labels = [0, 0, 0, 0, 0, 0, 1, 1, 2];
+    let counts = class_counts(&labels, 3).unwrap();
+    assert_eq!(counts, [6, 2, 1]);
+    let weights = balanced_class_weights(&counts);
+    assert_eq!(weights, [0.5, 1.5, 3.0]);
+    for (count, weight) in counts.iter().zip(&weights) {
+        assert_eq!(*count as f64 * weight, 3.0);
+    }
+    // A class without rows has no part, and its weight is not infinite.
+    assert_eq!(balanced_class_weights(&[4, 0]), [0.5, 0.0]);
+    assert_eq!(log_prior(&[4, 0]), Err(LossError::EmptyClass { class: 1 }));
+    assert_eq!(class_counts(&[0, 3], 3), Err(LossError::Label { row: 1, label: 3, classes: 3 }));
+}
+
+#[test]
+fn huge_logits_neither_overflow_nor_vanish() {
+    let loss = CrossEntropy::default().loss(&[1e30, -1e30, 0.0], 3, Targets::Labels(&[0])).unwrap();
+    assert_eq!((loss.mean, loss.gradient), (0.0, vec![0.0; 3]));
+    let loss = CrossEntropy::default().loss(&[1000.0, 0.0], 2, Targets::Labels(&[1])).unwrap();
+    assert_eq!((loss.mean, loss.gradient), (1000.0, vec![1.0, -1.0]));
+}
+
+#[test]
+fn mixed_targets_hold_both_labels() {
+    let targets = mixed_targets(&[0, 2, 2], &[1, 0, 2], 0.75, 3).unwrap();
+    assert_eq!(targets, [0.75, 0.0, 0.25, 0.25, 0.0, 0.75, 0.0, 0.0, 1.0]);
+    let refused = |partners: &[usize], share, classes| mixed_targets(&[0, 2, 2], partners, share, classes).unwrap_err();
+    assert_eq!(refused(&[1, 0, 3], 0.5, 3), LossError::Partner { row: 2, partner: 3, rows: 3 });
+    assert_eq!(refused(&[1, 0, 2], 0.5, 2), LossError::Label { row: 1, label: 2, classes: 2 });
+    assert_eq!(refused(&[1, 0], 0.5, 3), LossError::Length { what: "partners", found: 2, expected: 3 });
+    assert!(matches!(refused(&[1, 0, 2], f64::NAN, 3), LossError::Setting { .. }));
+    assert_eq!(refused(&[1, 0, 2], 0.5, 0), LossError::Label { row: 0, label: 0, classes: 0 });
+}
+
+#[test]
+fn bad_input_is_refused() {
+    let plain = CrossEntropy::default();
+    fn refused(settings: &CrossEntropy, logits: &[f32], classes: usize, targets: Targets<'_>) -> LossError {
+        settings.loss(logits, classes, targets).unwrap_err()
+    }
+    let labels = Targets::Labels(&[0, 1]);
+    assert_eq!(
+        refused(&plain, &[0.0; 4], 2, Targets::Labels(&[0, 2])),
+        LossError::Label { row: 1, label: 2, classes: 2 }
+    );
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let error = refused(&plain, &[0.0, 0.0, value, 0.0], 2, labels);
+        assert!(matches!(error, LossError::Divergence { row: 1, class: 0, .. }), "{error}");
+    }
+    assert_eq!(refused(&plain, &[], 2, Targets::Labels(&[])), LossError::NoRows);
+    assert_eq!(refused(&plain, &[0.0; 3], 2, labels), LossError::Length { what: "logits", found: 3, expected: 4 });
+    assert_eq!(
+        refused(&plain, &[0.0; 4], 2, Targets::Shares(&[0.5; 3])),
+        LossError::Length { what: "target shares", found: 3, expected: 4 }
+    );
+    for shares in [[0.5, 0.4], [1.5, -0.5], [f32::NAN, 1.0]] {
+        assert!(matches!(refused(&plain, &[0.0; 2], 2, Targets::Shares(&shares)), LossError::Shares { row: 0, .. }));
+    }
+    let settings =
+        |label_smoothing, class_weights, log_prior| CrossEntropy { label_smoothing, class_weights, log_prior };
+    for bad in [
+        settings(1.0, None, None),
+        settings(f64::NAN, None, None),
+        settings(0.0, Some(vec![1.0, -1.0]), None),
+        settings(0.0, Some(vec![1.0, f64::NAN]), None),
+        settings(0.0, None, Some(vec![0.0, f64::NEG_INFINITY])),
+    ] {
+        assert!(matches!(refused(&bad, &[0.0; 4], 2, labels), LossError::Setting { .. }), "{bad:?}");
+    }
+    let error = refused(&settings(0.0, Some(vec![1.0; 3]), None), &[0.0; 4], 2, labels);
+    assert_eq!(error, LossError::Length { what: "class weights", found: 3, expected: 2 });
+    let error = refused(&settings(0.0, Some(vec![0.0, 1.0]), None), &[0.0; 4], 2, Targets::Labels(&[0, 0]));
+    assert_eq!(error, LossError::NoWeight { rows: 2 });
+    assert!(matches!(refused(&plain, &[], 0, Targets::Labels(&[])), LossError::Setting { .. }));
+}
+
+fn problem() -> impl Strategy<Value = (usize, Vec<f32>, Vec<usize>)> {
+    (2_usize..6, 1_usize..6).prop_flat_map(|(classes, rows)| {
+        let logits = prop::collection::vec(-8_f32..8.0, rows * classes);
+        (Just(classes), logits, prop::collection::vec(0..classes, rows))
+    })
+}
+
+proptest! {
+    #[test]
+    fn one_hot_shares_are_labels((classes, logits, labels) in problem(), smoothing in 0.0..0.5) {
+        let partners = vec![0; labels.len()];
+        let shares = mixed_targets(&labels, &partners, 1.0, classes).unwrap();
+        let settings = CrossEntropy {
+            label_smoothing: smoothing,
+            class_weights: Some((0..classes).map(|class| 0.5 + class as f64).collect()),
+            log_prior: None,
+        };
+        let a = settings.loss(&logits, classes, Targets::Labels(&labels)).unwrap();
+        let b = settings.loss(&logits, classes, Targets::Shares(&shares)).unwrap();
+        prop_assert_eq!(a, b);
+    }
+
+    #[test]
+    fn gradients_are_the_slope((classes, logits, labels) in problem(), smoothing in 0.0..0.5) {
+        let settings = CrossEntropy {
+            label_smoothing: smoothing,
+            class_weights: Some((0..classes).map(|class| 0.5 + class as f64).collect()),
+            log_prior: Some((0..classes).map(|class| -(class as f64)).collect()),
+        };
+        let loss = |logits: &[f32]| settings.loss(logits, classes, Targets::Labels(&labels)).unwrap();
+        let gradient = loss(&logits).gradient;
+        for index in 0..logits.len() {
+            let moved = |distance: f32| {
+                let mut logits = logits.clone();
+                logits[index] += distance;
+                (f64::from(logits[index]), loss(&logits).mean)
+            };
+            let ((left, low), (right, high)) = (moved(-1e-3), moved(1e-3));
+            let slope = (high - low) / (right - left);
+            prop_assert!((slope - f64::from(gradient[index])).abs() < 1e-5, "{} {}", slope, gradient[index]);
+        }
+        // Logits of a row may all be moved together.
+        for row in gradient.chunks(classes) {
+            prop_assert!(row.iter().sum::<f32>().abs() < 1e-6);
+        }
+    }
+}
