@@ -71,7 +71,7 @@ fn normalize<S: Simd>(simd: S, from: &[f32], weight: &[f32], bias: &[f32], epsil
 
 /// Sum of a row, in an order fixed by its length.
 #[inline(always)]
-fn total<S: Simd>(simd: S, from: &[f32]) -> f32 {
+pub(crate) fn total<S: Simd>(simd: S, from: &[f32]) -> f32 {
     let mut sums = [simd.splat(0.0); 4];
     for (step, values) in from.chunks(S::LANES).enumerate() {
         sums[step % 4] = simd.add(sums[step % 4], simd.load(values));
@@ -80,7 +80,7 @@ fn total<S: Simd>(simd: S, from: &[f32]) -> f32 {
 }
 
 #[inline(always)]
-fn four<S: Simd>(simd: S, sums: [S::Vector; 4]) -> S::Vector {
+pub(crate) fn four<S: Simd>(simd: S, sums: [S::Vector; 4]) -> S::Vector {
     simd.add(simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3]))
 }
 

@@ -105,13 +105,13 @@ impl Kernel for Pool<'_> {
 
 /// The larger, or NaN where `next` or `value` is NaN.
 #[inline(always)]
-fn largest<S: Simd>(simd: S, value: S::Vector, next: S::Vector) -> S::Vector {
+pub(crate) fn largest<S: Simd>(simd: S, value: S::Vector, next: S::Vector) -> S::Vector {
     // One order keeps a NaN in `next`, the other one in `value`; a sum with zero times both would cost more.
     simd.where_nan(value, value, simd.largest(value, next))
 }
 
 /// Pixels of the window along `axis` inside the padded map.
-fn padded(window: &Window, axis: usize, at: usize) -> usize {
+pub(crate) fn padded(window: &Window, axis: usize, at: usize) -> usize {
     let room = window.input[axis] + window.before[axis] + window.after[axis];
     room.saturating_sub(at * window.stride[axis]).div_ceil(window.dilation[axis]).min(window.kernel[axis])
 }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::super::Isa;
 use super::super::simd::{Kernel, Simd, dispatch};
+use super::rows::{CHUNKS, TASK};
 
 /// The vectors of `M` targets and `K` sums.
 pub(super) type Results<S, const G: usize, const M: usize, const K: usize> =
@@ -56,10 +57,6 @@ pub(super) struct Lanes<'a, T, const N: usize, const P: usize, const M: usize, c
     pub targets: [&'a mut [f32]; M],
 }
 
-/// Values that are worth a task of their own.
-const TASK: usize = 16 * 1024;
-/// Most chunks of a sum.
-const CHUNKS: usize = 16;
 /// Values that are a whole number of vectors and of groups of them on every processor.
 const ALIGNMENT: usize = 64;
 /// Most values taken as one row.

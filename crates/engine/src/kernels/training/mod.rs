@@ -8,6 +8,7 @@
 mod activation;
 mod affine;
 mod batch_norm;
+mod combine;
 mod convolution;
 mod convolution_forward;
 mod convolution_input;
@@ -20,7 +21,10 @@ mod depthwise_weight;
 mod derivative;
 mod elementwise;
 mod lanes;
+mod layer_norm;
 mod linear;
+mod pooling;
+mod rows;
 mod scratch;
 mod split_rows;
 mod sum_rows;
@@ -28,7 +32,16 @@ mod sum_rows;
 pub use activation::{activation_gradient, activation_gradient_in_place};
 pub use affine::affine_forward;
 pub use batch_norm::{AffineGradient, BatchNormAffine, BatchNormGradient, batch_statistics};
+pub use combine::{
+    add_assign, channel_sums, gate_forward, gate_gradient, multiply_forward, multiply_gradient, scale_forward,
+    scale_gradient, shift_forward, sum_forward,
+};
 pub use convolution::ConvolutionGradient;
+pub use layer_norm::{LayerNormGradient, layer_norm_forward};
 pub use linear::LinearGradient;
+pub use pooling::{
+    average_pool_forward, average_pool_gradient, max_pool_forward, max_pool_gradient, mean_positions_forward,
+    mean_positions_gradient,
+};
 pub use scratch::TrainingScratch;
 pub use sum_rows::sum_rows;

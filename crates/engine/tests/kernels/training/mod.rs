@@ -3,4 +3,7 @@
 
 mod activation;
 mod batch_norm;
+mod combine;
+mod layer_norm;
+mod pooling;
 mod support;
