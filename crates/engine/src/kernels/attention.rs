@@ -59,7 +59,7 @@ impl Attention {
         let mut scores = std::mem::take(&mut scratch.values);
         let (keys, values) = packed.split_at_mut(keys_len.next_multiple_of(16));
         let from = |part: usize| &image[part * self.channels + head * width..];
-        dispatch(self.isa, PackColumns { isa: self.isa, from: from(1), stride, tokens: self.tokens, width, to: keys });
+        pack_columns(self.isa, from(1), stride, self.tokens, width, keys);
         pack_rows(self.isa, from(2), stride, self.tokens, width, values);
         let keys = PackedView::new(self.isa, width, self.tokens, keys);
         let values = PackedView::new(self.isa, self.tokens, width, values);
@@ -70,10 +70,7 @@ impl Attention {
                 Destination { output: RowsMut::new(&mut scores, self.tokens), column: 0, stages: &mut [] };
             multiply(&queries, block.clone(), keys, destination, scratch);
             let factor = 1.0 / (width as f32).sqrt();
-            dispatch(
-                self.isa,
-                Probabilities { scores: &mut scores[..block.len() * self.tokens], tokens: self.tokens, factor },
-            );
+            probabilities(self.isa, &mut scores[..block.len() * self.tokens], self.tokens, factor);
             let at = (block.start - rows.start) * output.stride;
             let output = RowsMut::new(&mut output.values[at..], output.stride);
             let destination = Destination { output, column: head * width, stages: &mut [] };
@@ -85,6 +82,10 @@ impl Attention {
 }
 
 /// Packs the transpose of `tokens` rows of `width` values.
+pub(crate) fn pack_columns(isa: Isa, from: &[f32], stride: usize, tokens: usize, width: usize, to: &mut [f32]) {
+    dispatch(isa, PackColumns { isa, from, stride, tokens, width, to });
+}
+
 struct PackColumns<'a> {
     isa: Isa,
     from: &'a [f32],
@@ -113,7 +114,7 @@ impl Kernel for PackColumns<'_> {
 }
 
 /// Packs `tokens` rows of `width` values.
-fn pack_rows(isa: Isa, from: &[f32], stride: usize, tokens: usize, width: usize, to: &mut [f32]) {
+pub(crate) fn pack_rows(isa: Isa, from: &[f32], stride: usize, tokens: usize, width: usize, to: &mut [f32]) {
     for panel in panels(isa, tokens, width) {
         let count = panel.width.min(width - panel.column);
         for (token, row) in to[panel.offset..][..tokens * panel.width].chunks_exact_mut(panel.width).enumerate() {
@@ -121,6 +122,11 @@ fn pack_rows(isa: Isa, from: &[f32], stride: usize, tokens: usize, width: usize,
             row[count..].fill(0.0);
         }
     }
+}
+
+/// Replaces rows of `tokens` scores by the softmax of `factor` times them.
+pub(crate) fn probabilities(isa: Isa, scores: &mut [f32], tokens: usize, factor: f32) {
+    dispatch(isa, Probabilities { scores, tokens, factor });
 }
 
 struct Probabilities<'a> {

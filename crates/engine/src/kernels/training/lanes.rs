@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::super::Isa;
 use super::super::simd::{Kernel, Simd, dispatch};
-use super::rows::{CHUNKS, TASK};
+use super::tasks::{CHUNKS, TASK};
 
 /// The vectors of `M` targets and `K` sums.
 pub(super) type Results<S, const G: usize, const M: usize, const K: usize> =

@@ -7,7 +7,7 @@ use super::super::norm::{four, layer_norm, load_or, total};
 use super::super::simd::{Kernel, Simd, dispatch};
 use super::super::{Isa, Rows, RowsMut};
 use super::batch_norm::AffineGradient;
-use super::rows::{each_chunk, each_run};
+use super::tasks::{each_chunk, each_run};
 
 /// Rows whose sums are held in `f32`.
 const TERMS: usize = 128;

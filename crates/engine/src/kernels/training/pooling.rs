@@ -11,7 +11,7 @@ use super::super::pooling::{average_pool, largest, max_pool, mean_positions, pad
 use super::super::simd::{Kernel, Simd, dispatch};
 use super::super::{Isa, Rows, RowsMut, Window};
 use super::lanes::{Lanes, Operand, Results, Step};
-use super::rows::{CHUNKS, each_run};
+use super::tasks::{CHUNKS, each_run};
 
 /// Fewest rows of a band, so that few windows are visited twice.
 const BAND: usize = 8;

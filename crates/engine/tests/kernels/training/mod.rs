@@ -2,8 +2,11 @@
 //! numbers of threads.
 
 mod activation;
+mod attention;
 mod batch_norm;
 mod combine;
+mod copies;
 mod layer_norm;
 mod pooling;
+mod softmax;
 mod support;
