@@ -15,15 +15,15 @@ pub fn global_norm(gradients: &Gradients) -> f64 {
     sums.into_iter().sum::<f64>().sqrt()
 }
 
-/// Four running sums, so that the additions do not wait for each other.
+/// Eight running sums, so that the additions do not wait for each other.
 fn square_sum(values: &[f32]) -> f64 {
-    let mut sums = [0.0_f64; 4];
-    for four in values.chunks(4) {
-        for (sum, &value) in sums.iter_mut().zip(four) {
-            *sum += f64::from(value) * f64::from(value);
-        }
+    let square = |value: f32| f64::from(value) * f64::from(value);
+    let (blocks, rest) = values.as_chunks::<8>();
+    let mut sums = [0.0_f64; 8];
+    for block in blocks {
+        sums.iter_mut().zip(block).for_each(|(sum, &value)| *sum += square(value));
     }
-    (sums[0] + sums[1]) + (sums[2] + sums[3])
+    sums.into_iter().chain(rest.iter().map(|&value| square(value))).sum()
 }
 
 /// Scales all gradients so that their common norm is at most `maximum`, and returns the norm that they had. Gradients whose
