@@ -70,7 +70,8 @@ impl CrossEntropy {
         let mut sum = 0.0;
         let mut total = 0.0;
         let mut gradient = Vec::with_capacity(logits.len());
-        let mut row = Row { settings: self, logits: vec![0.0; classes], target: vec![0.0; classes] };
+        let zeros = || vec![0.0; classes];
+        let mut row = Row { settings: self, logits: zeros(), exponentials: zeros(), target: zeros() };
         for (index, logits) in logits.chunks_exact(classes).enumerate() {
             row.read(index, logits, targets)?;
             total += row.weight();
@@ -128,6 +129,8 @@ struct Row<'s> {
     settings: &'s CrossEntropy,
     /// Logits with the prior `[classes]`.
     logits: Vec<f64>,
+    /// `exp(logit - largest)` `[classes]`.
+    exponentials: Vec<f64>,
     /// Target shares `[classes]`.
     target: Vec<f64>,
 }
@@ -172,18 +175,18 @@ impl Row<'_> {
     }
 
     /// `sum_c w_c s_c (-ln p_c)`; its gradient is appended to `gradient`.
-    fn loss(&self, gradient: &mut Vec<f64>) -> f64 {
+    fn loss(&mut self, gradient: &mut Vec<f64>) -> f64 {
         let classes = self.logits.len();
         let smoothing = self.settings.label_smoothing;
         let largest = self.logits.iter().fold(f64::NEG_INFINITY, |largest, &logit| largest.max(logit));
-        let sum: f64 = self.logits.iter().map(|logit| (logit - largest).exp()).sum();
+        self.exponentials.iter_mut().zip(&self.logits).for_each(|(out, logit)| *out = (logit - largest).exp());
+        let sum: f64 = self.exponentials.iter().sum();
         let log_sum = largest + sum.ln();
         let smoothed = |class: usize| {
             self.class_weight(class) * ((1.0 - smoothing) * self.target[class] + smoothing / classes as f64)
         };
         let total: f64 = (0..classes).map(smoothed).sum();
-        let probability = |class: usize| (self.logits[class] - largest).exp() / sum;
-        gradient.extend((0..classes).map(|class| probability(class) * total - smoothed(class)));
+        gradient.extend((0..classes).map(|class| self.exponentials[class] / sum * total - smoothed(class)));
         (0..classes).map(|class| smoothed(class) * (log_sum - self.logits[class])).sum()
     }
 }

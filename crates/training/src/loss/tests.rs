@@ -44,6 +44,37 @@ fn losses_are_those_of_pytorch() {
     }
 }
 
+#[test]
+fn the_kernel_of_the_engine_agrees() {
+    use heirloom_engine::kernels::{Isa, training};
+    let (classes, rows) = (37, 19);
+    let logits: Vec<f32> = (0..rows * classes).map(|index| ((index * 31) % 97) as f32 / 9.0 - 5.0).collect();
+    let labels: Vec<usize> = (0..rows).map(|row| (row * 5) % classes).collect();
+    let partners: Vec<usize> = (0..rows).rev().collect();
+    let shares = mixed_targets(&labels, &partners, 0.3, classes).unwrap();
+    let prior = log_prior(&(1..=classes).collect::<Vec<_>>()).unwrap();
+    let shift: Vec<f32> = prior.iter().map(|&value| value as f32).collect();
+    for (label_smoothing, prior, shift) in [(0.0, None, None), (0.1, Some(prior), Some(shift.as_slice()))] {
+        let settings = CrossEntropy { label_smoothing, class_weights: None, log_prior: prior };
+        let isa = Isa::detect();
+        let label_smoothing = label_smoothing as f32;
+        let kernel = training::CrossEntropy { isa, classes, row_weights: None, shift, label_smoothing };
+        for (targets, same) in [
+            (Targets::Labels(&labels), training::Targets::Labels(&labels)),
+            (Targets::Shares(&shares), training::Targets::Soft(&shares)),
+        ] {
+            let (mut losses, mut gradient) = (vec![0.0; rows], vec![0.0; logits.len()]);
+            kernel.run(&logits, same, &mut losses, &mut gradient);
+            let loss = settings.loss(&logits, classes, targets).unwrap();
+            let mean = losses.iter().map(|&loss| f64::from(loss)).sum::<f64>() / rows as f64;
+            assert!((loss.mean - mean).abs() < 1e-5, "{} {mean}", loss.mean);
+            for (a, b) in loss.gradient.iter().zip(&gradient) {
+                assert!((a - b / rows as f32).abs() < 1e-6, "{a} {b}");
+            }
+        }
+    }
+}
+
 /// Reference value: `spec/regularisers-and-adaptation.md` TV16.
 #[test]
 fn smoothing_spreads_a_tenth_over_four_classes() {
