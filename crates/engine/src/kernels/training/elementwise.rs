@@ -13,6 +13,13 @@ const GROUP: usize = 4;
 /// Values of one call on the widest processor.
 const VALUES: usize = 64;
 
+/// The functions that are a few comparisons, so short that a call would cost more.
+macro_rules! piecewise {
+    () => {
+        Activation::Relu | Activation::Relu6 | Activation::HardSwish | Activation::HardSigmoid
+    };
+}
+
 /// A function at work on one instruction set.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Elementwise {
@@ -28,7 +35,7 @@ impl Elementwise {
     /// `f(x)`, with the bits of [`activate`]; at most four vectors.
     #[inline(always)]
     pub(super) fn forward<S: Simd, const G: usize>(&self, simd: S, mut x: [S::Vector; G]) -> [S::Vector; G] {
-        if let Activation::Relu | Activation::Relu6 = self.function {
+        if let piecewise!() = self.function {
             return activate(simd, self.function, x);
         }
         let mut values = Values([0.0; VALUES]);
@@ -46,7 +53,7 @@ impl Elementwise {
         x: [S::Vector; G],
         mut dy: [S::Vector; G],
     ) -> [S::Vector; G] {
-        if let Activation::Relu | Activation::Relu6 = self.function {
+        if let piecewise!() = self.function {
             return backward(simd, self.function, x, dy);
         }
         let (mut values, mut gradient) = (Values([0.0; VALUES]), Values([0.0; VALUES]));

@@ -7,8 +7,8 @@
 
 use rayon::prelude::*;
 
-use super::super::Isa;
 use super::super::simd::{Kernel, Simd, dispatch};
+use super::super::{AlignedBuffer, Isa};
 use super::tasks::{CHUNKS, TASK};
 
 /// The vectors of `M` targets and `K` sums.
@@ -45,7 +45,10 @@ impl<'a> Operand<'a> {
 }
 
 /// Added to a value, negative zero leaves its bits as they are.
-static NOTHING: [f32; ALIGNMENT] = [-0.0; ALIGNMENT];
+static NOTHING: Nothing = Nothing([-0.0; ALIGNMENT]);
+
+#[repr(align(64))]
+struct Nothing([f32; ALIGNMENT]);
 
 /// A kernel and its operands, all of `[rows, channels]`.
 pub(super) struct Lanes<'a, T, const N: usize, const P: usize, const M: usize, const K: usize> {
@@ -82,7 +85,7 @@ impl<T: Step<N, P, M, K>, const N: usize, const P: usize, const M: usize, const 
         let inputs = self.inputs.map(|operand| match operand {
             Operand::From(values) => (values.as_ptr(), 1),
             Operand::Target(index) => (targets[index].cast_const(), 1),
-            Operand::Nothing => (NOTHING.as_ptr(), 0),
+            Operand::Nothing => (NOTHING.0.as_ptr(), 0),
         });
         let job = Job { step: &self.step, columns, parameters, inputs, targets };
         let per_task = if K > 0 { len.div_ceil(CHUNKS).max(TASK) } else { TASK }.next_multiple_of(columns);
@@ -139,15 +142,17 @@ fn together(channels: usize) -> usize {
 }
 
 /// `values` over and over.
-fn repeat(values: &[f32], len: usize) -> Vec<f32> {
-    values.iter().copied().cycle().take(len).collect()
+fn repeat(values: &[f32], len: usize) -> AlignedBuffer {
+    let mut result = AlignedBuffer::zeroed(len);
+    result.iter_mut().zip(values.iter().cycle()).for_each(|(slot, &value)| *slot = value);
+    result
 }
 
 /// Operands as pointers, to be written side by side: made by [`Lanes::run`] alone, where all have the same number of values.
 struct Job<'a, T, const N: usize, const P: usize, const M: usize> {
     step: &'a T,
     columns: usize,
-    parameters: [Vec<f32>; P],
+    parameters: [AlignedBuffer; P],
     /// Each with its step: one, or zero where the same vectors are read again and again.
     inputs: [(*const f32, usize); N],
     targets: [*mut f32; M],
@@ -171,8 +176,14 @@ impl<T: Step<N, P, M, K>, const N: usize, const P: usize, const M: usize, const 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { job, range: (start, len), sums } = self;
-        let tile = (TILE / job.columns).clamp(1, TERMS);
-        let mut held: [Vec<f32>; K] = std::array::from_fn(|_| vec![0.0; job.columns]);
+        // Sums of a few rows stay in registers. Where values are written, rows one after the other are better: a store delays loads
+        // at the same distance from the start of a page.
+        let tile = match job.columns {
+            columns if columns <= 4 * S::LANES => TERMS,
+            columns if M == 0 => (TILE / columns).clamp(1, TERMS),
+            _ => 1,
+        };
+        let mut held: [AlignedBuffer; K] = std::array::from_fn(|_| AlignedBuffer::zeroed(job.columns));
         let mut terms = 0;
         let mut at = 0;
         while at < len {
@@ -195,7 +206,7 @@ impl<T: Step<N, P, M, K>, const N: usize, const P: usize, const M: usize, const 
 
 /// Moves the sums so far into double precision.
 #[inline(always)]
-fn flush<const K: usize>(held: &mut [Vec<f32>; K], sums: &mut [Vec<f64>; K]) {
+fn flush<const K: usize>(held: &mut [AlignedBuffer; K], sums: &mut [Vec<f64>; K]) {
     for (held, sums) in held.iter_mut().zip(sums) {
         for (held, sum) in held.iter_mut().zip(sums.iter_mut()) {
             *sum += f64::from(*held);
@@ -212,7 +223,7 @@ fn block<S: Simd, T: Step<N, P, M, K>, const N: usize, const P: usize, const M: 
     start: usize,
     rows: usize,
     width: usize,
-    held: &mut [Vec<f32>; K],
+    held: &mut [AlignedBuffer; K],
 ) {
     assert!(width <= job.columns && held.iter().all(|held| held.len() == job.columns));
     let held = held.each_mut().map(|held| held.as_mut_ptr());

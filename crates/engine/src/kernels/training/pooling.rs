@@ -175,29 +175,36 @@ impl Kernel for Band<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { window, channels, rule, dy, rows, dx } = self;
+        let place = |axis: usize, at: usize, tap: usize| {
+            (at * window.stride[axis] + tap * window.dilation[axis]).wrapping_sub(window.before[axis])
+        };
+        let mut taps = Vec::with_capacity(window.kernel[0] * window.kernel[1]);
         for y in 0..window.output[0] {
             let ys = window.inside(0, y);
-            let row = |tap: usize| y * window.stride[0] + tap * window.dilation[0] - window.before[0];
-            if ys.clone().all(|tap| !rows.contains(&row(tap))) {
+            if ys.clone().all(|tap| !rows.contains(&place(0, y, tap))) {
                 continue;
             }
             for x in 0..window.output[1] {
                 let xs = window.inside(1, x);
-                let dy = &dy[(y * window.output[1] + x) * channels..][..channels];
+                taps.clear();
+                for y in ys.clone().map(|tap| place(0, y, tap)) {
+                    let pixels = xs.clone().map(|tap| (y * window.input[1] + place(1, x, tap)) * channels);
+                    taps.extend(pixels.map(|pixel| Tap { pixel, here: rows.contains(&y) }));
+                }
                 let divisor = match rule {
                     Rule::Mean { count_padding: true } => padded(window, 0, y) * padded(window, 1, x),
-                    _ => ys.len() * xs.len(),
+                    _ => taps.len(),
                 };
-                let taps = Taps { window, at: [y, x], inside: [&ys, &xs], channels };
+                let share = simd.splat(divisor.max(1) as f32);
+                let dy = &dy[(y * window.output[1] + x) * channels..][..channels];
+                let first = rows.start * window.input[1] * channels;
                 for column in (0..channels).step_by(S::LANES) {
-                    let columns = column..channels.min(column + S::LANES);
-                    let gradient = simd.load(&dy[columns.clone()]);
+                    let width = S::LANES.min(channels - column);
+                    let gradient = simd.load(&dy[column..column + width]);
+                    let to = Columns { dx, first, column, width };
                     match rule {
-                        Rule::Largest(input) => taps.choose(simd, input, gradient, &columns, &rows, dx),
-                        Rule::Mean { .. } => {
-                            let share = simd.divide(gradient, simd.splat(divisor.max(1) as f32));
-                            taps.spread(simd, share, &columns, &rows, dx);
-                        }
+                        Rule::Largest(input) => choose(simd, input, gradient, &taps, to),
+                        Rule::Mean { .. } => spread(simd, simd.divide(gradient, share), &taps, to),
                     }
                 }
             }
@@ -205,80 +212,57 @@ impl Kernel for Band<'_> {
     }
 }
 
-/// The pixels of the map under the window of one output pixel.
-struct Taps<'a> {
-    window: &'a Window,
-    at: [usize; 2],
-    inside: [&'a Range<usize>; 2],
-    channels: usize,
+/// A pixel under a window.
+#[derive(Debug, Clone, Copy)]
+struct Tap {
+    /// Its first value in the image.
+    pixel: usize,
+    /// Whether it is in the band.
+    here: bool,
 }
 
-impl Taps<'_> {
-    /// Coordinate of a pixel along an axis.
-    #[inline(always)]
-    fn place(&self, axis: usize, tap: usize) -> usize {
-        self.at[axis] * self.window.stride[axis] + tap * self.window.dilation[axis] - self.window.before[axis]
-    }
+/// A vector of channels of a band's gradient.
+struct Columns<'a> {
+    dx: &'a mut [f32],
+    /// Where the band starts in the image.
+    first: usize,
+    column: usize,
+    width: usize,
+}
 
-    /// The first value of pixel `(y, x)` of an image.
+impl Columns<'_> {
+    /// Adds `value` to the gradient of a pixel in the band.
     #[inline(always)]
-    fn pixel(&self, y: usize, x: usize) -> usize {
-        (y * self.window.input[1] + x) * self.channels
+    fn add<S: Simd>(&mut self, simd: S, tap: Tap, value: S::Vector) {
+        let slot = &mut self.dx[tap.pixel - self.first + self.column..][..self.width];
+        let sum = simd.add(simd.load(slot), value);
+        simd.store(slot, sum);
     }
+}
 
-    /// Adds `share` to the pixels inside the band.
-    #[inline(always)]
-    fn spread<S: Simd>(&self, simd: S, share: S::Vector, columns: &Range<usize>, rows: &Range<usize>, dx: &mut [f32]) {
-        for tap_y in self.inside[0].clone() {
-            let y = self.place(0, tap_y);
-            if !rows.contains(&y) {
-                continue;
-            }
-            for tap_x in self.inside[1].clone() {
-                let pixel = self.pixel(y - rows.start, self.place(1, tap_x));
-                let slot = &mut dx[pixel + columns.start..pixel + columns.end];
-                let sum = simd.add(simd.load(slot), share);
-                simd.store(slot, sum);
-            }
-        }
+/// Adds `share` to the pixels in the band.
+#[inline(always)]
+fn spread<S: Simd>(simd: S, share: S::Vector, taps: &[Tap], mut to: Columns<'_>) {
+    for tap in taps.iter().filter(|tap| tap.here) {
+        to.add(simd, *tap, share);
     }
+}
 
-    /// Adds `gradient` to the first of the largest pixels, where that is inside the band.
-    #[inline(always)]
-    fn choose<S: Simd>(
-        &self,
-        simd: S,
-        input: &[f32],
-        gradient: S::Vector,
-        columns: &Range<usize>,
-        rows: &Range<usize>,
-        dx: &mut [f32],
-    ) {
-        let zero = simd.splat(0.0);
-        let mut winner = simd.splat(f32::NEG_INFINITY);
-        for tap_y in self.inside[0].clone() {
-            for tap_x in self.inside[1].clone() {
-                let pixel = self.pixel(self.place(0, tap_y), self.place(1, tap_x));
-                winner = largest(simd, winner, simd.load(&input[pixel + columns.start..pixel + columns.end]));
-            }
+/// Adds `gradient` to the first of the largest pixels, where that is in the band.
+#[inline(always)]
+fn choose<S: Simd>(simd: S, input: &[f32], gradient: S::Vector, taps: &[Tap], mut to: Columns<'_>) {
+    let zero = simd.splat(0.0);
+    let mut winner = simd.splat(f32::NEG_INFINITY);
+    for tap in taps {
+        winner = largest(simd, winner, simd.load(&input[tap.pixel + to.column..][..to.width]));
+    }
+    let mut left = gradient;
+    for tap in taps {
+        // Negative where another pixel is larger; equal infinities and a NaN are not.
+        let behind = simd.subtract(simd.load(&input[tap.pixel + to.column..][..to.width]), winner);
+        if tap.here {
+            to.add(simd, *tap, simd.where_negative(behind, zero, left));
         }
-        let mut left = gradient;
-        for tap_y in self.inside[0].clone() {
-            let y = self.place(0, tap_y);
-            for tap_x in self.inside[1].clone() {
-                let x = self.place(1, tap_x);
-                let pixel = self.pixel(y, x);
-                let value = simd.load(&input[pixel + columns.start..pixel + columns.end]);
-                // Negative where another pixel is larger; equal infinities and a NaN are not.
-                let behind = simd.subtract(value, winner);
-                if rows.contains(&y) {
-                    let pixel = self.pixel(y - rows.start, x);
-                    let slot = &mut dx[pixel + columns.start..pixel + columns.end];
-                    let sum = simd.add(simd.load(slot), simd.where_negative(behind, zero, left));
-                    simd.store(slot, sum);
-                }
-                left = simd.where_negative(behind, left, zero);
-            }
-        }
+        left = simd.where_negative(behind, left, zero);
     }
 }
