@@ -173,7 +173,8 @@ impl Optimizer {
     /// One step: every weight that has a gradient moves, no other. `learning_rate` is multiplied by its group's factor.
     ///
     /// # Errors
-    /// A gradient of no weight or of another length, or a learning rate that is negative or no number; nothing has moved then.
+    /// A gradient of no weight or of another length, a weight whose shape has changed since its last step, or a learning rate that is
+    /// negative or no number; nothing has moved then.
     pub fn step(
         &mut self,
         weights: &mut Weights,
@@ -183,9 +184,21 @@ impl Optimizer {
         let valid = learning_rate.is_finite() && learning_rate >= 0.0;
         in_range("learning rate", learning_rate, valid, "0 or above")?;
         check_gradients(weights, gradients)?;
+        self.check_shapes(weights, gradients)?;
         self.prepare(weights, gradients);
         let jobs = self.jobs(weights, gradients, learning_rate);
         jobs.into_par_iter().for_each(Job::run);
+        Ok(())
+    }
+
+    fn check_shapes(&self, weights: &Weights, gradients: &Gradients) -> Result<(), OptimizerError> {
+        for (name, slot) in self.slots.iter().filter(|(name, _)| gradients.contains_key(*name)) {
+            let shape = weights.tensors.get(name).map(|tensor| tensor.shape.as_slice()).unwrap_or_default();
+            if shape != slot.shape() {
+                let reason = format!("'{name}' had shape {:?}, the weight has {shape:?}", slot.shape());
+                return Err(OptimizerError::State { reason });
+            }
+        }
         Ok(())
     }
 

@@ -23,6 +23,10 @@ impl Slot {
         Self { steps: 0, shape: shape.to_vec(), buffers: [buffer(0), buffer(1)] }
     }
 
+    pub(super) fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
     pub(super) fn buffers_mut(&mut self) -> [&mut [f32]; 2] {
         let [first, second] = &mut self.buffers;
         [first, second]

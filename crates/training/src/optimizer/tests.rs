@@ -200,6 +200,16 @@ fn state_of_another_rule_or_network_is_refused() {
 }
 
 #[test]
+fn a_weight_that_changed_its_shape_is_refused() {
+    let mut optimizer = Optimizer::new(OptimizerSettings::sgd(0.9), ParameterGroups::default()).unwrap();
+    optimizer.step(&mut one("w", vec![1.0]), &Gradients::from([("w".into(), vec![1.0])]), 0.1).unwrap();
+    let mut wider = one("w", vec![1.0, 2.0]);
+    let error = optimizer.step(&mut wider, &Gradients::from([("w".into(), vec![1.0, 1.0])]), 0.1).unwrap_err();
+    assert_eq!(error, OptimizerError::State { reason: "'w' had shape [1], the weight has [2]".into() });
+    assert_eq!(wider, one("w", vec![1.0, 2.0]));
+}
+
+#[test]
 fn bad_settings_and_gradients_are_refused() {
     let make = |settings| Optimizer::new(settings, ParameterGroups::default());
     for bad in [
