@@ -1,8 +1,9 @@
-//! Speed of the engine and of decoding, one subcommand a measurement.
+//! Speed of the engine, of decoding and of the input pipeline, one subcommand a measurement.
 
 // A benchmark's output is what it prints.
 #![allow(clippy::print_stdout)]
 
+mod batches;
 mod decode;
 mod forward;
 mod gradients;
@@ -14,11 +15,12 @@ use std::error::Error;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
+        Some("batches") => batches::run(&arguments[1..]),
         Some("decode") => decode::run(&arguments[1..]),
         Some("forward") => Ok(forward::run(&arguments[1..])?),
         Some("gradients") => Ok(gradients::run(&arguments[1..])?),
         Some("head2toe") => head2toe::run(&arguments[1..]),
         Some("kernels") => Ok(kernels::run(&arguments[1..])?),
-        _ => Err("usage: heirloom-bench decode|forward|gradients|head2toe|kernels ...".into()),
+        _ => Err("usage: heirloom-bench batches|decode|forward|gradients|head2toe|kernels ...".into()),
     }
 }

@@ -134,8 +134,17 @@ fn the_cache_is_shown_shared_in_shards_and_cleared() {
 #[test]
 fn backbones_and_data_sets_are_inspected() {
     let scene = Scene::new();
-    let backbone = scene.ok(&["inspect", "tiny.safetensors", "--json"]).json();
+    let backbone = scene.ok(&["inspect", "tiny.safetensors", "--threads", "2", "--json"]).json();
     has(&backbone, &["architecture", "flops_per_image", "peak_bytes", "taps", "parameters", "preprocess"]);
+    // What the images add: 32 x 32 pixels and their encoded bytes on each of two threads.
+    let inspect = ["inspect", "tiny.safetensors", "--data", "photos", "--threads", "2"];
+    let with_images = scene.ok(&[&inspect[..], &["--json"]].concat()).json();
+    let added = with_images["peak_bytes"].as_u64().unwrap() - backbone["peak_bytes"].as_u64().unwrap();
+    let decoding = with_images["decoding_bytes"].as_u64().unwrap();
+    assert_eq!((with_images["reading_bytes"].as_u64(), added), (Some(0), 2 * decoding));
+    assert!((32 * 32 * 3..2 * 32 * 32 * 3 + 1000).contains(&decoding), "{decoding}");
+    assert!(scene.ok(&inspect).out.contains("a thread to decode"));
+    assert!(backbone["decoding_bytes"].is_null() && backbone["reading_bytes"].is_null());
     let file = std::fs::read(scene.at("tiny.safetensors")).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
     let values: usize = tensors.iter().map(|(_, tensor)| tensor.data().len() / 4).sum();

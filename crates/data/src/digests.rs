@@ -15,9 +15,6 @@ pub type Digest = [u8; 32];
 
 const MAGIC: &[u8; 16] = b"heirloom-digest1";
 
-/// Rows read at once while digests are computed.
-const BLOCK: usize = 32;
-
 /// What a file looked like when its digests were computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
@@ -88,23 +85,15 @@ impl DigestIndex {
 
     /// Digests of some rows, in their order. Only rows that are not remembered, or whose file has changed, are read.
     pub fn digests(&mut self, table: &Table, rows: &[usize]) -> Vec<Result<Digest, Problem>> {
-        let mut found: Vec<Result<Digest, Problem>> = Vec::with_capacity(rows.len());
-        for block in rows.chunks(BLOCK) {
-            let known: Vec<Option<Digest>> = block.iter().map(|row| self.remembered(table, *row)).collect();
-            let unknown: Vec<usize> =
-                block.iter().zip(&known).filter(|(_, digest)| digest.is_none()).map(|(row, _)| *row).collect();
-            self.opened += unknown.len();
-            let mut read = table.encoded(&unknown).into_iter();
-            for (row, digest) in block.iter().zip(known) {
-                found.push(match digest {
-                    Some(digest) => Ok(digest),
-                    None => {
-                        read.next().unwrap_or(Err(Problem::Missing)).map(|bytes| self.remember(table, *row, &bytes))
-                    }
-                });
+        let mut digest = |row: usize| match self.remembered(table, row) {
+            Some(digest) => Ok(digest),
+            None => {
+                self.opened += 1;
+                let bytes = table.stream(&[row]).next().unwrap_or(Err(Problem::Missing))?;
+                Ok(self.remember(table, row, &bytes))
             }
-        }
-        found
+        };
+        rows.iter().map(|row| digest(*row)).collect()
     }
 
     /// How many rows were read so far because they were not remembered.
@@ -235,10 +224,7 @@ impl Table {
     /// Digests of all rows without any index: reads every row once.
     pub fn all_digests(&self) -> Vec<Result<Digest, Problem>> {
         let rows: Vec<usize> = (0..self.rows.len()).collect();
-        rows.chunks(BLOCK)
-            .flat_map(|block| self.encoded(block))
-            .map(|bytes| bytes.map(|bytes| digest(&bytes)))
-            .collect()
+        self.stream(&rows).map(|bytes| bytes.map(|bytes| digest(&bytes))).collect()
     }
 }
 

@@ -173,7 +173,7 @@ fn look(table: &Table, rows: &[usize]) -> Vec<Result<Seen, Problem>> {
         let format = decoder.decode_into(&bytes, &mut image)?.to_string();
         Ok(Seen { format, width: image.width(), height: image.height(), bytes: bytes.len() as u64 })
     };
-    table.encoded(rows).into_iter().map(&mut one).collect()
+    table.stream(rows).map(&mut one).collect()
 }
 
 /// Rows that decode, without the repetitions of exact duplicates.

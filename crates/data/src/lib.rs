@@ -23,7 +23,7 @@ mod table;
 mod world;
 
 pub use crate::image::Image;
-pub use decode::{Decoder, Format, Limits, decode, recognise, stored_size};
+pub use decode::{Decoder, Format, Limits, decode, decoding_bytes, recognise, stored_size};
 pub use digests::{Digest, DigestIndex, digest};
 pub use duplicates::{
     DuplicateCounts, NearDuplicateSettings, NearDuplicates, count_duplicates, exact_duplicates, near_duplicates,

@@ -197,5 +197,5 @@ fn of_rows(table: &Table, rows: &[usize]) -> Vec<Result<Likeness, Problem>> {
         decoder.decode_into(&bytes?, &mut image)?;
         Likeness::of(&mut resampler, &image).map_err(|error| Problem::Unreadable { reason: error.to_string() })
     };
-    table.encoded(rows).into_iter().map(&mut one).collect()
+    table.stream(rows).map(&mut one).collect()
 }

@@ -103,6 +103,42 @@ fn a_plain_binary_column_over_several_row_groups_is_read_in_any_order() {
 }
 
 #[test]
+fn threads_that_read_neighbouring_rows_get_each_its_own() {
+    let (_folder, path) = folder();
+    write(&path, PLAIN, &[(images(300), 1), (numbers(&(0..300).map(|row| row % 2).collect::<Vec<_>>()), 1)], None, 110);
+    let table = open(&path).unwrap();
+    for block in [1, 3, 4, 100] {
+        let next = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    loop {
+                        let first = next.fetch_add(block, std::sync::atomic::Ordering::Relaxed);
+                        let rows: Vec<usize> = (first..(first + block).min(300)).collect();
+                        if rows.is_empty() {
+                            return;
+                        }
+                        for (row, bytes) in rows.iter().zip(table.stream(&rows)) {
+                            assert_eq!(bytes, Ok(format!("image {row}").into_bytes()), "blocks of {block}");
+                        }
+                    }
+                });
+            }
+        });
+    }
+    // Far apart, backwards, twice.
+    let rows = [299, 0, 150, 149, 149, 0, 70, 280, 5, 300];
+    let read: Vec<_> = table.stream(&rows).collect();
+    for (row, bytes) in rows.iter().zip(read) {
+        let expected = if *row < 300 { Ok(format!("image {row}").into_bytes()) } else { Err(Problem::Missing) };
+        assert_eq!(bytes, expected);
+    }
+    let bytes: usize = (0..110).map(|row| format!("image {row}").len() + 4).sum();
+    let held = table.reading_bytes().unwrap();
+    assert!((bytes as u64..4 * bytes as u64).contains(&held), "a page of {bytes} bytes takes {held}");
+}
+
+#[test]
 fn the_struct_layout_of_datasets_with_its_class_names_is_read() {
     let (_folder, path) = folder();
     let schema = "message m { optional group image { optional binary bytes; optional binary path (UTF8); } optional int64 label; }";

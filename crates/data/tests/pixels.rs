@@ -50,6 +50,30 @@ fn decoded_pixels_are_those_of_pillow() {
     assert!(failures.is_empty(), "{failures:#?}");
 }
 
+#[test]
+fn the_memory_of_a_decoding_is_known_from_the_header() {
+    // Bytes a pixel: three of the result, and what the decoder keeps beside it.
+    let cases = [
+        ("444.jpg", 3),
+        ("restart.jpg", 3),
+        ("progressive_444.jpg", 3 + 6),
+        ("progressive_420.jpg", 3 + 3),
+        ("grey_progressive.jpg", 3 + 2),
+        ("oriented_6.jpg", 3 + 3),
+        ("rgb.bmp", 3),
+        ("alpha.png", 3 + 4),
+        ("rgb_16_bit.png", 3 + 6),
+        ("lossy.webp", 3 + 8),
+    ];
+    for (name, bytes_per_pixel) in cases {
+        let encoded = std::fs::read(data("decode").join(name)).unwrap();
+        let (width, height) = heirloom_data::stored_size(&encoded).unwrap();
+        let expected = encoded.len() + width * height * bytes_per_pixel;
+        assert_eq!(heirloom_data::decoding_bytes(&encoded), Ok(expected as u64), "{name}");
+    }
+    assert!(heirloom_data::decoding_bytes(b"no image").is_err());
+}
+
 /// splitmix64 of (seed, index), the formula of tests/reference/pixels.py.
 fn hashed(seed: u64, index: usize) -> u64 {
     let mut z = ((seed << 32) + index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);

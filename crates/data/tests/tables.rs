@@ -206,6 +206,16 @@ fn each_way_a_csv_can_be_wrong_is_named() {
 }
 
 #[test]
+fn groups_that_stand_on_both_sides_of_the_split_are_a_counted_warning() {
+    let text = "path,label,group,split\na.png,x,one,train\nb.png,y,one,test\nc.png,y,two,train\nd.png,x,three,test\n";
+    let (_root, path) = csv(&["a.png", "b.png", "c.png", "d.png"], text);
+    let torn = TableWarning::TornGroups { groups: 1, rows: 1, first: "one".to_owned() };
+    assert_eq!(open(&path).unwrap().warnings, [torn]);
+    let (_root, path) = csv(&["a.png", "b.png"], "path,label,group\na.png,x,one\nb.png,y,one\n");
+    assert_eq!(open(&path).unwrap().warnings, []);
+}
+
+#[test]
 fn a_file_named_twice_is_a_counted_warning() {
     let (_root, path) = csv(&["a.png", "b.png"], "path,label\na.png,x\nb.png,y\na.png,y\n");
     let table = open(&path).unwrap();

@@ -1,5 +1,7 @@
 //! What can be typed after `inspect`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 /// Say what a weight file, a data set, a folder of features or a model is.
@@ -7,6 +9,7 @@ use clap::Args;
 #[command(after_help = "\
 Examples:
   heirloom inspect deit_tiny_patch16_224      a backbone: layers, cost, memory
+  heirloom inspect deit_tiny_patch16_224 --data photos/    the memory that photos/ would take
   heirloom inspect photos/                    a data set: classes, sizes, problems
   heirloom inspect model.heirloom             a model: what it is, how it was made, how good it is
   heirloom inspect ~/.cache/heirloom          a folder of features")]
@@ -17,6 +20,9 @@ pub struct InspectArguments {
     /// Images per block in the estimate of memory
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     pub images: u16,
+    /// With a backbone: a data set whose images the estimate of memory is for
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<PathBuf>,
     /// Exit with code 1 when a data set has images that cannot be read
     #[arg(long)]
     pub strict: bool,

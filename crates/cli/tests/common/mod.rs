@@ -62,6 +62,11 @@ impl Scene {
         }
     }
 
+    /// A picture of 32 x 32 noisy pixels about one colour.
+    pub fn bitmap(&self, name: &str, colour: [u8; 3], seed: u64) {
+        std::fs::write(self.at(name), bitmap(colour, seed << 8)).unwrap();
+    }
+
     /// Writes `NAME.safetensors` and its description; `change` may spoil the values of any key.
     pub fn backbone(&self, name: &str, architecture: &str, change: impl Fn(&str, &mut Vec<f32>)) {
         let recipe = Recipe::usual(name, architecture).unwrap();

@@ -287,5 +287,5 @@ fn decode(table: &Table, rows: &[(usize, usize)], range: Range<usize>, form: &Fo
         decoded.map_err(|problem| problem.to_string())?;
         form.bring(&mut resampler, &image)
     };
-    table.encoded(&rows).into_iter().map(&mut one).collect()
+    table.stream(&rows).map(&mut one).collect()
 }

@@ -10,7 +10,7 @@ pub fn typical_shorter_side(table: &Table, rows: &[usize]) -> Option<usize> {
     let count = rows.len().min(SAMPLE);
     let sample = (0..count).map(|at| rows[at * rows.len() / count]);
     let shorter = |row| {
-        let bytes = table.encoded(&[row]).into_iter().next()?.ok()?;
+        let bytes = table.stream(&[row]).next()?.ok()?;
         stored_size(&bytes).ok().map(|(width, height)| width.min(height))
     };
     let mut sides: Vec<usize> = sample.filter_map(shorter).collect();

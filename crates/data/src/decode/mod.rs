@@ -6,6 +6,7 @@
 //! their high byte (also 16-bit grey, which Pillow would clip at 255), the first frame of an animation is taken, the EXIF
 //! orientation is applied and colour profiles are not.
 
+mod footprint;
 mod jpeg;
 mod raster;
 mod sniff;
@@ -14,6 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::metadata::Orientation;
 
+pub use footprint::decoding_bytes;
 pub use sniff::Format;
 
 use crate::{Image, Problem};

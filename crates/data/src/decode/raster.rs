@@ -45,6 +45,17 @@ pub(super) fn stored_size(format: Format, bytes: &[u8]) -> Result<(usize, usize)
     size(format, decoder.as_ref())
 }
 
+/// The orientation in the header.
+pub(super) fn orientation(format: Format, bytes: &[u8]) -> Orientation {
+    let opened = open(format, bytes, &Limits::default()).ok();
+    opened.and_then(|mut decoder| decoder.orientation().ok()).unwrap_or(Orientation::NoTransforms)
+}
+
+/// Bytes of a pixel as the decoder gives it; `None` when the header cannot be read.
+pub(super) fn bytes_per_pixel(format: Format, bytes: &[u8]) -> Option<u64> {
+    open(format, bytes, &Limits::default()).ok().map(|decoder| u64::from(decoder.color_type().bytes_per_pixel()))
+}
+
 fn open<'a>(format: Format, bytes: &'a [u8], limits: &Limits) -> ImageResult<Box<dyn ImageDecoder + 'a>> {
     let mut bounds = image::Limits::no_limits();
     bounds.max_alloc = Some(limits.pixels.saturating_mul(8).saturating_add(WORKING_MEMORY));

@@ -1,5 +1,7 @@
 //! What a table must hold before something is fitted on it, and what is odd about it in any use.
 
+use std::collections::BTreeSet;
+
 use super::{Split, Table, TableError, TableWarning};
 
 /// Adds the warnings that concern labels and splits.
@@ -17,6 +19,19 @@ pub(super) fn describe(table: &mut Table) {
         split,
         rows,
     }));
+    table.warnings.extend(torn_groups(table));
+}
+
+/// Groups with rows to train on and rows to test on.
+fn torn_groups(table: &Table) -> Option<TableWarning> {
+    let trained = |split: Option<Split>| matches!(split, None | Some(Split::Train));
+    let of =
+        |side: bool| table.rows.iter().filter(move |row| trained(row.split) == side).filter_map(|r| r.group.as_deref());
+    let training: BTreeSet<&str> = of(true).collect();
+    let torn: Vec<&str> = of(false).filter(|group| training.contains(group)).collect();
+    let groups = torn.iter().collect::<BTreeSet<_>>().len();
+    let first = torn.first().map(|group| (*group).to_owned())?;
+    Some(TableWarning::TornGroups { groups, rows: torn.len(), first })
 }
 
 impl Table {

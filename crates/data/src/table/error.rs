@@ -233,6 +233,16 @@ pub enum TableWarning {
         /// The walker's words, with the path.
         reason: String,
     },
+    /// Groups that the table's own splits tear apart: what was learnt from a group is measured on it.
+    #[error("{groups} groups have rows both to train on and to test on, {rows} of them to test on (first: {first})")]
+    TornGroups {
+        /// How many.
+        groups: usize,
+        /// Their test and validation rows.
+        rows: usize,
+        /// The first of them.
+        first: String,
+    },
     /// Class names were not given and stand as the numbers found.
     #[error("no class names given: classes are named by their {count} label numbers")]
     NumberedClasses {

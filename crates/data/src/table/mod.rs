@@ -9,6 +9,7 @@ mod folder;
 mod options;
 mod parquet;
 mod parquet_folder;
+mod parquet_images;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ pub use error::{TableError, TableWarning};
 pub use options::TableOptions;
 
 use crate::{Limits, Problem};
-use parquet::ParquetImages;
+use parquet_images::ParquetImages;
 
 /// Where one row's encoded image is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -179,36 +180,33 @@ impl Table {
         }
     }
 
-    /// Encoded bytes of some rows, in their order. A parquet file is read through a few cursors that move forward, so
-    /// asking for neighbouring rows in rising order is fast and memory holds one page for each; any thread may ask.
+    /// Encoded bytes of some rows, in their order, read as they are asked for: one row's are in memory at a time. In a
+    /// parquet file neighbouring rows in rising order are fast; any thread may ask.
     ///
     /// A row index outside the table is a [`Problem::Missing`].
-    pub fn encoded(&self, rows: &[usize]) -> Vec<Result<Vec<u8>, Problem>> {
-        let mut bytes: Vec<Result<Vec<u8>, Problem>> = Vec::with_capacity(rows.len());
-        let mut at = 0;
-        while at < rows.len() {
-            let run = self.run(&rows[at..]);
-            match rows.get(at).and_then(|row| self.rows.get(*row)).map(|row| &row.locator) {
-                None => bytes.push(Err(Problem::Missing)),
-                Some(Locator::File(path)) => bytes.push(files::read(path, &self.limits)),
-                Some(Locator::Parquet { path, row }) => match self.parquet.iter().find(|file| file.path() == path) {
-                    None => bytes.push(Err(Problem::Missing)),
-                    Some(file) => bytes.extend(file.read(*row, run, &self.limits)),
-                },
+    pub fn stream(&self, rows: &[usize]) -> impl Iterator<Item = Result<Vec<u8>, Problem>> {
+        rows.iter().map(|row| match &self.rows.get(*row).ok_or(Problem::Missing)?.locator {
+            Locator::File(path) => files::read(path, &self.limits),
+            Locator::Parquet { path, row } => {
+                let file = self.parquet.iter().find(|file| file.path() == path).ok_or(Problem::Missing)?;
+                file.read(*row, &self.limits)
             }
-            at = bytes.len();
-        }
-        bytes
+        })
     }
 
-    /// How many of the rows from the first on follow one another in one parquet file (1 for any other row).
-    fn run(&self, rows: &[usize]) -> usize {
-        let cell = |row: &usize| match self.rows.get(*row).map(|row| &row.locator) {
-            Some(Locator::Parquet { path, row }) => Some((path, *row)),
-            _ => None,
-        };
-        let Some((path, first)) = rows.first().and_then(cell) else { return 1 };
-        rows.iter().enumerate().take_while(|(step, row)| cell(row) == Some((path, first + step))).count()
+    /// The same, all in memory together.
+    pub fn encoded(&self, rows: &[usize]) -> Vec<Result<Vec<u8>, Problem>> {
+        self.stream(rows).collect()
+    }
+
+    /// Bytes that reading takes besides the row's own: the largest page of a parquet table, which may hold all images of a
+    /// row group; 0 for files. Reads the whole table.
+    ///
+    /// # Errors
+    /// A parquet file that cannot be read to its end.
+    pub fn reading_bytes(&self) -> Result<u64, Problem> {
+        let pages = self.parquet.iter().map(|file| file.largest_page()).collect::<Result<Vec<u64>, _>>()?;
+        Ok(pages.into_iter().max().unwrap_or(0))
     }
 
     /// Indices of the rows of one split.

@@ -1,24 +1,20 @@
-//! One parquet file: its columns, and images read through cursors that move forward. A cursor has a file handle of its own
-//! and holds one page; a row behind it makes it start its row group again.
+//! One parquet file: its schema and its columns of numbers and texts, read whole.
 
 use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use parquet::basic::Type;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{ByteArray, ByteArrayType, DataType};
+use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 
 use super::TableError;
-use crate::{Limits, Problem};
-
-/// Cursors kept for later; more exist only while more threads read at once.
-const IDLE_CURSORS: usize = 16;
+use super::parquet_images::ParquetImages;
 
 /// Names of the image column, the first that exists is taken.
 const IMAGE_COLUMNS: [&str; 2] = ["image", "img"];
@@ -38,30 +34,6 @@ pub(super) enum Scalars {
     Texts(Vec<Option<String>>),
 }
 
-/// The images of one parquet file.
-#[derive(Debug)]
-pub(crate) struct ParquetImages {
-    path: Arc<Path>,
-    image_column: usize,
-    /// First row of each row group, and the number of rows at the end.
-    starts: Vec<usize>,
-    idle: Mutex<Vec<Cursor>>,
-}
-
-/// A position in the image column; `next` is the row that reading gives next.
-struct Cursor {
-    file: SerializedFileReader<File>,
-    group: usize,
-    next: usize,
-    column: Option<ColumnReaderImpl<ByteArrayType>>,
-}
-
-impl std::fmt::Debug for Cursor {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Cursor {{ group: {}, next: {} }}", self.group, self.next)
-    }
-}
-
 /// A parquet file opened for its schema, metadata and scalar columns.
 pub(super) struct ParquetFile {
     path: Arc<Path>,
@@ -69,7 +41,7 @@ pub(super) struct ParquetFile {
 }
 
 /// Runs a reader that may panic on a file that breaks the format's rules.
-fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+pub(super) fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
     catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(ParquetError::General("the reader gave up on it".to_owned())))
 }
@@ -132,7 +104,7 @@ impl ParquetFile {
             starts.push(starts.last().copied().unwrap_or(0) + rows);
         }
         let image_column = self.image_column()?;
-        Ok(ParquetImages { path: self.path.clone(), image_column, starts, idle: Mutex::new(Vec::new()) })
+        Ok(ParquetImages::new(self.path.clone(), image_column, starts))
     }
 
     /// All values of a scalar column; `None` when there is no such column.
@@ -182,7 +154,7 @@ fn is_scalar(column: &ColumnDescriptor) -> bool {
 }
 
 /// The next `rows` values of a column without repetition, null where the definition level is below `level`.
-fn values<T: DataType, V>(
+pub(super) fn values<T: DataType, V>(
     reader: &mut ColumnReaderImpl<T>,
     rows: usize,
     level: i16,
@@ -198,78 +170,4 @@ fn values<T: DataType, V>(
         return Ok(present.map(|value| Some(convert(value))).collect());
     }
     Ok(levels.iter().map(|l| if *l == level { present.next().map(&convert) } else { None }).collect())
-}
-
-impl ParquetImages {
-    pub(crate) fn path(&self) -> &Arc<Path> {
-        &self.path
-    }
-
-    pub(crate) fn rows(&self) -> usize {
-        self.starts.last().copied().unwrap_or(0)
-    }
-
-    /// Encoded bytes of `count` rows from `first` on.
-    pub(crate) fn read(&self, first: usize, count: usize, limits: &Limits) -> Vec<Result<Vec<u8>, Problem>> {
-        let mut images = Vec::with_capacity(count);
-        while images.len() < count {
-            let row = first + images.len();
-            let Some(group) = self.starts.iter().skip(1).position(|end| row < *end) else {
-                images.resize_with(count, || Err(Problem::Missing));
-                break;
-            };
-            let rows = (count - images.len()).min(self.starts[group + 1] - row);
-            match guarded(|| self.read_within(group, row, rows)) {
-                Ok(cells) => images.extend(cells.into_iter().map(|cell| checked(cell, limits))),
-                Err(error) => {
-                    let reason = error.to_string();
-                    images.extend((0..rows).map(|_| Err(Problem::Unreadable { reason: reason.clone() })));
-                }
-            }
-        }
-        images
-    }
-
-    fn read_within(&self, group: usize, row: usize, rows: usize) -> Result<Vec<Option<ByteArray>>, ParquetError> {
-        let mut cursor = self.cursor(group, row)?;
-        let level = cursor.file.metadata().file_metadata().schema_descr().column(self.image_column).max_def_level();
-        if cursor.group != group || cursor.next > row || cursor.column.is_none() {
-            cursor.column = match cursor.file.get_row_group(group)?.get_column_reader(self.image_column)? {
-                ColumnReader::ByteArrayColumnReader(reader) => Some(reader),
-                _ => return Err(ParquetError::General("the image column is not binary".to_owned())),
-            };
-            (cursor.group, cursor.next) = (group, self.starts[group]);
-        }
-        let Some(column) = cursor.column.as_mut() else { return Err(ParquetError::General("no column".to_owned())) };
-        let skipped = column.skip_records(row - cursor.next)?;
-        if skipped != row - cursor.next {
-            return Err(ParquetError::EOF(format!("row {row} lies behind the end of row group {group}")));
-        }
-        let cells = values(column, rows, level, ByteArray::clone)?;
-        cursor.next = row + rows;
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_CURSORS {
-            idle.push(cursor);
-        }
-        Ok(cells)
-    }
-
-    /// The idle cursor closest before `row` in its group, else any, else a new one.
-    fn cursor(&self, group: usize, row: usize) -> Result<Cursor, ParquetError> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |cursor: &Cursor| cursor.group == group && cursor.next <= row;
-        let best = (0..idle.len()).filter(|at| fits(&idle[*at])).max_by_key(|at| idle[*at].next);
-        if let Some(at) = best.or(idle.len().checked_sub(1)) {
-            return Ok(idle.swap_remove(at));
-        }
-        drop(idle);
-        let file = SerializedFileReader::new(File::open(&self.path)?)?;
-        Ok(Cursor { file, group: 0, next: 0, column: None })
-    }
-}
-
-fn checked(cell: Option<ByteArray>, limits: &Limits) -> Result<Vec<u8>, Problem> {
-    let bytes = cell.ok_or(Problem::NoBytes)?;
-    limits.check_bytes(bytes.len() as u64)?;
-    if bytes.is_empty() { Err(Problem::Empty) } else { Ok(bytes.data().to_vec()) }
 }

@@ -84,11 +84,8 @@ impl Images for Table {
     }
 
     fn digests(&self, rows: &[usize]) -> Vec<Result<Digest, String>> {
-        // A few rows at a time: their encoded bytes are in memory together.
         let digest = |bytes: Vec<u8>| *blake3::hash(&bytes).as_bytes();
-        let some =
-            |rows: &[usize]| self.encoded(rows).into_iter().map(|row| row.map(digest).map_err(|p| p.to_string()));
-        rows.chunks(8).flat_map(|rows| some(rows).collect::<Vec<_>>()).collect()
+        self.stream(rows).map(|row| row.map(digest).map_err(|problem| problem.to_string())).collect()
     }
 
     fn prepare(
@@ -104,7 +101,7 @@ impl Images for Table {
             let problem = scratch.prepare(&bytes, self.limits(), preprocess, out);
             Ok(Prepared { digest: *blake3::hash(&bytes).as_bytes(), problem })
         };
-        self.encoded(rows).into_iter().zip(images).map(prepare).collect()
+        self.stream(rows).zip(images).map(prepare).collect()
     }
 
     fn settings(&self) -> String {

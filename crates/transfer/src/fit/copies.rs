@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 
 use heirloom_data::{
-    Decoder, Image, Likeness, NearDuplicateSettings, Resampler, Split, Table, exact_duplicates, near_duplicates,
+    Decoder, Image, Likeness, NearDuplicateSettings, Problem, Resampler, Split, Table, exact_duplicates,
+    near_duplicates,
 };
 use heirloom_matrix::{Mat, MatRef, multiply};
 use rayon::prelude::*;
@@ -21,8 +22,6 @@ use crate::Block;
 const COSINE: f32 = 0.95;
 /// Rows compared with all others at a time.
 const STRIP: usize = 256;
-/// Rows read at a time.
-const READ: usize = 64;
 
 /// Groups of rows (positions in the features) that show the same or nearly the same image.
 #[derive(Debug, Clone, Default)]
@@ -138,20 +137,16 @@ fn centred_unit_rows(block: &Block, rows: usize) -> Vec<f32> {
 /// Digest of the bytes and likeness of each row; a row that cannot be read any more looks like nothing else.
 fn look(table: &Table, used: &[usize], places: &[usize]) -> Vec<([u8; 32], Option<Likeness>)> {
     let (mut decoder, mut resampler, mut image) = (Decoder::new(table.limits()), Resampler::new(), Image::default());
-    let mut found = Vec::with_capacity(places.len());
-    for part in places.chunks(READ) {
-        let rows: Vec<usize> = part.iter().map(|place| used[*place]).collect();
-        for (bytes, row) in table.encoded(&rows).into_iter().zip(&rows) {
-            let Ok(bytes) = bytes else {
-                found.push((*blake3::hash(format!("unreadable {row}").as_bytes()).as_bytes(), None));
-                continue;
-            };
-            let decoded = decoder.decode_into(&bytes, &mut image).is_ok();
-            let likeness = decoded.then(|| Likeness::of(&mut resampler, &image).ok()).flatten();
-            found.push((*blake3::hash(&bytes).as_bytes(), likeness));
-        }
-    }
-    found
+    let rows: Vec<usize> = places.iter().map(|place| used[*place]).collect();
+    let mut one = |(bytes, row): (Result<Vec<u8>, Problem>, &usize)| {
+        let Ok(bytes) = bytes else {
+            return (*blake3::hash(format!("unreadable {row}").as_bytes()).as_bytes(), None);
+        };
+        let decoded = decoder.decode_into(&bytes, &mut image).is_ok();
+        let likeness = decoded.then(|| Likeness::of(&mut resampler, &image).ok()).flatten();
+        (*blake3::hash(&bytes).as_bytes(), likeness)
+    };
+    table.stream(&rows).zip(&rows).map(&mut one).collect()
 }
 
 #[cfg(test)]

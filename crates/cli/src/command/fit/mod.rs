@@ -169,7 +169,7 @@ fn write_report(path: &Path, record: &FitReport, table: &Table) -> Result<(), Fa
 
 /// The thumbnail of a row; nothing where the image has gone since it was read.
 fn picture(table: &Table, row: &Evaluated) -> Option<Picture> {
-    let bytes = table.encoded(&[row.row]).into_iter().next()?.ok()?;
+    let bytes = table.stream(&[row.row]).next()?.ok()?;
     let mut image = Image::default();
     Decoder::new(table.limits()).decode_into(&bytes, &mut image).ok()?;
     let (width, height) = (u32::try_from(image.width()).ok()?, u32::try_from(image.height()).ok()?);

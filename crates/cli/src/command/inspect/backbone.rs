@@ -1,11 +1,12 @@
 //! A weight file: what it is, which layers can be read, what an image costs, how much memory a run takes.
 
 use heirloom_engine::{Isa, Plan, PlanOptions};
-use heirloom_report::{Align, Table, bytes, count};
+use heirloom_report::{Align, Table, count};
 use heirloom_zoo::Backbone;
 use serde_json::json;
 
 use crate::arguments::{InspectArguments, SharedArguments};
+use crate::command::inspect::memory::{ImageMemory, Memory};
 use crate::command::{Outcome, threads};
 use crate::console::{Console, facts, indented};
 use crate::failure::Failure;
@@ -23,6 +24,7 @@ pub fn run(arguments: &InspectArguments, shared: &SharedArguments, console: Cons
         weights: (plan.weight_bytes() + size_of::<f32>() * parameters(&backbone)) as u64,
         workspace: plan.workspace_bytes(images) as u64,
         threads: threads as u64,
+        images: arguments.data.as_deref().map(ImageMemory::of).transpose()?,
     };
     let shapes = shapes(&backbone)?;
     console.answer(&text(&backbone, cost.flops, &memory, images, &shapes))?;
@@ -40,6 +42,8 @@ pub fn run(arguments: &InspectArguments, shared: &SharedArguments, console: Cons
         "parameters": parameters(&backbone),
         "flops_per_image": cost.flops,
         "peak_bytes": memory.peak(),
+        "decoding_bytes": memory.images.map(|images| images.decoding),
+        "reading_bytes": memory.images.map(|images| images.reading),
         "threads": threads,
         "images_per_block": images,
         "features": backbone.features,
@@ -47,24 +51,6 @@ pub fn run(arguments: &InspectArguments, shared: &SharedArguments, console: Cons
         "taps": layers,
         "notes": backbone.notes,
     })))
-}
-
-/// The program itself, its threads' decoders and the images in hand: 20 to 28 MiB over four networks on small
-/// photos. Photos of many megapixels take more.
-const PROGRAM: u64 = 23 << 20;
-
-/// Bytes a run takes.
-struct Memory {
-    /// As they were read, and as they are packed.
-    weights: u64,
-    workspace: u64,
-    threads: u64,
-}
-
-impl Memory {
-    fn peak(&self) -> u64 {
-        PROGRAM + self.weights + self.threads * self.workspace
-    }
 }
 
 fn parameters(backbone: &Backbone) -> usize {
@@ -82,21 +68,13 @@ fn shapes(backbone: &Backbone) -> Result<Vec<(String, String)>, Failure> {
 fn text(backbone: &Backbone, flops: u64, memory: &Memory, images: usize, shapes: &[(String, String)]) -> String {
     let [height, width] = backbone.preprocess.input_size;
     let unknown = || "not stated".to_string();
-    let peak = format!(
-        "{} (weights {}, {} of {} for blocks of {images} images, the rest {})",
-        bytes(memory.peak()),
-        bytes(memory.weights),
-        heirloom_report::counted(memory.threads as usize, "thread"),
-        bytes(memory.workspace),
-        bytes(PROGRAM),
-    );
     let mut text = facts(&[
         ("backbone", backbone.name.clone()),
         ("architecture", backbone.architecture.clone()),
         ("parameters", count(parameters(backbone))),
         ("input", format!("{height} x {width} pixels; {}", backbone.preprocess.describe())),
         ("an image costs", format!("{:.2} GFLOP (a multiplication and an addition are two)", flops as f64 / 1e9)),
-        ("peak memory", peak),
+        ("peak memory", memory.text(images)),
         ("licence", backbone.licence.clone().unwrap_or_else(unknown)),
         ("source", backbone.source.clone().unwrap_or_else(unknown)),
         ("digest", backbone.weights_digest.clone()),

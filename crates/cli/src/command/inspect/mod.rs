@@ -3,6 +3,7 @@
 mod backbone;
 mod data;
 mod features;
+mod memory;
 mod model;
 
 use std::fs::File;
