@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::bands::convolve;
 use super::gather::Patches;
 use super::matmul::{Destination, multiply};
 use super::{Depthwise, Isa, PackedMatrix, Rows, RowsMut, Scratch, Stage, Window};
@@ -90,7 +91,7 @@ impl Convolution {
         for (group, weight) in groups.iter().enumerate() {
             let source = Patches { input, channels: self.input, window: &self.window, first: group * count, count };
             let output = RowsMut::new(&mut *output.values, output.stride);
-            multiply(
+            convolve(
                 &source,
                 rows.clone(),
                 weight.view(),

@@ -44,8 +44,7 @@ pub(crate) trait Source {
     fn about(&self, row: usize) -> (*const f32, usize);
 }
 
-/// Gathers `depth` of `rows` of a source.
-pub(super) struct Gather<'a, A>(pub &'a A, pub Range<usize>, pub Range<usize>, pub &'a mut [f32]);
+struct Gather<'a, A>(&'a A, Range<usize>, Range<usize>, &'a mut [f32]);
 
 impl<A: Source> Kernel for Gather<'_, A> {
     type Output = ();
@@ -170,7 +169,7 @@ impl<A: Source> Product<'_, '_, A> {
                 };
                 let width = panel.width.min(matrix.columns - column);
                 if last {
-                    self.announce(place, count, width);
+                    announce(self.target, self.stages, place, count, width);
                 }
                 // SAFETY: the slices hold `count` rows, `depth.len()` rows of the panel, and a whole tile; the sums were written
                 // by the previous block of the depth where there is one. The shape's kernels are those of this processor.
@@ -199,14 +198,14 @@ impl<A: Source> Product<'_, '_, A> {
         }
         values.wrapping_add(if columns.end < self.matrix.columns { columns.end * self.matrix.depth } else { 0 })
     }
+}
 
-    /// Asks for the lines of the output and of added rows that a tile will need.
-    fn announce(&self, place: Place, rows: usize, columns: usize) {
-        lines(self.target.values, self.target.stride, place, rows, columns, prefetch_to_write);
-        for stage in self.stages.iter() {
-            if let Stage::Add(operand) | Stage::Multiply(operand) = stage {
-                lines(operand.values.as_ptr(), operand.stride, place, rows, columns, prefetch);
-            }
+/// Asks for the lines of the output and of added rows that a tile will need.
+pub(super) fn announce(target: Target, stages: &[Stage<'_>], place: Place, rows: usize, columns: usize) {
+    lines(target.values, target.stride, place, rows, columns, prefetch_to_write);
+    for stage in stages {
+        if let Stage::Add(operand) | Stage::Multiply(operand) = stage {
+            lines(operand.values.as_ptr(), operand.stride, place, rows, columns, prefetch);
         }
     }
 }

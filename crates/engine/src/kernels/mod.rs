@@ -12,6 +12,8 @@
 
 mod aligned;
 mod attention;
+mod band_tiles;
+mod bands;
 mod convolution;
 mod depthwise;
 mod elementwise;
@@ -25,6 +27,7 @@ mod math;
 mod matmul;
 mod norm;
 mod packed;
+mod padded;
 mod peak;
 mod pooling;
 mod rows;

@@ -59,6 +59,6 @@ impl Linear {
 /// Packs the weight `[columns, rows, kernel]` of which the matrix has all rows and all `taps` taps.
 fn repack_by_output(matrix: &mut PackedMatrix, taps: usize, weight: &[f32]) {
     let lanes = TileShape::of(matrix.isa()).lanes;
-    let layout = Layout { lanes, taps, rows: matrix.depth() / taps, columns: matrix.columns() };
+    let layout = Layout { lanes, vectors: 2, taps, rows: matrix.depth() / taps, columns: matrix.columns() };
     layout.pack_by_output(weight, matrix.values_mut());
 }

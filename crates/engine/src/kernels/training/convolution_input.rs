@@ -14,6 +14,7 @@ use super::TrainingScratch;
 use super::convolution_layout::Layout;
 use super::scratch::{Shared, Worker};
 use super::split_rows::split_rows;
+use crate::kernels::bands::convolve;
 use crate::kernels::gather::Patches;
 use crate::kernels::gemm_tiles::TileShape;
 use crate::kernels::matmul::{Destination, multiply};
@@ -112,7 +113,7 @@ impl InputGradient {
             for (matrix, weight) in phase.matrices.iter_mut().zip(weight.chunks_exact((rows * columns * kernel).max(1)))
             {
                 let lanes = TileShape::of(matrix.isa()).lanes;
-                let layout = Layout { lanes, taps: phase.taps.len(), rows, columns };
+                let layout = Layout { lanes, vectors: 2, taps: phase.taps.len(), rows, columns };
                 layout.pack_by_input(weight, kernel, &phase.taps, matrix.values_mut());
             }
         }
@@ -168,7 +169,7 @@ impl InputGradient {
             let source = Patches { input: gradient, channels: self.output, window: &phase.window, first, count };
             let output = RowsMut::new(&mut *output.values, output.stride);
             let destination = Destination { output, column: group * width, stages };
-            multiply(&source, range.clone(), matrix.view(), destination, scratch);
+            convolve(&source, range.clone(), matrix.view(), destination, scratch);
         }
     }
 

@@ -1,7 +1,7 @@
 //! How weights lie while kernels work on them, and the way from and to the checkpoint's layout `[output, input, taps]`.
 //!
-//! Panels of columns, as in [`PackedMatrix`](crate::kernels::PackedMatrix): all taps and rows of one panel, then the next panel. A
-//! panel is two vectors wide, the last one may be one.
+//! Panels of columns, as in [`PackedMatrix`](crate::kernels::PackedMatrix): all taps and rows of one panel, then the next panel. The
+//! last panel may have fewer vectors than the others.
 
 use rayon::prelude::*;
 
@@ -10,6 +10,8 @@ use rayon::prelude::*;
 pub(super) struct Layout {
     /// Values in a vector.
     pub lanes: usize,
+    /// Vectors in a panel.
+    pub vectors: usize,
     pub taps: usize,
     pub rows: usize,
     pub columns: usize,
@@ -26,7 +28,13 @@ impl Layout {
 
     /// Columns that the panel from `column` on holds, padding included.
     pub const fn width(&self, column: usize) -> usize {
-        if self.columns - column > self.lanes { 2 * self.lanes } else { self.lanes }
+        let (rest, most) = ((self.columns - column).next_multiple_of(self.lanes), self.panel_width());
+        if rest < most { rest } else { most }
+    }
+
+    /// Columns of a panel that is not the last.
+    pub const fn panel_width(&self) -> usize {
+        self.vectors * self.lanes
     }
 
     /// Where the values of a panel begin, for a tap and a row.
@@ -34,9 +42,9 @@ impl Layout {
         column * self.taps * self.rows + (tap * self.rows + row) * self.width(column)
     }
 
-    /// Values of a panel of two vectors.
+    /// Values of a panel that is not the last.
     const fn panel_len(&self) -> usize {
-        2 * self.lanes * self.taps * self.rows
+        self.panel_width() * self.taps * self.rows
     }
 
     /// Copies the weight `[columns, rows, kernel]` to the panels: columns are output channels.
@@ -84,7 +92,7 @@ impl Layout {
                 }
             }
         };
-        weight.par_chunks_mut(2 * self.lanes * rows * taps).enumerate().for_each(move_panel);
+        weight.par_chunks_mut(self.panel_width() * rows * taps).enumerate().for_each(move_panel);
     }
 
     /// Copies taps `chosen` of the weight `[rows, columns, kernel]` to the panels: columns are input channels.
@@ -117,9 +125,8 @@ impl Layout {
         }
         let move_rows = |(group, weight): (usize, &mut [f32])| {
             for (row, weight) in weight.chunks_exact_mut(columns * taps).enumerate() {
-                for column in (0..columns).step_by(2 * self.lanes) {
-                    let (_, width) = self.place(column / (2 * self.lanes));
-                    let held = (columns - column).min(width);
+                for column in (0..columns).step_by(self.panel_width()) {
+                    let held = (columns - column).min(self.panel_width());
                     let to = &mut weight[column * taps..][..held * taps];
                     for tap in 0..taps {
                         let from = &panels[self.offset(column, tap, group * TOGETHER + row)..][..held];
@@ -133,9 +140,25 @@ impl Layout {
         weight.par_chunks_mut(TOGETHER * columns * taps).enumerate().for_each(move_rows);
     }
 
+    /// Copies the panels to the weight `[rows, channels, taps, width]`: columns are the window's pixels of a row with their
+    /// `channels`, taps the window's rows.
+    pub fn unpack_by_window(&self, panels: &[f32], channels: usize, weight: &mut [f32]) {
+        let (taps, width) = (self.taps, self.columns / channels);
+        for (row, weight) in weight.chunks_exact_mut(self.columns * taps).enumerate() {
+            for column in 0..self.columns {
+                let start = column - column % self.panel_width();
+                let (pixel, channel) = (column / channels, column % channels);
+                for tap in 0..taps {
+                    weight[(channel * taps + tap) * width + pixel] =
+                        panels[self.offset(start, tap, row) + column - start];
+                }
+            }
+        }
+    }
+
     /// First column and width of a panel.
     const fn place(&self, panel: usize) -> (usize, usize) {
-        let column = panel * 2 * self.lanes;
+        let column = panel * self.panel_width();
         (column, self.width(column))
     }
 }

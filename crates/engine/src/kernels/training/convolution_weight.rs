@@ -1,7 +1,8 @@
 //! The weight gradient of a convolution or a linear layer.
 //!
 //! `dW[n, c, tap] = sum over pixels p of X[p at the tap, c] * dY[p, n]`, for each tap a product of a transposed matrix with a
-//! matrix, both read in place. Windows over very few channels are gathered first, so that a register tile has enough rows.
+//! matrix, both read in place. Over few channels a whole row of the window is one tap, so that register tiles have enough
+//! rows: its pixels are contiguous, once the map is padded with zeros.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
@@ -10,15 +11,12 @@ use rayon::prelude::*;
 
 use super::TrainingScratch;
 use super::convolution_layout::Layout;
-use super::convolution_weight_steps::{BLOCK, Blocks, Steps};
+use super::convolution_weight_steps::{Blocks, Steps};
 use super::convolution_weight_tile::{Operands, Step, Tiles};
 use super::scratch::Shared;
 use crate::Padding;
-use crate::kernels::gather::Patches;
-use crate::kernels::gemm::{LONGEST_BLOCK, ROW_STRIDE};
-use crate::kernels::matmul::{Gather, Scratch};
-use crate::kernels::simd::dispatch;
-use crate::kernels::{Isa, Window};
+use crate::kernels::padded::Padded;
+use crate::kernels::{AlignedBuffer, Isa, Window};
 
 /// Chunks of the pixels that are summed apart, at most.
 const CHUNKS: usize = 16;
@@ -26,10 +24,10 @@ const CHUNKS: usize = 16;
 const CHUNK_PIXELS: usize = 1024;
 /// Values of all chunks' sums together, at most (but one chunk may be larger).
 const CHUNK_VALUES: usize = 2 << 20;
-/// Channels below which windows are gathered.
-const FEW_CHANNELS: usize = 8;
+/// Channels up to which a whole row of the window is one tap.
+const FEW_CHANNELS: usize = 16;
 /// Rows and columns that a task works on together, so that a block of both operands stays in the second-level cache.
-const TASK_ROWS: usize = LONGEST_BLOCK;
+const TASK_ROWS: usize = 336;
 const TASK_COLUMNS: usize = 320;
 /// Tasks to aim for.
 const TASKS: usize = 16;
@@ -42,8 +40,10 @@ pub(super) struct WeightGradient {
     input: usize,
     output: usize,
     groups: usize,
-    /// Whether windows are gathered.
-    gathered: bool,
+    /// The window whose taps are summed: [`Self::window`], or its rows over padded maps.
+    taps: Window,
+    /// What is padded first, where that is needed.
+    padded: bool,
     /// Whether rows are output channels.
     swapped: bool,
     layout: Layout,
@@ -72,18 +72,11 @@ impl WeightGradient {
     pub fn new(isa: Isa, window: Window, output: usize, input: usize, groups: usize) -> Self {
         let pixel = Window::new([1, 1], [1, 1], [1, 1], Padding::NONE, [1, 1], false);
         let window = pixel.filter(|_| window.is_pointwise()).unwrap_or(window);
-        let tiles = Tiles::of(isa);
-        let (kernel, channels, width) = (window.kernel[0] * window.kernel[1], input / groups, output / groups);
-        let gathered = channels < FEW_CHANNELS && kernel > 1;
-        let swapped = !gathered && cost(&tiles, width, channels) < cost(&tiles, channels, width);
-        let (taps, rows, columns) = match (gathered, swapped) {
-            (true, _) => (1, kernel * channels, width),
-            (_, true) => (kernel, width, channels),
-            _ => (kernel, channels, width),
-        };
-        let layout = Layout { lanes: tiles.lanes, taps, rows, columns };
+        let (taps, padded) = taps(&window, if groups == 1 { input } else { usize::MAX });
+        let channels = input / groups * (window.kernel[1] / taps.kernel[1].max(1));
+        let (layout, swapped) = layout(&Tiles::of(isa), taps.kernel[0] * taps.kernel[1], channels, output / groups);
         let blocks = Blocks::new(&window);
-        Self { isa, window, input, output, groups, gathered, swapped, layout, blocks }
+        Self { isa, window, input, output, groups, taps, padded, swapped, layout, blocks }
     }
 
     /// Values of the weight.
@@ -114,20 +107,9 @@ impl WeightGradient {
     }
 
     fn steps<'a>(&self, steps: &'a mut Vec<Step>) -> Steps<'a> {
-        if self.gathered {
-            steps.clear();
-            let step = |pixel: usize| Step { row: (pixel * ROW_STRIDE) as u32, column: (pixel * self.output) as u32 };
-            steps.extend((0..BLOCK).map(step));
-            return Steps::one_block(steps);
-        }
-        let pixels = self.blocks.images * self.window.input_pixels().max(self.window.output_pixels());
+        let pixels = self.blocks.images * self.taps.input_pixels().max(self.taps.output_pixels());
         assert!(pixels * self.input.max(self.output) <= u32::MAX as usize, "maps of {:?} are too large", self.window);
-        Steps::new(&self.window, self.blocks, [self.input, self.output], self.swapped, steps)
-    }
-
-    /// Blocks of a batch.
-    fn block_count(&self, images: usize) -> usize {
-        if self.gathered { (images * self.window.output_pixels()).div_ceil(BLOCK) } else { self.blocks.count(images) }
+        Steps::new(&self.taps, self.blocks, [self.input, self.output], self.swapped, steps)
     }
 
     /// Chunks of a batch, by shape alone.
@@ -136,19 +118,20 @@ impl WeightGradient {
         CHUNKS
             .min(pixels / CHUNK_PIXELS)
             .min(CHUNK_VALUES / self.layout.len().max(1))
-            .min(self.block_count(images))
+            .min(self.blocks.count(images))
             .max(1)
     }
 
     /// Cuts the work into parts. How does not change a bit: every sum is in one part, but for the chunks.
     fn tasks(&self, chunks: usize) -> Vec<Task> {
-        let Layout { lanes, taps, rows, columns } = self.layout;
+        let Layout { taps, rows, columns, .. } = self.layout;
+        let panel = self.layout.panel_width();
         let taps_each = if 2 * chunks >= TASKS { taps } else { 1 };
         let row_parts = rows.div_ceil(TASK_ROWS);
         let others = chunks * (taps / taps_each) * row_parts;
-        let mut columns_each = TASK_COLUMNS;
-        while others * columns.div_ceil(columns_each) < TASKS / 2 && columns_each > 2 * lanes {
-            columns_each = (columns_each / 2).next_multiple_of(2 * lanes);
+        let mut columns_each = TASK_COLUMNS.next_multiple_of(panel);
+        while others * columns.div_ceil(columns_each) < TASKS / 2 && columns_each > panel {
+            columns_each = (columns_each / 2).next_multiple_of(panel);
         }
         let mut tasks = Vec::new();
         for chunk in 0..chunks {
@@ -170,43 +153,20 @@ impl WeightGradient {
 
     /// Sums every chunk of one group.
     fn sum(&self, pair: Pair<'_>, chunks: usize, steps: &Steps<'_>, sums: Shared, scratch: &TrainingScratch) {
-        let blocks = self.block_count(pair.images);
+        let blocks = self.blocks.count(pair.images);
         self.tasks(chunks).par_iter().with_max_len(1).for_each(|task| {
             scratch.lend(|worker| {
                 let sums = sums.at(task.chunk * self.layout.len());
                 let blocks = task.chunk * blocks / chunks..(task.chunk + 1) * blocks / chunks;
                 for block in blocks.clone() {
-                    let continues = block > blocks.start;
-                    if self.gathered {
-                        self.gathered_block(pair, task, block, steps, sums, continues, &mut worker.kernels);
-                    } else {
-                        self.block(pair, task, block, steps, sums, continues);
-                    }
+                    self.block(pair, task, block, steps, sums, block > blocks.start, &mut worker.values);
                 }
             });
         });
     }
 
     /// Adds the products of a block's pixels.
-    fn block(&self, pair: Pair<'_>, task: &Task, block: usize, steps: &Steps<'_>, sums: *mut f32, continues: bool) {
-        let (group, band) = (block / self.blocks.bands, block % self.blocks.bands);
-        let first = group * self.blocks.images;
-        let images = self.blocks.images.min(pair.images - first);
-        let input = &pair.input[first * self.window.input_pixels() * self.input..];
-        let gradient = &pair.gradient[first * self.window.output_pixels() * self.output..];
-        let input = input.as_ptr().wrapping_add(pair.group * (self.input / self.groups));
-        let gradient = gradient.as_ptr().wrapping_add(pair.group * (self.output / self.groups));
-        let (rows, columns) = if self.swapped { (gradient, input) } else { (input, gradient) };
-        for tap in task.taps.clone() {
-            let rows = rows.wrapping_add(task.rows.start);
-            // SAFETY: the steps are those of whole maps of this window, of which the slices hold `images` from `first` on, and
-            // rows and columns are channels of the group.
-            unsafe { self.product(task, tap, rows, columns, steps.of(tap, band, images), sums, continues) };
-        }
-    }
-
-    /// As [`Self::block`], with the pixels' windows gathered first.
-    fn gathered_block(
+    fn block(
         &self,
         pair: Pair<'_>,
         task: &Task,
@@ -214,20 +174,37 @@ impl WeightGradient {
         steps: &Steps<'_>,
         sums: *mut f32,
         continues: bool,
-        scratch: &mut Scratch,
+        copy: &mut AlignedBuffer,
     ) {
-        let pixels = pair.images * self.window.output_pixels();
-        let range = block * BLOCK..pixels.min((block + 1) * BLOCK);
-        let (count, width) = (self.input / self.groups, self.output / self.groups);
-        let (channels, first) = (self.input, pair.group * count);
-        let source = Patches { input: pair.input, channels, window: &self.window, first, count };
-        scratch.rows.grow(BLOCK * ROW_STRIDE);
-        dispatch(self.isa, Gather(&source, range.clone(), task.rows.clone(), &mut scratch.rows));
-        let columns = pair.gradient[range.start * self.output..].as_ptr().wrapping_add(pair.group * width);
-        let steps = &steps.of(0, 0, 1)[..range.len()];
-        // SAFETY: as many rows were gathered as there are steps; the gradient holds these pixels, and the columns are channels of
-        // the group.
-        unsafe { self.product(task, 0, scratch.rows.as_ptr(), columns, steps, sums, continues) };
+        let (group, band) = (block / self.blocks.bands, block % self.blocks.bands);
+        let first = group * self.blocks.images;
+        let images = self.blocks.images.min(pair.images - first);
+        let input = &pair.input[first * self.window.input_pixels() * self.input..];
+        let gradient = &pair.gradient[first * self.window.output_pixels() * self.output..];
+        let input = if self.padded { self.pad(input, images, band, copy) } else { input.as_ptr() };
+        let input = input.wrapping_add(pair.group * (self.input / self.groups));
+        let gradient = gradient.as_ptr().wrapping_add(pair.group * (self.output / self.groups));
+        let (rows, columns) = if self.swapped { (gradient, input) } else { (input, gradient) };
+        for tap in task.taps.clone() {
+            let rows = rows.wrapping_add(task.rows.start);
+            // SAFETY: the steps are those of whole maps of the taps' window, of which the slices hold `images` from `first` on,
+            // or the copy what the band reads; rows and columns are channels of the group, or of a row of the window.
+            unsafe { self.product(task, tap, rows, columns, steps.of(tap, band, images), sums, continues) };
+        }
+    }
+
+    /// Copies the padded rows that a band reads; returns where the padded maps would begin.
+    fn pad(&self, input: &[f32], images: usize, band: usize, copy: &mut AlignedBuffer) -> *const f32 {
+        let padded = Padded { window: &self.window, channels: self.input };
+        let outputs = band * self.blocks.rows..((band + 1) * self.blocks.rows).min(self.window.output[0]);
+        let first = outputs.start * self.window.stride[0];
+        let rows = first..first + padded.reach(0, outputs.len());
+        let (len, image_len) = (rows.len() * padded.row_len(), self.window.input_pixels() * self.input);
+        copy.grow(images * len);
+        for (image, to) in input.chunks_exact(image_len).zip(copy.chunks_exact_mut(len)).take(images) {
+            padded.copy(image, rows.clone(), to);
+        }
+        copy.as_ptr().wrapping_sub(first * padded.row_len())
     }
 
     /// The sums of one tap over some pixels.
@@ -246,7 +223,7 @@ impl WeightGradient {
         continues: bool,
     ) {
         let (layout, tiles) = (&self.layout, Tiles::of(self.isa));
-        for column in task.columns.clone().step_by(2 * layout.lanes) {
+        for column in task.columns.clone().step_by(layout.panel_width()) {
             let width = layout.width(column);
             let held = (layout.columns - column).min(width);
             let last = held + layout.lanes - width;
@@ -282,24 +259,54 @@ impl WeightGradient {
                 }
             });
         }
-        let kernel = self.window.kernel[0] * self.window.kernel[1];
-        if self.swapped {
-            self.layout.unpack_by_input(first, to);
-        } else {
-            let layout = Layout { taps: kernel, rows: self.input / self.groups, ..self.layout };
-            layout.unpack_by_output(first, to);
+        match (self.swapped, self.taps == self.window) {
+            (true, true) => self.layout.unpack_by_input(first, to),
+            (true, false) => self.layout.unpack_by_window(first, self.input, to),
+            (false, _) => {
+                // All taps and channels are rows of one panel, in the same order whatever is a tap.
+                let taps = self.window.kernel[0] * self.window.kernel[1];
+                Layout { taps, rows: self.input / self.groups, ..self.layout }.unpack_by_output(first, to);
+            }
         }
     }
 }
 
+/// The window whose taps are summed for maps of `channels` channels, and whether its maps are padded copies.
+fn taps(window: &Window, channels: usize) -> (Window, bool) {
+    if channels > FEW_CHANNELS || window.kernel[1] == 1 || window.dilation[1] != 1 || window.output_pixels() == 0 {
+        return (*window, false);
+    }
+    let padded = Padded { window, channels };
+    let reach = [0, 1].map(|axis| padded.reach(axis, window.output[axis]));
+    let inside = window.before == [0, 0] && reach[0] <= window.input[0] && reach[1] <= window.input[1];
+    let input = if inside { window.input } else { reach };
+    (Window { input, kernel: [window.kernel[0], 1], before: [0, 0], after: [0, 0], ..*window }, !inside)
+}
+
+/// The fastest layout for `taps` products of so many channels of the input and the output, and whether its rows are output
+/// channels.
+fn layout(tiles: &Tiles, taps: usize, input: usize, output: usize) -> (Layout, bool) {
+    let mut best = (usize::MAX, Layout { lanes: tiles.lanes, vectors: 2, taps, rows: input, columns: output }, false);
+    for (rows, columns, swapped) in [(input, output, false), (output, input, true)] {
+        for vectors in [2, 3] {
+            let cost = cost(tiles, rows, columns, vectors);
+            if cost < best.0 {
+                best = (cost, Layout { lanes: tiles.lanes, vectors, taps, rows, columns }, swapped);
+            }
+        }
+    }
+    (best.1, best.2)
+}
+
 /// About how many half cycles a pixel's products take: as many multiply-adds or loads, and the latency of a chain.
-fn cost(tiles: &Tiles, rows: usize, columns: usize) -> usize {
+fn cost(tiles: &Tiles, rows: usize, columns: usize, vectors: usize) -> usize {
     const LATENCY: usize = 8;
-    let vectors = columns.div_ceil(tiles.lanes);
     let panel = |vectors: usize| {
         let parts = rows.div_ceil(tiles.rows(vectors * tiles.lanes)).max(1);
         let each = rows.div_ceil(parts);
-        parts * (each * vectors).max(each + vectors).max(LATENCY)
+        parts * (each * vectors).max(each + vectors + 1).max(LATENCY)
     };
-    vectors / 2 * panel(2) + vectors % 2 * panel(1)
+    let all = columns.div_ceil(tiles.lanes);
+    let rest = all % vectors;
+    all / vectors * panel(vectors) + if rest > 0 { panel(rest) } else { 0 }
 }

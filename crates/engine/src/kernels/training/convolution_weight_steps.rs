@@ -64,11 +64,6 @@ impl<'a> Steps<'a> {
         Self { steps: to, starts, blocks }
     }
 
-    /// One block of one tap.
-    pub fn one_block(steps: &'a [Step]) -> Self {
-        Self { steps, starts: vec![0, steps.len()], blocks: Blocks { images: 1, rows: 1, bands: 1 } }
-    }
-
     /// The steps of a tap in a block of `images` maps.
     pub fn of(&self, tap: usize, band: usize, images: usize) -> &'a [Step] {
         let index = tap * self.blocks.bands + band;

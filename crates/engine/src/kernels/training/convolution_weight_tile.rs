@@ -76,10 +76,10 @@ unsafe fn tile<S: Simd, const R: usize, const V: usize, const FULL: bool>(simd: 
 /// The register tiles of an instruction set.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tiles {
-    /// Values in a vector; a panel of columns is two vectors wide, the last may be one.
+    /// Values in a vector.
     pub lanes: usize,
     /// `kernels[vectors - 1][full][rows - 1]`
-    kernels: [[&'static [Tile]; 2]; 2],
+    kernels: [[&'static [Tile]; 2]; 3],
 }
 
 impl Tiles {
@@ -118,9 +118,10 @@ unsafe fn avx512<const R: usize, const V: usize, const FULL: bool>(operands: Ope
     unsafe { tile::<Avx512, R, V, FULL>(Avx512::new(), operands) }
 }
 #[cfg(target_arch = "x86_64")]
-const AVX512: [[&[Tile]; 2]; 2] = [
+const AVX512: [[&[Tile]; 2]; 3] = [
     tiles!(avx512, 1, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]),
     tiles!(avx512, 2, [1 2 3 4 5 6 7 8 9 10 11 12 13 14]),
+    tiles!(avx512, 3, [1 2 3 4 5 6 7 8 9]),
 ];
 
 #[cfg(target_arch = "x86_64")]
@@ -130,10 +131,12 @@ unsafe fn avx2<const R: usize, const V: usize, const FULL: bool>(operands: Opera
     unsafe { tile::<Avx2, R, V, FULL>(Avx2::new(), operands) }
 }
 #[cfg(target_arch = "x86_64")]
-const AVX2: [[&[Tile]; 2]; 2] = [tiles!(avx2, 1, [1 2 3 4 5 6 7 8]), tiles!(avx2, 2, [1 2 3 4 5 6])];
+const AVX2: [[&[Tile]; 2]; 3] =
+    [tiles!(avx2, 1, [1 2 3 4 5 6 7 8]), tiles!(avx2, 2, [1 2 3 4 5 6]), tiles!(avx2, 3, [1 2 3 4])];
 
 unsafe fn portable<const R: usize, const V: usize, const FULL: bool>(operands: Operands) {
     // SAFETY: the contract of `tile` is passed on to the caller.
     unsafe { tile::<Portable, R, V, FULL>(Portable, operands) }
 }
-const PORTABLE: [[&[Tile]; 2]; 2] = [tiles!(portable, 1, [1 2 3 4 5 6 7 8]), tiles!(portable, 2, [1 2 3 4 5 6])];
+const PORTABLE: [[&[Tile]; 2]; 3] =
+    [tiles!(portable, 1, [1 2 3 4 5 6 7 8]), tiles!(portable, 2, [1 2 3 4 5 6]), tiles!(portable, 3, [1 2 3 4])];

@@ -4,8 +4,9 @@ use rayon::prelude::*;
 
 use super::TrainingScratch;
 use super::convolution_input::{PhaseAxis, phase_axes, phase_taps, phase_window};
-use super::depthwise_weight::{Band, SumImage};
+use super::depthwise_weight::{Band, SumImages};
 use super::split_rows::split_rows;
+use crate::kernels::gemm_tiles::TileShape;
 use crate::kernels::simd::dispatch;
 use crate::kernels::{Depthwise, Isa, Rows, RowsMut, Stage, Window};
 
@@ -107,30 +108,33 @@ impl DepthwiseGradient {
         let kernel = self.window.kernel[0] * self.window.kernel[1];
         assert_eq!(to.len(), self.channels * kernel, "weight of {} channels, {:?}", self.channels, self.window);
         let chunks = CHUNKS.min(images).max(1);
+        let lanes = TileShape::of(self.isa).lanes;
+        let len = kernel * self.channels.next_multiple_of(lanes);
         let mut sums = std::mem::take(&mut scratch.sums);
-        sums.grow(chunks * to.len());
-        sums[..chunks * to.len()].par_chunks_exact_mut(to.len().max(1)).enumerate().for_each(|(chunk, sums)| {
-            sums.fill(0.0);
-            let band = Band::new(&self.window);
+        sums.grow(chunks * len);
+        sums[..chunks * len].par_chunks_exact_mut(len.max(1)).with_max_len(1).enumerate().for_each(|(chunk, sums)| {
+            let (first, end) = (chunk * images / chunks, (chunk + 1) * images / chunks);
+            let input = &input[first * self.window.input_pixels() * self.channels..];
+            let gradient = &gradient[first * self.window.output_pixels() * self.channels..];
+            let (window, channels, band) = (&self.window, self.channels, Band::new(&self.window));
             scratch.lend(|worker| {
-                for image in chunk * images / chunks..(chunk + 1) * images / chunks {
-                    let input = &input[image * self.window.input_pixels() * self.channels..];
-                    let gradient = &gradient[image * self.window.output_pixels() * self.channels..];
-                    let (window, channels, values) = (&self.window, self.channels, &mut worker.values);
-                    dispatch(self.isa, SumImage { window, band, channels, input, gradient, sums, values });
-                }
+                let (values, images) = (&mut worker.values, end - first);
+                dispatch(self.isa, SumImages { window, band, channels, images, input, gradient, sums, values });
             });
         });
-        self.finish(chunks, &sums, to);
+        self.finish(lanes, &sums[..chunks * len], to);
         scratch.sums = sums;
     }
 
-    /// Adds the chunks `[tap, channel]` in order and moves the sums to the checkpoint's layout.
-    fn finish(&self, chunks: usize, sums: &[f32], to: &mut [f32]) {
-        let (len, kernel) = (to.len(), self.window.kernel[0] * self.window.kernel[1]);
-        for (index, value) in to.iter_mut().enumerate() {
-            let at = index % kernel * self.channels + index / kernel;
-            *value = (1..chunks).fold(sums[at], |sum, chunk| sum + sums[chunk * len + at]);
+    /// Adds the chunks `[vector of channels, tap, lane]` in order and moves the sums to the checkpoint's layout.
+    fn finish(&self, lanes: usize, sums: &[f32], to: &mut [f32]) {
+        let kernel = self.window.kernel[0] * self.window.kernel[1];
+        let len = kernel * self.channels.next_multiple_of(lanes);
+        for (channel, to) in to.chunks_exact_mut(kernel.max(1)).enumerate() {
+            for (tap, value) in to.iter_mut().enumerate() {
+                let at = (channel / lanes * kernel + tap) * lanes + channel % lanes;
+                *value = sums[at..].iter().step_by(len).sum();
+            }
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The weight gradient of a depthwise convolution over one image: per channel `sum over pixels of X[pixel at the tap] * dY[pixel]`.
+//! The weight gradient of a depthwise convolution over some images: per channel `sum over pixels of X[pixel at the tap] * dY[pixel]`.
 //!
 //! One vector of channels at a time, some rows of it: the input is copied with its padding to a buffer that stays in the
 //! first-level cache, so that the loop over pixels has no edges; the sums of all taps stay in registers.
 #![allow(unsafe_code)]
 
-use crate::kernels::simd::{Kernel, Simd};
+use crate::kernels::simd::{Kernel, Simd, prefetch};
 use crate::kernels::{AlignedBuffer, Window};
 
 /// Pixels of a padded copy to aim for.
@@ -33,61 +33,80 @@ impl Band {
     }
 }
 
-/// Adds one image's sums to `sums`, `[tap, channel]`. `input` and `gradient` start with the image.
-pub(super) struct SumImage<'a> {
+/// Overwrites `sums`, `[vector of channels, tap, lane]`, with the sums over some images.
+pub(super) struct SumImages<'a> {
     pub window: &'a Window,
     pub band: Band,
     pub channels: usize,
+    pub images: usize,
+    /// From the image at work on.
     pub input: &'a [f32],
+    /// From the image at work on.
     pub gradient: &'a [f32],
     pub sums: &'a mut [f32],
     pub values: &'a mut AlignedBuffer,
 }
 
-impl Kernel for SumImage<'_> {
+impl Kernel for SumImages<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        let [height, width] = self.window.output;
-        if height * width == 0 {
+        self.sums.fill(0.0);
+        let height = self.window.output[0];
+        if self.window.output_pixels() == 0 {
             return;
         }
-        self.values.grow(Band::height(self.window, self.band.rows) * self.band.width * S::LANES);
-        for y in (0..height).step_by(self.band.rows) {
-            let rows = self.band.rows.min(height - y);
-            for channel in (0..self.channels).step_by(S::LANES) {
-                self.copy(simd, y, rows, channel);
-                self.taps(simd, y, rows, channel);
+        let len = Band::height(self.window, self.band.rows) * self.band.width * S::LANES;
+        self.values.grow(len);
+        // The margins of a copy of whole maps stay zero.
+        self.values[..len].fill(0.0);
+        for _ in 0..self.images {
+            for y in (0..height).step_by(self.band.rows) {
+                let rows = self.band.rows.min(height - y);
+                for channel in (0..self.channels).step_by(S::LANES) {
+                    self.copy(simd, y, rows, channel);
+                    self.taps(simd, y, rows, channel);
+                }
             }
+            self.input = &self.input[self.window.input_pixels() * self.channels..];
+            self.gradient = &self.gradient[self.window.output_pixels() * self.channels..];
         }
     }
 }
 
-impl SumImage<'_> {
-    /// Copies what some output rows read of a vector of channels, with zeros around the map.
+impl SumImages<'_> {
+    /// Copies what some output rows read of a vector of channels; the columns around the map are zeros.
     #[inline(always)]
     fn copy<S: Simd>(&mut self, simd: S, y: usize, rows: usize, channel: usize) {
         let (window, width) = (self.window, self.band.width);
         let count = S::LANES.min(self.channels - channel);
         let left = window.before[1].min(width);
-        let right = (window.before[1] + window.input[1]).min(width);
-        let copied = right.saturating_sub(left);
+        let right = (window.before[1] + window.input[1]).min(width).max(left);
+        let whole = rows == window.output[0];
+        let ahead = self.ahead(channel, rows * window.stride[0] * window.input[1] * self.channels, S::LANES);
         for row in 0..Band::height(window, rows) {
-            let to = &mut self.values[row * width * S::LANES..][..width * S::LANES];
+            let to = &mut self.values[row * width * S::LANES..][left * S::LANES..right * S::LANES];
             let from = (y * window.stride[0] + row).wrapping_sub(window.before[0]);
-            if from >= window.input[0] || copied == 0 {
-                to.fill(0.0);
+            if from >= window.input[0] {
+                if !whole {
+                    to.fill(0.0);
+                }
                 continue;
             }
-            to[..left * S::LANES].fill(0.0);
-            to[right * S::LANES..].fill(0.0);
             let pixels = &self.input[from * window.input[1] * self.channels..][..window.input[1] * self.channels];
-            let to = &mut to[left * S::LANES..right * S::LANES];
             for (to, pixel) in to.chunks_exact_mut(S::LANES).zip(pixels.chunks_exact(self.channels)) {
+                prefetch(pixel.as_ptr().wrapping_add(channel + ahead));
                 simd.store(to, simd.load(&pixel[channel..channel + count]));
             }
         }
+    }
+
+    /// How far ahead of a pixel's values lies what is read next at its place: its next channels, or after the last of them the
+    /// first of the next band, `band` values further.
+    #[inline(always)]
+    const fn ahead(&self, channel: usize, band: usize, lanes: usize) -> usize {
+        if channel + lanes < self.channels { lanes } else { band.wrapping_sub(channel) }
     }
 
     /// Adds the products of some output rows, all taps, a vector of channels.
@@ -142,7 +161,7 @@ struct Part {
     tap: [usize; 2],
 }
 
-impl SumImage<'_> {
+impl SumImages<'_> {
     /// Adds the products of `Q` rows of `K` taps; `UNIT` where neighbouring taps read neighbouring pixels.
     #[inline(always)]
     fn part<S: Simd, const Q: usize, const K: usize, const UNIT: bool>(&mut self, simd: S, part: Part) {
@@ -153,11 +172,13 @@ impl SumImage<'_> {
         assert!(self.values.len() >= Band::height(window, rows) * width * S::LANES && Q + tap[0] <= window.kernel[0]);
         let first = tap[0] * window.dilation[0] * width + tap[1] * window.dilation[1];
         let (below, beside) = (window.dilation[0] * width * S::LANES, window.dilation[1] * S::LANES);
+        let ahead = self.ahead(channel, gradient.len(), S::LANES);
         let mut sums = [[simd.splat(0.0); K]; Q];
         for (row, gradient) in gradient.chunks_exact(window.output[1] * channels).enumerate() {
             let start = (row * window.stride[0] * width + first) * S::LANES;
             let mut copy = self.values.as_ptr().wrapping_add(start);
             for pixel in gradient.chunks_exact(channels) {
+                prefetch(pixel.as_ptr().wrapping_add(channel + ahead));
                 let pixel = &pixel[channel..channel + count];
                 // SAFETY: the copy holds, asserted above, the rows that these output rows read at any tap, and its width all
                 // columns; the channels were just sliced.
@@ -180,7 +201,8 @@ impl SumImage<'_> {
         for q in 0..Q {
             for k in 0..K {
                 let tap = (tap[0] + q) * window.kernel[1] + tap[1] + k;
-                let to = &mut self.sums[tap * channels + channel..][..count];
+                let taps = window.kernel[0] * window.kernel[1];
+                let to = &mut self.sums[channel * taps + tap * S::LANES..][..S::LANES];
                 let held = simd.load(to);
                 simd.store(to, simd.add(held, sums[q][k]));
             }
