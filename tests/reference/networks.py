@@ -5,20 +5,23 @@ weight file. Weights of two and more axes are uniform with He variance, scales a
 `scales` multiplies the parameters whose keys end so, to keep residual sums bounded. The forward pass is in float64; the standard
 deviation of every module's output must lie in 0.1 to 10.
 
-    python networks.py            (needs torch, timm, torchvision, safetensors, numpy)
+    python networks.py [ARCHITECTURE ...]      (needs torch, timm, torchvision, safetensors, numpy)
+
+With names, only these are computed and the others stay as they are.
 """
 
 import json
 import math
 import pathlib
 import re
+import sys
 
 import numpy as np
 import timm
 import torch
 import torch.nn.functional as F
 import torchvision
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "crates" / "zoo" / "tests" / "data"
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -51,6 +54,9 @@ def parameter(key, shape, scales):
         value = 0.1 * u
     elif last in ("cls_token", "pos_embed"):
         value = u
+    elif list(shape) == [1]:
+        # Fixup's multipliers and biases.
+        value = (1.0 if last == "scale" else 0.0) + 0.1 * u
     else:
         value = u * math.sqrt(6.0 / math.prod(shape[1:]))
     for suffix, factor in scales:
@@ -155,6 +161,79 @@ def cifar_resnet(blocks):
     return forward
 
 
+def wide_resnet(blocks, width):
+    """Zagoruyko and Komodakis 2016: the shortcut of a block that changes shape reads the activated map."""
+
+    def forward(p, size):
+        found = {}
+
+        def active(x, name):
+            return F.relu(norm(x, p, name, 1e-5, TORCH_NORM))
+
+        x = F.conv2d(image(size, size), p("conv1.weight", 16, 3, 3, 3), padding=1)
+        for stage, channels in enumerate((16 * width, 32 * width, 64 * width)):
+            for block in range(blocks):
+                name, stride = f"block{stage + 1}.layer.{block}", 2 if stage and not block else 1
+                a = found[f"{name}.relu1"] = active(x, f"{name}.bn1")
+                y = F.conv2d(a, p(f"{name}.conv1.weight", channels, x.shape[1], 3, 3), padding=1, stride=stride)
+                y = active(y, f"{name}.bn2")
+                y = F.conv2d(y, p(f"{name}.conv2.weight", channels, channels, 3, 3), padding=1)
+                if x.shape[1] != channels:
+                    x = F.conv2d(a, p(f"{name}.convShortcut.weight", channels, x.shape[1], 1, 1), stride=stride)
+                x = found[name] = x + y
+        x = found["pre_pooling"] = active(x, "bn1")
+        x = found["pre_logits"] = x.mean(dim=(2, 3))
+        found["logits"] = F.linear(x, p("fc.weight", 10, x.shape[1]), p("fc.bias", 10))
+        return found
+
+    return forward
+
+
+def fixup_block(x, p, name, out, kernels, stride, small):
+    """One bias around every convolution, one factor at the end of the branch; the stride is on the first 3x3 convolution."""
+    a = y = x + p(f"{name}.bias1a", 1)
+    for number, kernel in enumerate(kernels, 1):
+        last = number == len(kernels)
+        if number > 1:
+            y = y + p(f"{name}.bias{number}a", 1)
+        channels = out if last or len(kernels) == 2 else out // 4
+        step = stride if kernel == 3 and number == kernels.index(3) + 1 else 1
+        y = F.conv2d(y, p(f"{name}.conv{number}.weight", channels, y.shape[1], kernel, kernel), padding=kernel // 2, stride=step)
+        y = y * p(f"{name}.scale", 1) if last else y
+        y = y + p(f"{name}.bias{number}b", 1)
+        y = y if last else F.relu(y)
+    if stride == 1 and x.shape[1] == out:
+        shortcut = x
+    elif small:
+        shortcut = F.pad(a[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, out - x.shape[1]))
+    else:
+        shortcut = F.conv2d(a, p(f"{name}.downsample.weight", out, x.shape[1], 1, 1), stride=stride)
+    return F.relu(shortcut + y)
+
+
+def fixup_resnet(layers, kernels, small):
+    """Zhang, Dauphin and Ma 2019, as released."""
+
+    def forward(p, size):
+        found = {}
+        first, kernel = (16, 3) if small else (64, 7)
+        stem = F.conv2d(image(size, size), p("conv1.weight", first, 3, kernel, kernel), padding=kernel // 2, stride=1 if small else 2)
+        x = F.relu(stem + p("bias1", 1))
+        if not small:
+            x = found["maxpool"] = F.max_pool2d(x, 3, 2, 1)
+        for stage, blocks in enumerate(layers):
+            for block in range(blocks):
+                name = f"layer{stage + 1}.{block}"
+                out = (first << stage) * (4 if len(kernels) == 3 else 1)
+                x = found[name] = fixup_block(x, p, name, out, kernels, 2 if stage and not block else 1, small)
+        x = found["pre_logits"] = x.mean(dim=(2, 3)) + p("bias2", 1)
+        classes = 10 if small else 1000
+        found["logits"] = F.linear(x, p("fc.weight", classes, x.shape[1]), p("fc.bias", classes))
+        return found
+
+    return forward
+
+
 def same(x, weight, stride, groups=1):
     """TensorFlow's SAME convolution."""
     pads = []
@@ -235,8 +314,9 @@ def libraries():
         ("vit_base_patch16_224", "timm", t, 224, VIT, VIT_TAPS, "head"),
     ]
     for architecture, layout, make, size, scales, taps, classifier in rows:
-        model = make(architecture)
-        yield architecture, layout, size, scales, *library_forward(model, scales, size, taps, classifier)
+        if wanted(architecture):
+            model = make(architecture)
+            yield architecture, layout, size, scales, *library_forward(model, scales, size, taps, classifier)
 
 
 def own():
@@ -247,12 +327,33 @@ def own():
         ("mobilenetv1_0.5", "slim", 97, [], mobilenet_v1(0.5), ["Conv2d_0.act", "Conv2d_2_depthwise.act", "Conv2d_13_pointwise.act"]),
         ("mobilenetv1_1.0", "slim", 96, [], mobilenet_v1(1.0), ["Conv2d_1_pointwise.act", "Conv2d_13_pointwise.act"]),
     ]
+    wide, small = ["block1.layer.0.relu1", "block1.layer.0", "block2.layer.0", "block3.layer.1"], ["layer1.0", "layer2.0", "layer3.2"]
+    large = ["maxpool", "layer1.0", "layer2.0", "layer4.2"]
+    rows += [
+        ("wide_resnet16_2", "torchvision", 32, [["conv2.weight", 0.4]], wide_resnet(2, 2), wide),
+        ("cifar_fixup_resnet20", "torchvision", 32, [["scale", 0.4]], fixup_resnet((3, 3, 3), (3, 3), True), small),
+        ("fixup_resnet50", "torchvision", 64, [["scale", 0.3]], fixup_resnet((3, 4, 6, 3), (1, 3, 1), False), large),
+    ]
     for architecture, layout, size, scales, forward, taps in rows:
-        yield architecture, layout, size, scales, *own_forward(forward, scales, size, taps)
+        if wanted(architecture):
+            yield architecture, layout, size, scales, *own_forward(forward, scales, size, taps)
+
+
+def wanted(architecture):
+    return not sys.argv[1:] or architecture in sys.argv[1:]
+
+
+def stored():
+    """The index and the tensors of the architectures that are not computed again."""
+    if not sys.argv[1:]:
+        return [], {}
+    index = [case for case in json.loads((OUT / "networks.json").read_text()) if not wanted(case["architecture"])]
+    kept = tuple(f"{case['architecture']}.{case['layout']}:" for case in index)
+    return index, {name: value for name, value in load_file(str(OUT / "networks.safetensors")).items() if name.startswith(kept)}
 
 
 def main():
-    index, tensors = [], {}
+    index, tensors = stored()
     for architecture, layout, size, scales, values, deviations in [*libraries(), *own()]:
         name = f"{architecture}.{layout}"
         checked = {k: d for k, d in deviations.items() if not UNCHECKED.search(k)}

@@ -3,12 +3,6 @@
 use heirloom_data::Preprocess;
 use heirloom_engine::{Graph, Weights};
 
-use crate::architectures;
-use crate::error::ZooError;
-use crate::fitting::fit;
-use crate::readers::TensorFile;
-use crate::recipe::Recipe;
-
 /// A pretrained network, ready to compile.
 #[derive(Debug, Clone)]
 pub struct Backbone {
@@ -42,44 +36,6 @@ pub struct Backbone {
     pub notes: Vec<String>,
 }
 
-impl Backbone {
-    /// Builds the graph that `recipe` describes and fills it from `file`.
-    ///
-    /// # Errors
-    /// An unknown architecture, options it cannot take, tensors that do not fit, values that are not finite.
-    pub fn load(recipe: Recipe, file: &mut TensorFile) -> Result<Self, ZooError> {
-        let architecture = architectures::find(&recipe.architecture)?;
-        check_preprocess(&recipe.preprocess)
-            .map_err(|reason| ZooError::Description { path: file.path().to_owned(), reason })?;
-        let found = fit(architecture, &recipe, file.entries())
-            .map_err(|reason| ZooError::Description { path: file.path().to_owned(), reason })?;
-        if !found.problems.0.is_empty() {
-            let architecture = architecture.name.to_owned();
-            return Err(ZooError::Mismatch { path: file.path().to_owned(), architecture, problems: found.problems });
-        }
-        let network = found.network;
-        let mut weights = Weights::default();
-        for key in network.graph.parameters.keys() {
-            weights.tensors.insert(key.clone(), file.read(key)?);
-        }
-        Ok(Self {
-            name: recipe.name,
-            architecture: architecture.name.to_owned(),
-            weights_digest: weights_digest(&weights),
-            logits: network.classifier.is_some().then(|| "logits".to_owned()),
-            graph: network.graph,
-            weights,
-            preprocess: recipe.preprocess,
-            licence: recipe.licence,
-            source: recipe.source,
-            classes: recipe.class_names,
-            features: "pre_logits".to_owned(),
-            taps: network.taps,
-            notes: recipe.notes,
-        })
-    }
-}
-
 /// BLAKE3 in hexadecimal over the tensors in order of their keys: key, shape and `f32` values, each with its length, little-endian.
 /// Independent of the file's format and number type.
 #[must_use]
@@ -100,23 +56,4 @@ pub fn weights_digest(weights: &Weights) -> String {
         }
     }
     hasher.finalize().to_hex().to_string()
-}
-
-fn check_preprocess(preprocess: &Preprocess) -> Result<(), String> {
-    let [height, width] = preprocess.input_size;
-    if !(1..=4096).contains(&height) || !(1..=4096).contains(&width) {
-        return Err(format!("input_size is {height}x{width} pixels, must be 1 to 4096 on each side"));
-    }
-    if let heirloom_data::Resize::ShorterSide(side) = preprocess.resize
-        && !(height.max(width)..=16384).contains(&side)
-    {
-        return Err(format!("the shorter side is resized to {side} pixels, must be {} to 16384", height.max(width)));
-    }
-    if preprocess.mean.iter().any(|mean| !mean.is_finite()) {
-        return Err(format!("mean is {:?}, must be finite", preprocess.mean));
-    }
-    if preprocess.std.iter().any(|std| !(std.is_finite() && *std > 0.0)) {
-        return Err(format!("std is {:?}, must be positive", preprocess.std));
-    }
-    Ok(())
 }

@@ -167,7 +167,8 @@ impl Builder {
         if folded { wire } else { self.batch_norm(norm, wire, epsilon) }
     }
 
-    fn batch_norm(&mut self, name: &str, from: Wire, epsilon: f64) -> Wire {
+    /// A batch norm of its own.
+    pub fn batch_norm(&mut self, name: &str, from: Wire, epsilon: f64) -> Wire {
         let shape = [from.channels];
         let op = Op::BatchNorm {
             weight: self.parameter(name, Role::NormWeight, &shape),

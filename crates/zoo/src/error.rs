@@ -161,6 +161,22 @@ pub enum ZooError {
         /// All that does not fit.
         problems: Problems,
     },
+    /// A network that something asked for does not suit.
+    #[error("{name}: {reason}")]
+    Network {
+        /// The network.
+        name: String,
+        /// What does not fit, with the figures.
+        reason: String,
+    },
+    /// A name or pattern that no layer or parameter matches.
+    #[error("no layer or parameter is called '{pattern}'{}", suggestion.as_ref().map(|s| format!("; did you mean '{s}'?")).unwrap_or_default())]
+    UnknownLayer {
+        /// What was asked for.
+        pattern: String,
+        /// The nearest existing name.
+        suggestion: Option<String>,
+    },
     /// A weight that is not a number.
     #[error("{}: tensor '{key}' holds {count} values that are not finite (the first, {value}, at index {index})", path.display())]
     NotFinite {

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use crate::backbone::Backbone;
 use crate::error::ZooError;
-use crate::readers::TensorFile;
+use crate::readers::{self, TensorFile};
 use crate::recipe::Recipe;
 use crate::recognise::recognise;
+use crate::save;
 use crate::sidecar::Sidecar;
 use crate::sidecar_descriptive::Descriptive;
 use crate::timm_config::TimmConfig;
@@ -35,9 +36,10 @@ pub fn open(path_or_name: &str) -> Result<Backbone, ZooError> {
 pub fn open_path(path: &Path) -> Result<Backbone, ZooError> {
     let path = if path.is_dir() { &timm_weights(path)? } else { path };
     let mut file = TensorFile::open(path)?;
-    let recipe = match description(path) {
-        Some(description) => describe(&description, &file)?,
-        None => recognise(&stem(path), &file)?,
+    let recipe = match (own_description(&file)?, description(path)) {
+        (Some(own), beside) => noting_beside(own, beside.as_deref()),
+        (None, Some(description)) => describe(&description, &file)?,
+        (None, None) => recognise(&stem(path), &file)?,
     };
     Backbone::load(recipe, &mut file)
 }
@@ -86,13 +88,18 @@ fn names_in(folder: &Path) -> Vec<String> {
 
 fn name_of(path: &Path) -> Option<String> {
     let weights = path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known));
-    if weights && path.with_extension("json").is_file() {
+    if weights && (path.with_extension("json").is_file() || describes_itself(path)) {
         Some(stem(path))
     } else if path.join("config.json").is_file() {
         Some(path.file_name()?.to_string_lossy().into_owned())
     } else {
         None
     }
+}
+
+/// Whether a file holds its own description; one that cannot be read does not.
+fn describes_itself(path: &Path) -> bool {
+    readers::metadata(path).is_some_and(|metadata| metadata.contains_key(save::KEY))
 }
 
 fn timm_weights(folder: &Path) -> Result<PathBuf, ZooError> {
@@ -109,6 +116,26 @@ fn description(path: &Path) -> Option<PathBuf> {
     let own = path.with_extension("json");
     let config = path.with_file_name("config.json");
     [Some(own), timm.then_some(config)].into_iter().flatten().find(|path| path.is_file())
+}
+
+/// The description inside of a file that [`Backbone::save`] wrote.
+fn own_description(file: &TensorFile) -> Result<Option<Recipe>, ZooError> {
+    let Some(text) = file.metadata().get(save::KEY) else { return Ok(None) };
+    let path = file.path();
+    let invalid = |error: serde_json::Error| ZooError::Description {
+        path: path.to_owned(),
+        reason: format!("the description in it: {error}"),
+    };
+    let sidecar: Sidecar = serde_json::from_str(text).map_err(invalid)?;
+    sidecar.into_recipe(&stem(path), path).map(Some)
+}
+
+/// A description inside the weights cannot belong to others; one beside them can.
+fn noting_beside(mut own: Recipe, beside: Option<&Path>) -> Recipe {
+    if let Some(beside) = beside {
+        own.notes.push(format!("{} was not read: the weights hold their own description", beside.display()));
+    }
+    own
 }
 
 /// Reads a description of any of the three kinds, told apart by a field that only one of them has.

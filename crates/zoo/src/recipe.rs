@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use heirloom_data::Preprocess;
+use heirloom_data::{Preprocess, Resize};
 
 use crate::architectures;
 use crate::error::ZooError;
+use crate::stored_network::StoredNetwork;
 use serde::{Deserialize, Serialize};
 
 /// Where the batch norms of a checkpoint are.
@@ -55,6 +56,8 @@ pub struct Recipe {
     pub rename: BTreeMap<String, String>,
     /// Departures from the published architecture.
     pub options: Options,
+    /// The network node by node, where it is no published architecture; the fields above then say nothing about it.
+    pub network: Option<StoredNetwork>,
     /// From an image to the network's input.
     pub preprocess: Preprocess,
     /// Licence of the weights.
@@ -81,10 +84,27 @@ impl Recipe {
             prefix: None,
             rename: BTreeMap::new(),
             options: Options::default(),
+            network: None,
             preprocess: architecture.usual.preprocess(),
             licence: None,
             source: None,
             notes: Vec::new(),
         })
     }
+
+    /// The same for images of `[height, width]` pixels; the resize before the crop keeps its ratio to the input.
+    #[must_use]
+    pub fn at_input_size(self, input_size: [usize; 2]) -> Self {
+        Self { preprocess: at_input_size(&self.preprocess, input_size), ..self }
+    }
+}
+
+/// Preprocessing for another input size `[height, width]`; the resize before the crop keeps its ratio to the input.
+pub(crate) fn at_input_size(preprocess: &Preprocess, input_size: [usize; 2]) -> Preprocess {
+    let [old, new] = [preprocess.input_size, input_size].map(|[height, width]| height.max(width));
+    let resize = match preprocess.resize {
+        Resize::ShorterSide(side) => Resize::ShorterSide((side * new / old.max(1)).max(new)),
+        Resize::Squeeze => Resize::Squeeze,
+    };
+    Preprocess { input_size, resize, ..preprocess.clone() }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ZooError;
 use crate::recipe::{Norm, Options, Recipe};
+use crate::stored_network::StoredNetwork;
 
 /// Version of the format that this crate writes and reads.
 pub(crate) const VERSION: u32 = 1;
@@ -41,6 +42,9 @@ pub struct Sidecar {
     /// Departures from the published architecture.
     #[serde(default)]
     pub options: Options,
+    /// The network node by node, where it is no published architecture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<StoredNetwork>,
     /// From an image to the input.
     pub preprocess: Preprocess,
     /// Licence of the weights.
@@ -75,6 +79,7 @@ impl Sidecar {
             prefix: self.prefix,
             rename: self.keys,
             options: self.options,
+            network: self.network,
             preprocess: self.preprocess,
             licence: self.licence,
             source: self.source,
@@ -95,6 +100,7 @@ impl Sidecar {
             prefix: recipe.prefix.clone(),
             keys: recipe.rename.clone(),
             options: recipe.options.clone(),
+            network: recipe.network.clone(),
             preprocess: recipe.preprocess.clone(),
             licence: recipe.licence.clone(),
             source: recipe.source.clone(),

@@ -57,6 +57,7 @@ impl Descriptive {
             norm,
             prefix: None,
             options,
+            network: None,
             preprocess,
             licence: self.licence,
             source,

@@ -63,6 +63,7 @@ impl TimmConfig {
             prefix: None,
             rename: Default::default(),
             options: Options::default(),
+            network: None,
             preprocess,
             licence: config.license.clone(),
             source: config.hf_hub_id.clone().or_else(|| config.origin_url.clone()),

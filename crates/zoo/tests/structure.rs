@@ -43,6 +43,7 @@ fn parameters(op: &Op) -> Vec<&String> {
         }
         Op::LayerNorm { weight, bias, .. } => vec![weight, bias],
         Op::Scale { weight } => vec![weight],
+        Op::Shift { bias } => vec![bias],
         Op::Tokens { class_token, position } => class_token.iter().chain(position).collect(),
         _ => Vec::new(),
     }
@@ -109,6 +110,9 @@ fn parameter_counts_are_the_published_ones() {
         ("resnet34", 21_797_672),
         ("resnet50", 25_557_032),
         ("resnet101", 44_549_160),
+        // With 10 classes instead of 1000, WRN-28-10 has the 36.5 million of the paper's table 4.
+        ("wide_resnet28_10", 36_479_194 + 990 * 641),
+        ("wide_resnet16_2", 691_674 + 990 * 129),
         ("mobilenetv2_100", 3_504_872),
         ("mobilenetv3_large_100", 5_483_032),
         ("mobilenetv3_small_100", 2_542_856),

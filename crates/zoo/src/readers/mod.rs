@@ -4,7 +4,9 @@ mod pickle;
 mod safetensors;
 mod torch;
 
-use std::collections::BTreeMap;
+pub(crate) use safetensors::metadata;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -69,6 +71,7 @@ enum Source {
 pub struct TensorFile {
     path: PathBuf,
     entries: BTreeMap<String, Entry>,
+    metadata: HashMap<String, String>,
     source: Source,
 }
 
@@ -82,10 +85,10 @@ impl TensorFile {
         let mut start = [0_u8; 16];
         let read = read_up_to(&mut File::open(path).map_err(io)?, &mut start).map_err(io)?;
         let start = &start[..read];
-        let (entries, source) = match start {
+        let (entries, metadata, source) = match start {
             [b'P', b'K', 3, 4, ..] => {
                 let (entries, checkpoint) = torch::open(path)?;
-                (entries, Source::Torch(checkpoint))
+                (entries, HashMap::new(), Source::Torch(checkpoint))
             }
             // A bare pickle of protocol 2 and above opens the legacy format.
             [0x80, 2..=5, ..] => return Err(ZooError::LegacyCheckpoint { path: path.to_owned() }),
@@ -94,11 +97,11 @@ impl TensorFile {
                 return Err(ZooError::Unsupported { path: path.to_owned(), reason });
             }
             _ => {
-                let (entries, content) = safetensors::open(path)?;
-                (entries, Source::Safetensors(content))
+                let (entries, metadata, content) = safetensors::open(path)?;
+                (entries, metadata, Source::Safetensors(content))
             }
         };
-        Ok(Self { path: path.to_owned(), entries, source })
+        Ok(Self { path: path.to_owned(), entries, metadata, source })
     }
 
     /// The file.
@@ -111,6 +114,12 @@ impl TensorFile {
     #[must_use]
     pub fn entries(&self) -> &BTreeMap<String, Entry> {
         &self.entries
+    }
+
+    /// The texts that stand beside the tensors; only safetensors files have any.
+    #[must_use]
+    pub fn metadata(&self) -> &HashMap<String, String> {
+        &self.metadata
     }
 
     /// The values of one tensor.

@@ -1,6 +1,8 @@
 //! safetensors: the header is checked by the library (length, overlap, gaps, sizes), then values are decoded from the bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
@@ -8,6 +10,9 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::{Entry, Number};
 use crate::error::ZooError;
+
+/// Longest header that is read for its metadata alone, in bytes.
+const LONGEST_HEADER: usize = 16 << 20;
 
 /// The bytes of a file and where each tensor lies.
 #[derive(Debug)]
@@ -24,7 +29,10 @@ impl Content {
     }
 }
 
-pub(super) fn open(path: &Path) -> Result<(BTreeMap<String, Entry>, Content), ZooError> {
+/// Entries by key, the metadata, and the bytes.
+type Parts = (BTreeMap<String, Entry>, HashMap<String, String>, Content);
+
+pub(super) fn open(path: &Path) -> Result<Parts, ZooError> {
     let bytes = std::fs::read(path).map_err(|source| ZooError::Io { path: path.to_owned(), source })?;
     let malformed = |reason: String| ZooError::Malformed { path: path.to_owned(), format: "safetensors", reason };
     let (header, metadata) =
@@ -41,7 +49,19 @@ pub(super) fn open(path: &Path) -> Result<(BTreeMap<String, Entry>, Content), Zo
     if entries.is_empty() {
         return Err(malformed("it holds no tensors".into()));
     }
-    Ok((entries, Content { bytes, ranges }))
+    Ok((entries, metadata.metadata().clone().unwrap_or_default(), Content { bytes, ranges }))
+}
+
+/// The metadata of a file, from its header alone; `None` where it is no safetensors file with a header of a sane length.
+pub(crate) fn metadata(path: &Path) -> Option<HashMap<String, String>> {
+    let mut file = File::open(path).ok()?;
+    let mut length = [0_u8; 8];
+    file.read_exact(&mut length).ok()?;
+    let length = usize::try_from(u64::from_le_bytes(length)).ok().filter(|&length| length <= LONGEST_HEADER)?;
+    let mut header = vec![0; length];
+    file.read_exact(&mut header).ok()?;
+    let header: serde_json::Value = serde_json::from_slice(&header).ok()?;
+    serde_json::from_value(header.get("__metadata__")?.clone()).ok()
 }
 
 fn number(dtype: Dtype) -> Number {

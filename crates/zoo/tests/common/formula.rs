@@ -23,6 +23,9 @@ fn parameter(key: &str, shape: &[usize], scales: &[(String, f64)]) -> Tensor {
         "weight" if shape.len() == 1 => (1.0, 0.1),
         "bias" | "biases" | "beta" | "running_mean" | "moving_mean" => (0.0, 0.1),
         "cls_token" | "pos_embed" => (0.0, 1.0),
+        // Fixup's multipliers and biases.
+        "scale" if shape == [1] => (1.0, 0.1),
+        _ if shape == [1] => (0.0, 0.1),
         _ => (0.0, (6.0 / shape[1..].iter().product::<usize>() as f64).sqrt()),
     };
     let factors: Vec<f64> =
