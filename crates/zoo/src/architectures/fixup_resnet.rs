@@ -1,6 +1,6 @@
 //! Residual networks without normalisation layers (Fixup; Zhang, Dauphin and Ma 2019, arXiv 1901.09321, section 3): one bias for all
 //! channels before and after every convolution, one factor at the end of every residual branch; the rest is in the
-//! [first weights](crate::initialize). The 32-pixel networks have parameter-free shortcuts: every second pixel, zero channels behind.
+//! first weights. The 32-pixel networks have parameter-free shortcuts: every second pixel, zero channels behind.
 
 use heirloom_engine::Activation::Relu;
 use heirloom_engine::Op;
