@@ -24,6 +24,7 @@ fn a_model_is_fitted_inspected_and_used() {
         "accuracy",
         "balanced_accuracy",
         "log_loss",
+        "brier",
         "classes",
         "rows",
         "seconds",
@@ -34,6 +35,7 @@ fn a_model_is_fitted_inspected_and_used() {
     has(&fit, &keys);
     has(&fit["accuracy"], &["value", "low", "high", "n"]);
     has(&fit["rows"], &["train", "test", "skipped"]);
+    assert_eq!(fit["run"]["data_digest"].as_str().map(str::len), Some(64));
     has(&fit["seconds"], &["extract", "fit", "total"]);
     assert_eq!((fit["command"].as_str(), fit["method"].as_str()), (Some("fit"), Some("linear")));
     assert_eq!((fit["protocol"].as_str(), fit["rows"]["test"].as_u64()), (Some("test-split"), Some(24)));

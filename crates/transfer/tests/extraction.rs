@@ -68,6 +68,27 @@ fn one_thread_and_two_give_the_same_bits() {
     }
 }
 
+/// One network of every family whose weights are at hand, all its taps.
+#[test]
+fn every_family_gives_the_same_bits_on_one_thread_and_two() {
+    let Some(data) = data() else { return };
+    let families = [
+        "cifar10_resnet20",
+        "deit_tiny_patch16_224",
+        "mobilenetv1_0.25_128",
+        "mobilenetv2_1.0",
+        "resnet18_to_layer3",
+        "squeezenet1_1",
+    ];
+    for family in families {
+        let case = case(&data, family, "clothing");
+        let rows: Vec<usize> = (0..11).collect();
+        let [one, two] = [1, 2].map(|threads| case.run(&rows, threads, None));
+        assert_eq!((one.features.rows, one.features.blocks.len()), (11, case.requests.len()), "{family}");
+        assert_eq!(bits(&one.features), bits(&two.features), "{family}");
+    }
+}
+
 /// Where the child process of [`features_after_a_kill_are_bit_identical`] keeps its features.
 const CHILD: &str = "HEIRLOOM_TEST_CHILD_CACHE";
 

@@ -13,7 +13,7 @@ pub fn save(fit: &Fit, backbone: &Backbone, slim: bool, path: &Path) -> Result<(
     let record = &fit.record;
     let data = DataRecord {
         source: record.run.data.clone(),
-        digest: None,
+        digest: record.run.data_digest.clone(),
         train: record.rows.train,
         test: record.rows.test,
         skipped: record.rows.skipped,

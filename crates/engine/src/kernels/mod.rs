@@ -38,6 +38,7 @@ mod simd_avx2;
 mod simd_avx512;
 mod simd_portable;
 mod softmax;
+mod softmax_double;
 pub mod training;
 mod window;
 
@@ -56,4 +57,5 @@ pub use peak::multiply_adds;
 pub use pooling::{average_pool, max_pool, mean_positions};
 pub use rows::{Rows, RowsMut};
 pub use softmax::softmax;
+pub use softmax_double::softmax_double;
 pub use window::Window;

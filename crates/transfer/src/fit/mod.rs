@@ -112,7 +112,7 @@ pub fn fit(
     table.check_for_training()?;
     let methods = if options.methods.is_empty() { AUTO.to_vec() } else { options.methods.clone() };
     let requests = requests(backbone, &methods, &options.targets);
-    let extracted = extract(backbone, table, store, options, &requests, watch)?;
+    let (extracted, data_digest) = extract(backbone, table, store, options, &requests, watch)?;
     let extract_seconds = started.elapsed().as_secs_f64();
 
     let skipped = extracted.summary.skipped.len() + table.skipped.len();
@@ -136,6 +136,7 @@ pub fn fit(
         Facts { backbone, table, options, copies: &copies, requests: &requests, extracted: &extracted, protocol };
     let mut record = facts.record(&selected, &judged, &rows);
     record.learning_curve = learning_curve;
+    record.run.data_digest = data_digest;
     let total = started.elapsed().as_secs_f64();
     record.seconds = Seconds { extract: extract_seconds, fit: total - extract_seconds, total };
     Ok(Fit { head: selected.fitted.head, record, features: extracted.features, fitted_rows: rows.train })
@@ -161,7 +162,7 @@ fn extract(
     options: &FitOptions,
     requests: &[(String, Pooling)],
     watch: Watch<'_>,
-) -> Result<Extracted, FitError> {
+) -> Result<(Extracted, Option<String>), FitError> {
     let all: Vec<usize>;
     let rows = match &options.rows {
         Some(rows) => rows,
@@ -177,7 +178,18 @@ fn extract(
     extraction.options = options.extract.clone();
     extraction.progress = watch.progress;
     extraction.cancel = watch.cancel;
-    Ok(extraction.run()?)
+    let extracted = extraction.run()?;
+    let digest = data_digest(images, &extracted.rows);
+    Ok((extracted, digest))
+}
+
+/// BLAKE3 over the content digests of `rows`, in order, in hexadecimal.
+fn data_digest(images: &dyn Images, rows: &[usize]) -> Option<String> {
+    let mut hasher = blake3::Hasher::new();
+    for digest in images.digests(rows) {
+        hasher.update(&digest.ok()?);
+    }
+    Some(hasher.finalize().to_hex().to_string())
 }
 
 /// The data's own test rows decide; without any, the number of rows.
@@ -384,6 +396,7 @@ impl Facts<'_> {
         RunRecord {
             version: env!("CARGO_PKG_VERSION").to_string(),
             data: self.table.source.display().to_string(),
+            data_digest: None,
             seed: self.options.seed,
             isa: format!("{:?}", self.options.extract.isa).to_lowercase(),
             features: self.requests.iter().map(feature).collect(),

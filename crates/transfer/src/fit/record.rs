@@ -70,8 +70,12 @@ pub struct Scores {
     pub accuracy: Share,
     /// Mean of the classes' recalls.
     pub balanced_accuracy: f64,
-    /// Mean negative logarithm (natural) of the probability given to the true class, after calibration.
+    /// Mean negative logarithm (natural) of the probability given to the true class, after calibration; a probability below
+    /// 1e-15 counts as that.
     pub log_loss: f64,
+    /// Mean squared distance of the calibrated probabilities from the true class's indicator, summed over classes (Brier 1950): 0
+    /// when certain and right, 2 when certain and wrong.
+    pub brier: f64,
     /// Accuracy of always answering the most frequent class of the training rows.
     pub majority: f64,
     /// Mean distance between stated confidence and share that is right, weighted by rows.
@@ -152,7 +156,8 @@ pub struct Candidate {
     pub setting: String,
     /// Mean log loss of training rows outside the folds it was fitted on, in nats; lower is better.
     pub log_loss: f64,
-    /// Standard error of its difference from the best one's log loss, paired over folds.
+    /// Standard error of its difference from the best one's log loss: paired over folds among the settings of one method, over
+    /// rows among methods.
     pub standard_error: f64,
     /// Share of those rows that it classified correctly.
     pub accuracy: f64,
@@ -204,7 +209,9 @@ pub struct RunRecord {
     pub version: String,
     /// The data set as it was typed.
     pub data: String,
-    /// Seed of folds, splits and bootstrap.
+    /// BLAKE3 over the content digests of the used rows, in order; `None` when one could not be read again.
+    pub data_digest: Option<String>,
+    /// Seed of folds and splits.
     pub seed: u64,
     /// Kernels that ran the network.
     pub isa: String,

@@ -2,6 +2,7 @@
 
 use super::judge::Judged;
 use super::record::{ClassScore, Evaluated, ReliabilityBin, Scores, Share};
+use crate::heads::PROBABILITY_FLOOR;
 
 /// Ranges of confidence in the reliability diagram.
 const BINS: usize = 10;
@@ -33,6 +34,8 @@ pub(super) struct Verdict {
     pub predicted: usize,
     pub confidence: f64,
     pub label_probability: f64,
+    /// Squared distance of its probabilities from the indicator of its class.
+    pub brier: f64,
 }
 
 /// What was predicted for each judged row.
@@ -47,9 +50,15 @@ pub(super) fn verdicts(judged: &Judged, labels: &[usize], classes: usize) -> Vec
             predicted,
             confidence: f64::from(probabilities[predicted]),
             label_probability: f64::from(probabilities[label]),
+            brier: brier(probabilities, label),
         }
     })
     .collect()
+}
+
+fn brier(probabilities: &[f32], label: usize) -> f64 {
+    let classes = probabilities.iter().enumerate();
+    classes.map(|(class, value)| (f64::from(*value) - f64::from(u8::from(class == label))).powi(2)).sum()
 }
 
 /// Rows by true class and predicted class.
@@ -105,7 +114,7 @@ fn calibration_error(verdicts: &[Verdict]) -> f64 {
 pub(super) fn scores(verdicts: &[Verdict], per_class: &[ClassScore], training: &[usize]) -> Scores {
     let right = verdicts.iter().filter(|verdict| verdict.label == verdict.predicted).count();
     let n = verdicts.len().max(1) as f64;
-    let loss = |verdict: &Verdict| -verdict.label_probability.max(f64::from(f32::MIN_POSITIVE)).ln();
+    let loss = |verdict: &Verdict| -verdict.label_probability.max(PROBABILITY_FLOOR).ln();
     let count = |class: usize| training.iter().filter(|label| **label == class).count();
     let classes = training.iter().max().map_or(0, |most| most + 1);
     let frequent = (0..classes).rev().max_by_key(|class| count(*class)).unwrap_or(0);
@@ -114,6 +123,7 @@ pub(super) fn scores(verdicts: &[Verdict], per_class: &[ClassScore], training: &
         balanced_accuracy: per_class.iter().map(|class| class.recall.value).sum::<f64>()
             / per_class.len().max(1) as f64,
         log_loss: verdicts.iter().map(loss).sum::<f64>() / n,
+        brier: verdicts.iter().map(|verdict| verdict.brier).sum::<f64>() / n,
         majority: verdicts.iter().filter(|verdict| verdict.label == frequent).count() as f64 / n,
         calibration_error: calibration_error(verdicts),
     }
@@ -189,6 +199,8 @@ mod tests {
         assert_eq!((scores.accuracy.value, scores.balanced_accuracy, scores.majority), (0.75, 0.75, 0.5));
         let loss = -(0.92_f64.ln() + 0.85_f64.ln() + 0.75_f64.ln() + 0.04_f64.ln()) / 4.0;
         assert!((scores.log_loss - loss).abs() < 1e-6);
+        let brier = 2.0 * (0.08_f64.powi(2) + 0.15_f64.powi(2) + 0.25_f64.powi(2) + 0.96_f64.powi(2)) / 4.0;
+        assert!((scores.brier - brier).abs() < 1e-6, "{}", scores.brier);
         // 0.75 and 0.85 are alone in their ranges; 0.92 (right) and 0.96 (wrong) share one.
         assert!((scores.calibration_error - (0.25 + 0.15 + 0.88) / 4.0).abs() < 1e-6, "{}", scores.calibration_error);
     }

@@ -14,7 +14,7 @@
 
 use super::HeadError;
 use super::dense::Matrix;
-use super::softmax::softmax_in_place;
+use super::softmax::softmax_rows;
 
 /// Pairs remembered by L-BFGS.
 const MEMORY: usize = 8;
@@ -137,9 +137,9 @@ impl Problem<'_> {
         let mut loss = 0.0;
         for (row, &label) in probabilities.chunks_mut(self.classes).zip(self.labels) {
             row.iter_mut().zip(&point.bias).for_each(|(logit, bias)| *logit += bias);
-            let own = row[label];
-            loss += softmax_in_place(row) - own;
+            loss -= row[label];
         }
+        loss += softmax_rows(&mut probabilities, self.classes).iter().sum::<f64>();
         (probabilities, loss / self.rows() as f64)
     }
 

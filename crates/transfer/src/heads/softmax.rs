@@ -1,24 +1,28 @@
 //! Softmax probabilities and log loss on row-major logits `[rows, classes]`.
 
-/// Smallest probability that enters a log loss; a class that a training part never saw is charged `-ln` of it.
+use heirloom_engine::Isa;
+use heirloom_engine::kernels::softmax_double;
+
+/// Smallest probability that enters any log loss; a class that a training part never saw is charged `-ln` of it.
 pub(crate) const PROBABILITY_FLOOR: f64 = 1e-15;
 
 /// `ln(sum(exp(logits)))`, safe for any finite logits.
 pub(crate) fn log_sum_exp(logits: &[f64]) -> f64 {
-    let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    top + logits.iter().map(|logit| (logit - top).exp()).sum::<f64>().ln()
+    softmax_in_place(&mut logits.to_vec())
 }
 
 /// Replaces one row of logits by probabilities; returns `ln(sum(exp(logits)))`.
 pub(crate) fn softmax_in_place(logits: &mut [f64]) -> f64 {
-    let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut sum = 0.0;
-    for logit in logits.iter_mut() {
-        *logit = (*logit - top).exp();
-        sum += *logit;
-    }
-    logits.iter_mut().for_each(|value| *value /= sum);
-    top + sum.ln()
+    let mut normalizer = [0.0];
+    softmax_double(Isa::best(), logits, logits.len(), &mut normalizer);
+    normalizer[0]
+}
+
+/// Replaces rows of logits `[rows, classes]` by probabilities; returns each row's `ln(sum(exp(logits)))`.
+pub(crate) fn softmax_rows(logits: &mut [f64], classes: usize) -> Vec<f64> {
+    let mut normalizers = vec![0.0; logits.len() / classes.max(1)];
+    softmax_double(Isa::best(), logits, classes, &mut normalizers);
+    normalizers
 }
 
 /// Log loss of one row, at most `-ln(1e-15)`.

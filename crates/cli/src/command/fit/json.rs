@@ -18,6 +18,7 @@ pub fn object(record: &FitReport, artifact: &Path, report: Option<&Path>) -> Val
         "accuracy": record.scores.accuracy,
         "balanced_accuracy": record.scores.balanced_accuracy,
         "log_loss": record.scores.log_loss,
+        "brier": record.scores.brier,
         "majority_accuracy": record.scores.majority,
         "calibration_error": record.scores.calibration_error,
         "protocol": record.protocol,

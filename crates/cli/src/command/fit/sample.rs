@@ -50,6 +50,7 @@ pub fn record() -> FitReport {
             accuracy: share(132, 144, 0.861, 0.952),
             balanced_accuracy: 0.914,
             log_loss: 0.27,
+            brier: 0.13,
             majority: 52.0 / 144.0,
             calibration_error: 0.031,
         },
@@ -80,6 +81,7 @@ pub fn record() -> FitReport {
         run: RunRecord {
             version: "0.1.0".into(),
             data: "photos".into(),
+            data_digest: None,
             seed: 0,
             isa: "avx512".into(),
             features: vec!["pre_logits@1".into()],

@@ -61,6 +61,28 @@ pub fn cosine_schedule(first: f64, step: usize, steps: usize) -> f64 {
     0.5 * first * (1.0 + (std::f64::consts::PI * step as f64 / steps as f64).cos())
 }
 
+/// Accuracy over rows that are evaluated in batches.
+///
+/// [`Ragged::Reference`] repeats the released code: each batch's number of right rows is divided by the batch size, and the
+/// batches are averaged, so a shorter last batch is undercounted. 0 without rows.
+///
+/// ```
+/// use heirloom_transfer::heads::{Ragged, batched_accuracy};
+/// // T10 of the specification: 130 rows, all right, in batches of 50.
+/// assert!((batched_accuracy(&[true; 130], 50, Ragged::Reference) - 0.866_667).abs() < 1e-6);
+/// assert_eq!(batched_accuracy(&[true; 130], 50, Ragged::Correct), 1.0);
+/// ```
+#[must_use]
+pub fn batched_accuracy(right: &[bool], batch: usize, ragged: Ragged) -> f64 {
+    let batch = batch.max(1);
+    let count = right.iter().filter(|right| **right).count() as f64;
+    let rows = match ragged {
+        Ragged::Correct => right.len(),
+        Ragged::Reference => right.len().div_ceil(batch) * batch,
+    };
+    count / rows.max(1) as f64
+}
+
 /// First and second moments of some parameters.
 struct Moments {
     first: Vec<f32>,

@@ -11,9 +11,11 @@
 //! A working set of columns is solved by accelerated proximal gradient (FISTA, Beck and Teboulle 2009, with the restart of
 //! O'Donoghue and Candes 2015); one product with all columns then gives the certificate and the columns that must enter.
 
+use heirloom_matrix::{MatRef, product};
+
 use super::super::HeadError;
 use super::super::dense::Matrix;
-use super::super::softmax::softmax_in_place;
+use super::super::softmax::softmax_rows;
 use super::panel::Panel;
 
 /// Columns that enter a working set at a time, at least.
@@ -24,6 +26,8 @@ const MAX_PASSES: usize = 60;
 const STEPS_PER_CHECK: usize = 20;
 /// Norm of the bias's gradient at which it counts as optimal: for the certificate, and for a look at the working set.
 const BIAS_TOLERANCE: (f64, f64) = (1e-12, 1e-7);
+/// Relative error of a loss in double precision.
+const ROUNDING: f64 = 1e-13;
 /// Steps after which a working set is left as it is; the next pass over all columns goes on from there.
 const MAX_STEPS: usize = 2000;
 
@@ -156,7 +160,7 @@ impl<'a> Fit<'a> {
         let mut gap = f64::INFINITY;
         for _ in 0..MAX_PASSES {
             self.enter(&norms, lambda);
-            self.solve_working_set(lambda, (0.3 * target).max(0.02 * gap.min(self.null_loss)));
+            self.solve_working_set(lambda, (0.6 * target).max(0.02 * gap.min(self.null_loss)));
             let image = self.matrix.times(&self.weights, self.rows.classes);
             self.optimise_bias(&image, BIAS_TOLERANCE.0);
             let (residuals, loss) = self.residuals(&image);
@@ -225,25 +229,19 @@ impl<'a> Fit<'a> {
     /// Damped Newton steps on the bias alone, with the image fixed.
     fn optimise_bias(&mut self, image: &[f64], tolerance: f64) {
         let classes = self.rows.classes;
-        let mut probability = vec![0.0; classes];
         for _ in 0..20 {
-            let (residuals, loss) = self.residuals(image);
+            let (mut probabilities, loss) = self.residuals(image);
             let mut gradient = vec![0.0; classes];
-            let mut hessian = vec![0.0; classes * classes];
-            for (row, &label) in residuals.chunks(classes).zip(self.rows.labels) {
-                probability.iter_mut().zip(row).for_each(|(value, residual)| *value = residual * self.count());
-                probability[label] += 1.0;
-                for class in 0..classes {
-                    gradient[class] += row[class];
-                    let factor = probability[class] / self.count();
-                    let entries = &mut hessian[class * classes..(class + 1) * classes];
-                    entries.iter_mut().zip(&probability).for_each(|(entry, value)| *entry -= factor * value);
-                    entries[class] += factor;
-                }
+            for (row, &label) in probabilities.chunks_mut(classes).zip(self.rows.labels) {
+                gradient.iter_mut().zip(&*row).for_each(|(sum, value)| *sum += value);
+                row.iter_mut().for_each(|value| *value *= self.count());
+                row[label] += 1.0;
             }
-            if row_norm(&gradient) < tolerance
-                || !self.damped_step(image, loss, &solve_singular(&mut hessian, &gradient))
-            {
+            if row_norm(&gradient) < tolerance {
+                break;
+            }
+            let mut hessian = bias_hessian(&probabilities, classes);
+            if !self.damped_step(image, loss, &solve_singular(&mut hessian, &gradient)) {
                 break;
             }
         }
@@ -313,18 +311,14 @@ impl<'a> Fit<'a> {
             let bias: Vec<f64> = from.bias.iter().zip(&bias_gradient).map(|(bias, slope)| bias - 2.0 * slope).collect();
             let image = self.matrix.times(&weights, classes);
             let (_, reached) = residuals_at(self.rows, &image, &bias);
-            let (mut linear, mut square) = (0.0, 0.0);
-            for ((new, old), slope) in weights.iter().zip(&from.weights).zip(&gradient) {
-                linear += slope * (new - old);
-                square += (new - old).powi(2);
-            }
+            // The linear term is taken from the images, like both losses: what is rounded in them then enters squared.
+            let moved = image.iter().zip(&from.image).map(|(new, old)| new - old);
+            let linear: f64 = residuals.iter().zip(moved).map(|(slope, moved)| slope * moved).sum();
+            let square: f64 = weights.iter().zip(&from.weights).map(|(new, old)| (new - old).powi(2)).sum();
             let bias_square: f64 = bias_gradient.iter().map(|slope| slope * slope).sum();
             let bound = loss + linear + 0.5 * self.step_bound * square - bias_square;
-            if reached <= bound || self.step_bound >= self.largest_bound {
-                // A shorter bound is only believed while the change stands above the rounding of the loss.
-                if 0.5 * self.step_bound * square > 1e-6 * loss {
-                    self.step_bound = (0.93 * self.step_bound).max(0.01 * self.largest_bound);
-                }
+            if reached <= bound + ROUNDING * loss || self.step_bound >= self.largest_bound {
+                self.step_bound = (0.93 * self.step_bound).max(0.01 * self.largest_bound);
                 return Point { weights, bias, image };
             }
             self.step_bound = (1.5 * self.step_bound).min(self.largest_bound);
@@ -369,13 +363,28 @@ fn residuals_at(rows: &Rows<'_>, image: &[f64], bias: &[f64]) -> (Vec<f64>, f64)
     let mut loss = 0.0;
     for (row, &label) in residuals.chunks_mut(rows.classes).zip(rows.labels) {
         row.iter_mut().zip(bias).for_each(|(logit, bias)| *logit += bias);
-        let own = row[label];
-        loss += softmax_in_place(row) - own;
+        loss -= row[label];
+    }
+    loss += softmax_rows(&mut residuals, rows.classes).iter().sum::<f64>();
+    for (row, &label) in residuals.chunks_mut(rows.classes).zip(rows.labels) {
         row[label] = 0.0;
         row[label] = -row.iter().sum::<f64>();
         row.iter_mut().for_each(|value| *value /= count);
     }
     (residuals, loss / count)
+}
+
+/// Second derivative of the mean loss by the bias, `diag(mean p) - P^T P / n`, from probabilities `[rows, classes]`.
+fn bias_hessian(probabilities: &[f64], classes: usize) -> Vec<f64> {
+    let count = (probabilities.len() / classes) as f64;
+    let rows = MatRef::from_row_major_slice(probabilities, probabilities.len() / classes, classes);
+    let square = product(rows.transpose(), rows);
+    let mut hessian: Vec<f64> =
+        (0..classes * classes).map(|at| -square[(at / classes, at % classes)] / count).collect();
+    for row in probabilities.chunks(classes) {
+        (0..classes).for_each(|class| hessian[class * classes + class] += row[class] / count);
+    }
+    hessian
 }
 
 /// Takes the means of the columns away; the bias is that of centred columns throughout, so it stays as it is.

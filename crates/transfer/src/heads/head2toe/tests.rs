@@ -2,7 +2,10 @@
 
 use heirloom_engine::Shape;
 
+use super::super::affine::Affine;
 use super::super::normalization::Normalization;
+use super::adam::{self, AdamRecipe};
+use super::adam_heads;
 use super::group_lasso::{Optimum, Rows, path};
 use super::panel::Panel;
 use super::ranking::rank_by_optimum;
@@ -128,6 +131,29 @@ fn a_duplicate_splits_its_norm_and_a_constant_column_is_never_taken() {
     };
     let (single, double) = (solve_raw(1), solve_raw(2));
     assert!((single - double).abs() < 1e-2 * single, "{single} {double}");
+}
+
+/// P5: a fraction of 1 keeps every column, and the head is that of all columns without a penalty, from the same first weights
+/// and the same order of rows.
+#[test]
+fn the_whole_of_the_columns_gives_the_unpenalised_head_on_all_of_them() {
+    let (features, labels) = (features(), labels());
+    let everything: Vec<usize> = (0..ROWS).collect();
+    let blocks: Vec<&Block> = features.blocks.iter().collect();
+    let panel = Panel::new(&features, &blocks, &everything, Normalization::UnitVector).unwrap();
+    let rows = Rows { positions: &everything, labels: &labels, classes: CLASSES };
+    let recipe = AdamRecipe { steps: 60, batch: 16, lambda: 0.01, ..AdamRecipe::default() };
+    let heads = adam_heads(&panel, &rows, &[0, 1, 2], CLASSES, &[0.2, 1.0], &recipe);
+    let all: Vec<usize> = (0..50).collect();
+    let matrix = panel.gather(&all, &everything);
+    let plain = adam::train(&matrix, &labels, CLASSES, &recipe, 0.0);
+    let penalised = adam::train(&matrix, &labels, CLASSES, &recipe, 0.01);
+    let distance = |one: &Affine, other: &Affine| {
+        one.weights.iter().zip(&other.weights).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    assert_eq!((heads[0].0.len(), &heads[1].0), (10, &all));
+    assert!(distance(&heads[1].1, &plain) < 1e-3, "{}", distance(&heads[1].1, &plain));
+    assert!(distance(&heads[1].1, &penalised) > 1e-2, "the penalty would be seen");
 }
 
 /// P1: every tap of a normalised row has norm 1 or 0, before and after selection.
