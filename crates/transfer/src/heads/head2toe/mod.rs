@@ -69,7 +69,7 @@ impl Default for Head2ToeSettings {
             normalization: Normalization::UnitVector,
             solver: Solver::Exact {
                 group_penalties: vec![0.3, 0.1, 0.03],
-                penalties: vec![1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7],
+                penalties: vec![1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6],
                 gap: 1e-3,
             },
         }
