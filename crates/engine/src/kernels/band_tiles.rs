@@ -21,8 +21,9 @@ pub(super) struct Operands {
     pub distance: usize,
     /// The panel's values, `rows * len` rows of the panel's width.
     pub panel: *const f32,
-    /// Sums `[pixels, width]`.
+    /// Rows of sums, as wide as the panel, and their distance.
     pub sums: *mut f32,
+    pub sums_stride: usize,
     /// Whether they hold the chain so far.
     pub continues: bool,
 }
@@ -32,17 +33,17 @@ type Tile = unsafe fn(Operands);
 
 /// # Safety
 /// Readable: `len` values in each of `rows` rows of `R` pixels, and `rows * len * V * LANES` values of the panel.
-/// Writable: `R * V * LANES` sums, initialised where `continues`.
+/// Writable: `V * LANES` sums in each of `R` rows, initialised where `continues`.
 #[inline(always)]
 unsafe fn tile<S: Simd, const R: usize, const V: usize>(simd: S, operands: Operands) {
-    let Operands { pixels, stride, rows, len, distance, mut panel, sums: held, continues } = operands;
+    let Operands { pixels, stride, rows, len, distance, mut panel, sums: held, sums_stride, continues } = operands;
     let mut sums = [[simd.splat(0.0); V]; R];
     // SAFETY: all accesses are those the caller promises.
     unsafe {
         if continues {
             for r in 0..R {
                 for v in 0..V {
-                    sums[r][v] = simd.load_pointer(held.add((r * V + v) * S::LANES));
+                    sums[r][v] = simd.load_pointer(held.add(r * sums_stride + v * S::LANES));
                 }
             }
         }
@@ -64,7 +65,7 @@ unsafe fn tile<S: Simd, const R: usize, const V: usize>(simd: S, operands: Opera
         }
         for r in 0..R {
             for v in 0..V {
-                simd.store_pointer(held.add((r * V + v) * S::LANES), sums[r][v]);
+                simd.store_pointer(held.add(r * sums_stride + v * S::LANES), sums[r][v]);
             }
         }
     }

@@ -116,7 +116,16 @@ impl Band<'_, '_> {
             let (start, end) = (part * pixels.len() / parts, (part + 1) * pixels.len() / parts);
             let at = pixels.start + start - self.pixels.start;
             let count = end - start;
-            let sums = &mut self.scratch.tiles[at * panel.width..][..count * panel.width];
+            let columns = panel.width.min(self.matrix.columns - panel.column);
+            let place = Place { row: self.place.row + at, column: self.place.column + panel.column, ..self.place };
+            // Sums that nothing follows are held where they belong.
+            let direct = self.stages.is_empty() && columns == panel.width;
+            let (sums, sums_stride) = if direct {
+                let Target { values, stride } = self.target;
+                (values.wrapping_add(place.row * stride + place.column), stride)
+            } else {
+                (self.scratch.tiles[at * panel.width..][..count * panel.width].as_mut_ptr(), panel.width)
+            };
             let from = (y * window.stride[0] + rows.start * window.dilation[0]) * row_len
                 + (x + start) * window.stride[1] * self.padded.channels;
             let distance = window.dilation[0] * row_len;
@@ -129,21 +138,21 @@ impl Band<'_, '_> {
                 len,
                 distance,
                 panel: values.as_ptr(),
-                sums: sums.as_mut_ptr(),
+                sums,
+                sums_stride,
                 continues: rows.start > 0,
             };
-            let columns = panel.width.min(self.matrix.columns - panel.column);
-            let place = Place { row: self.place.row + at, column: self.place.column + panel.column, ..self.place };
             let last = rows.end == window.kernel[0];
-            if last {
+            if last || (direct && rows.start == 0) {
                 announce(self.target, self.stages, place, count, columns);
             }
-            // SAFETY: the slices hold what the tile reads and writes; the sums were written with the window's rows before these.
+            // SAFETY: the slices hold what the tile reads and writes, or the output, which was checked for the whole range and all
+            // columns, does; the sums were written with the window's rows before these.
             unsafe { self.tiles.kernel(count, panel.width)(operands) };
-            if last {
+            if last && !direct {
                 let block = Block {
-                    source: sums.as_ptr(),
-                    stride: panel.width,
+                    source: sums,
+                    stride: sums_stride,
                     rows: count,
                     columns,
                     place,

@@ -19,8 +19,9 @@ pub(crate) struct Operands {
     /// The panel's values, `depth` rows of the panel's width.
     pub panel: *const f32,
     pub depth: usize,
-    /// Sums `[rows, width]`.
+    /// Rows of sums, as wide as the panel, and their distance.
     pub sums: *mut f32,
+    pub sums_stride: usize,
     /// Whether they hold the chain so far.
     pub continues: bool,
     /// What will be read soon: values to ask for at each step of the depth, `pace` more each time.
@@ -36,17 +37,17 @@ pub(crate) type Tile = unsafe fn(Operands);
 
 /// # Safety
 /// Readable: `depth` values in each of `R` rows, and `depth * V * LANES` values of the panel.
-/// Writable: `R * V * LANES` sums, initialised where `continues`.
+/// Writable: `V * LANES` sums in each of `R` rows, initialised where `continues`.
 #[inline(always)]
 pub(crate) unsafe fn tile<S: Simd, const R: usize, const V: usize>(simd: S, operands: Operands) {
-    let Operands { rows, stride, panel, depth, sums: held, continues, mut ahead, pace } = operands;
+    let Operands { rows, stride, panel, depth, sums: held, sums_stride, continues, mut ahead, pace } = operands;
     let mut sums = [[simd.splat(0.0); V]; R];
     // SAFETY: all accesses are those the caller promises.
     unsafe {
         if continues {
             for r in 0..R {
                 for v in 0..V {
-                    sums[r][v] = simd.load_pointer(held.add((r * V + v) * S::LANES));
+                    sums[r][v] = simd.load_pointer(held.add(r * sums_stride + v * S::LANES));
                 }
             }
         }
@@ -67,7 +68,7 @@ pub(crate) unsafe fn tile<S: Simd, const R: usize, const V: usize>(simd: S, oper
         }
         for r in 0..R {
             for v in 0..V {
-                simd.store_pointer(held.add((r * V + v) * S::LANES), sums[r][v]);
+                simd.store_pointer(held.add(r * sums_stride + v * S::LANES), sums[r][v]);
             }
         }
     }

@@ -149,33 +149,42 @@ impl<A: Source> Product<'_, '_, A> {
                     None => (&self.scratch.rows[start * ROW_STRIDE..], ROW_STRIDE),
                 };
                 assert!(a.len() >= (count - 1) * stride + depth.len(), "rows beyond their buffer");
-                let slot = if one_block { 0 } else { (column - columns.start) / (2 * shape.lanes) * TILES + tile };
-                let sums = self.scratch.tiles[slot * tile_len..][..tile_len].as_mut_ptr();
-                let operands = Operands {
-                    rows: a.as_ptr(),
-                    stride,
-                    panel: b.as_ptr(),
-                    depth: depth.len(),
-                    sums,
-                    continues: depth.start > 0,
-                    ahead: ahead.wrapping_add(tile * depth.len() * pace),
-                    pace,
-                };
-                let last = depth.end == matrix.depth;
                 let place = Place {
                     row: rows.start - self.range.start + start,
                     range_start: self.range.start,
                     column: self.column + column,
                 };
                 let width = panel.width.min(matrix.columns - column);
-                if last {
+                // Sums that nothing follows are held where they belong.
+                let direct = self.stages.is_empty() && width == panel.width;
+                let slot = if one_block { 0 } else { (column - columns.start) / (2 * shape.lanes) * TILES + tile };
+                let (sums, sums_stride) = if direct {
+                    let Target { values, stride } = self.target;
+                    (values.wrapping_add(place.row * stride + place.column), stride)
+                } else {
+                    (self.scratch.tiles[slot * tile_len..][..tile_len].as_mut_ptr(), panel.width)
+                };
+                let operands = Operands {
+                    rows: a.as_ptr(),
+                    stride,
+                    panel: b.as_ptr(),
+                    depth: depth.len(),
+                    sums,
+                    sums_stride,
+                    continues: depth.start > 0,
+                    ahead: ahead.wrapping_add(tile * depth.len() * pace),
+                    pace,
+                };
+                let last = depth.end == matrix.depth;
+                if last || (direct && depth.start == 0) {
                     announce(self.target, self.stages, place, count, width);
                 }
-                // SAFETY: the slices hold `count` rows, `depth.len()` rows of the panel, and a whole tile; the sums were written
-                // by the previous block of the depth where there is one. The shape's kernels are those of this processor.
+                // SAFETY: the slices hold `count` rows, `depth.len()` rows of the panel, and a whole tile, or the output, which was
+                // checked for the whole range and all columns, does; the sums were written by the previous block of the depth
+                // where there is one. The shape's kernels are those of this processor.
                 unsafe { shape.kernel(count, panel.width)(operands) };
-                if last {
-                    let stride = panel.width;
+                if last && !direct {
+                    let stride = sums_stride;
                     let (target, stages) = (self.target, &mut *self.stages);
                     let block = Block { source: sums, stride, rows: count, columns: width, place, target, stages };
                     // SAFETY: the output and the stages were checked for the whole range and all columns; the sums hold `count`
