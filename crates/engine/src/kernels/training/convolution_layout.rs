@@ -53,17 +53,23 @@ impl Layout {
         if self.len() == 0 {
             return;
         }
+        let together = (TOGETHER * 9 / taps).max(1);
         let move_panel = |(panel, values): (usize, &mut [f32])| {
             let (column, width) = self.place(panel);
-            for first in (0..rows).step_by(TOGETHER) {
-                for n in 0..(self.columns - column).min(width) {
-                    for row in first..rows.min(first + TOGETHER) {
-                        let from = &weight[((column + n) * rows + row) * taps..][..taps];
-                        let mut at = row * width + n;
-                        for value in from {
-                            values[at] = *value;
-                            at += rows * width;
-                        }
+            let held = (self.columns - column).min(width);
+            // Columns lie far apart, often by a power of two: their part is brought together first.
+            let mut near = vec![0.0; held * together * taps];
+            for first in (0..rows).step_by(together) {
+                let count = together.min(rows - first);
+                let len = count * taps;
+                for (n, near) in near.chunks_exact_mut(len).take(held).enumerate() {
+                    near.copy_from_slice(&weight[((column + n) * rows + first) * taps..][..len]);
+                }
+                for tap in 0..taps {
+                    let to = &mut values[(tap * rows + first) * width..][..count * width];
+                    for (row, to) in to.chunks_exact_mut(width).enumerate() {
+                        let from = near[row * taps + tap..].iter().step_by(len);
+                        to[..held].iter_mut().zip(from).for_each(|(to, from)| *to = *from);
                     }
                 }
             }
@@ -77,18 +83,24 @@ impl Layout {
         if self.len() == 0 {
             return;
         }
+        let together = (TOGETHER * 9 / taps).max(1);
         let move_panel = |(panel, weight): (usize, &mut [f32])| {
             let (column, width) = self.place(panel);
+            let held = (self.columns - column).min(width);
             let values = &panels[self.offset(column, 0, 0)..][..width * taps * rows];
-            for first in (0..rows).step_by(TOGETHER) {
-                for n in 0..(self.columns - column).min(width) {
-                    for row in first..rows.min(first + TOGETHER) {
-                        let mut at = row * width + n;
-                        for value in &mut weight[(n * rows + row) * taps..][..taps] {
-                            *value = values[at];
-                            at += rows * width;
-                        }
+            let mut near = vec![0.0; held * together * taps];
+            for first in (0..rows).step_by(together) {
+                let count = together.min(rows - first);
+                let len = count * taps;
+                for tap in 0..taps {
+                    let from = &values[(tap * rows + first) * width..][..count * width];
+                    for (row, from) in from.chunks_exact(width).enumerate() {
+                        let to = near[row * taps + tap..].iter_mut().step_by(len);
+                        to.zip(&from[..held]).for_each(|(to, from)| *to = *from);
                     }
+                }
+                for (n, near) in near.chunks_exact(len).take(held).enumerate() {
+                    weight[(n * rows + first) * taps..][..len].copy_from_slice(near);
                 }
             }
         };
@@ -104,12 +116,17 @@ impl Layout {
         let move_panel = |(panel, values): (usize, &mut [f32])| {
             let (column, width) = self.place(panel);
             let held = (columns - column).min(width);
-            for row in 0..rows {
-                let from = &weight[(row * columns + column) * kernel..][..held * kernel];
+            for first in (0..rows).step_by(TOGETHER) {
                 for (tap, source) in chosen.iter().enumerate() {
-                    let to = &mut values[(tap * rows + row) * width..][..held];
-                    for (to, from) in to.iter_mut().zip(from[*source..].iter().step_by(kernel)) {
-                        *to = *from;
+                    for row in first..rows.min(first + TOGETHER) {
+                        let from = &weight[(row * columns + column) * kernel..][..held * kernel];
+                        let to = &mut values[(tap * rows + row) * width..][..held];
+                        if kernel == 1 {
+                            to.copy_from_slice(from);
+                        } else {
+                            let from = from[*source..].iter().step_by(kernel);
+                            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                        }
                     }
                 }
             }
@@ -119,19 +136,23 @@ impl Layout {
 
     /// Copies the panels to the weight `[rows, columns, kernel]`: columns are input channels.
     pub fn unpack_by_input(&self, panels: &[f32], weight: &mut [f32]) {
-        let Self { taps, columns, .. } = *self;
+        let Self { taps, rows, columns, .. } = *self;
         if self.len() == 0 {
             return;
         }
         let move_rows = |(group, weight): (usize, &mut [f32])| {
-            for (row, weight) in weight.chunks_exact_mut(columns * taps).enumerate() {
-                for column in (0..columns).step_by(self.panel_width()) {
-                    let held = (columns - column).min(self.panel_width());
-                    let to = &mut weight[column * taps..][..held * taps];
-                    for tap in 0..taps {
-                        let from = &panels[self.offset(column, tap, group * TOGETHER + row)..][..held];
-                        for (to, from) in to[tap..].iter_mut().step_by(taps).zip(from) {
-                            *to = *from;
+            let first = group * TOGETHER;
+            for column in (0..columns).step_by(self.panel_width()) {
+                let held = (columns - column).min(self.panel_width());
+                for tap in 0..taps {
+                    for row in first..rows.min(first + TOGETHER) {
+                        let from = &panels[self.offset(column, tap, row)..][..held];
+                        let to = &mut weight[((row - first) * columns + column) * taps..][..held * taps];
+                        if taps == 1 {
+                            to.copy_from_slice(from);
+                        } else {
+                            let to = to[tap..].iter_mut().step_by(taps);
+                            to.zip(from).for_each(|(to, from)| *to = *from);
                         }
                     }
                 }

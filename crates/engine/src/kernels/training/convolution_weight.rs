@@ -29,6 +29,8 @@ const FEW_CHANNELS: usize = 16;
 /// Rows and columns that a task works on together, so that a block of both operands stays in the second-level cache.
 const TASK_ROWS: usize = 336;
 const TASK_COLUMNS: usize = 320;
+/// Rows from which it pays to copy columns together.
+const NEAR_ROWS: usize = 64;
 /// Tasks to aim for.
 const TASKS: usize = 16;
 
@@ -42,8 +44,10 @@ pub(super) struct WeightGradient {
     groups: usize,
     /// The window whose taps are summed: [`Self::window`], or its rows over padded maps.
     taps: Window,
-    /// What is padded first, where that is needed.
+    /// Whether maps are padded first.
     padded: bool,
+    /// Whether a panel's columns are copied together first: worth it for many rows, of single pixels.
+    near: bool,
     /// Whether rows are output channels.
     swapped: bool,
     layout: Layout,
@@ -76,7 +80,8 @@ impl WeightGradient {
         let channels = input / groups * (window.kernel[1] / taps.kernel[1].max(1));
         let (layout, swapped) = layout(&Tiles::of(isa), taps.kernel[0] * taps.kernel[1], channels, output / groups);
         let blocks = Blocks::new(&window);
-        Self { isa, window, input, output, groups, taps, padded, swapped, layout, blocks }
+        let near = groups == 1 && window.input_pixels() == 1 && window.is_pointwise() && layout.rows >= NEAR_ROWS;
+        Self { isa, window, input, output, groups, taps, padded, near, swapped, layout, blocks }
     }
 
     /// Values of the weight.
@@ -109,7 +114,12 @@ impl WeightGradient {
     fn steps<'a>(&self, steps: &'a mut Vec<Step>) -> Steps<'a> {
         let pixels = self.blocks.images * self.taps.input_pixels().max(self.taps.output_pixels());
         assert!(pixels * self.input.max(self.output) <= u32::MAX as usize, "maps of {:?} are too large", self.window);
-        Steps::new(&self.taps, self.blocks, [self.input, self.output], self.swapped, steps)
+        let channels = match (self.near, self.swapped) {
+            (false, _) => [self.input, self.output],
+            (true, false) => [self.input, self.layout.panel_width()],
+            (true, true) => [self.layout.panel_width(), self.output],
+        };
+        Steps::new(&self.taps, self.blocks, channels, self.swapped, steps)
     }
 
     /// Chunks of a batch, by shape alone.
@@ -181,6 +191,9 @@ impl WeightGradient {
         let images = self.blocks.images.min(pair.images - first);
         let input = &pair.input[first * self.window.input_pixels() * self.input..];
         let gradient = &pair.gradient[first * self.window.output_pixels() * self.output..];
+        if self.near {
+            return self.near_block(task, [input, gradient], images, steps, sums, continues, copy);
+        }
         let input = if self.padded { self.pad(input, images, band, copy) } else { input.as_ptr() };
         let input = input.wrapping_add(pair.group * (self.input / self.groups));
         let gradient = gradient.as_ptr().wrapping_add(pair.group * (self.output / self.groups));
@@ -190,6 +203,39 @@ impl WeightGradient {
             // SAFETY: the steps are those of whole maps of the taps' window, of which the slices hold `images` from `first` on,
             // or the copy what the band reads; rows and columns are channels of the group, or of a row of the window.
             unsafe { self.product(task, tap, rows, columns, steps.of(tap, band, images), sums, continues) };
+        }
+    }
+
+    /// As [`Self::block`] for single pixels, with the columns of each panel copied together, where they do not share the few
+    /// sets of the first-level cache that a distance of a power of two leaves them.
+    fn near_block(
+        &self,
+        task: &Task,
+        [input, gradient]: [&[f32]; 2],
+        pixels: usize,
+        steps: &Steps<'_>,
+        sums: *mut f32,
+        continues: bool,
+        copy: &mut AlignedBuffer,
+    ) {
+        let (rows, columns, stride) =
+            if self.swapped { (gradient, input, self.input) } else { (input, gradient, self.output) };
+        let width = self.layout.panel_width();
+        copy.grow(self.blocks.images * width);
+        for column in task.columns.clone().step_by(width) {
+            let held = (self.layout.columns - column).min(width);
+            for (to, from) in copy.chunks_exact_mut(width).zip(columns.chunks_exact(stride)).take(pixels) {
+                let from = &from[column..column + held];
+                match (from.first_chunk::<32>(), to.first_chunk_mut::<32>()) {
+                    (Some(from), Some(to)) if held == 32 => *to = *from,
+                    _ => to[..held].copy_from_slice(from),
+                }
+            }
+            let panel = Task { columns: column..column + held, ..task.clone() };
+            let (rows, columns) = (rows.as_ptr().wrapping_add(task.rows.start), copy.as_ptr().wrapping_sub(column));
+            // SAFETY: the steps are those of single pixels, of which the rows hold `pixels` and the copy as many, from the panel's
+            // first column on.
+            unsafe { self.product(&panel, 0, rows, columns, steps.of(0, 0, pixels), sums, continues) };
         }
     }
 
