@@ -94,9 +94,15 @@ fn blend(value: u8, other: f32, factor: f64) -> u8 {
     (factor as f32 * f32::from(value) + (1.0 - factor) as f32 * other).clamp(0.0, 255.0) as u8
 }
 
+/// Replaces every value by what it becomes, computed once for each of the 256.
+fn replace(pixels: &mut [u8], becomes: impl Fn(u8) -> u8) {
+    let table: [u8; 256] = std::array::from_fn(|value| becomes(value as u8));
+    pixels.iter_mut().for_each(|value| *value = table[usize::from(*value)]);
+}
+
 /// Multiplies every value by `factor`: 0 gives black. `pixels`: RGB, any number of pixels.
 pub fn adjust_brightness(pixels: &mut [u8], factor: f64) {
-    pixels.iter_mut().for_each(|value| *value = blend(*value, 0.0, factor));
+    replace(pixels, |value| blend(value, 0.0, factor));
 }
 
 /// Multiplies every value's distance from the image's mean grey by `factor`: 0 gives plain grey. `pixels`: one RGB image.
@@ -104,7 +110,7 @@ pub fn adjust_contrast(pixels: &mut [u8], factor: f64) {
     let (greys, _) = pixels.as_chunks::<3>();
     let sum: u64 = greys.iter().map(|pixel| u64::from(grey(*pixel))).sum();
     let mean = (sum as f64 / greys.len().max(1) as f64) as f32;
-    pixels.iter_mut().for_each(|value| *value = blend(*value, mean, factor));
+    replace(pixels, |value| blend(value, mean, factor));
 }
 
 /// Multiplies every value's distance from its pixel's grey by `factor`: 0 gives shades of grey. `pixels`: RGB.
@@ -117,11 +123,23 @@ pub fn adjust_saturation(pixels: &mut [u8], factor: f64) {
 
 /// Turns the hue by `turns`, -0.5 to 0.5 of the whole circle. `pixels`: RGB.
 pub fn adjust_hue(pixels: &mut [u8], turns: f64) {
+    let unit: [f32; 256] = std::array::from_fn(|value| value as f32 / 255.0);
     for pixel in pixels.as_chunks_mut::<3>().0 {
-        let [hue, saturation, value] = to_hsv(pixel.map(|value| f32::from(value) / 255.0));
-        let turned = (hue + turns as f32).rem_euclid(1.0);
+        let [hue, saturation, value] = to_hsv(pixel.map(|value| unit[usize::from(value)]));
+        let turned = within_one_turn(hue + turns as f32);
         // torchvision's conversion back: the unit interval is cut into 256 parts of almost equal length.
         *pixel = to_rgb([turned, saturation, value]).map(|value| (value * 255.999) as u8);
+    }
+}
+
+/// The remainder of a turn from -1 to 2: exact, as a division's remainder is, without the division.
+fn within_one_turn(turn: f32) -> f32 {
+    if turn < 0.0 {
+        turn + 1.0
+    } else if turn >= 1.0 {
+        turn - 1.0
+    } else {
+        turn
     }
 }
 
@@ -140,16 +158,17 @@ fn to_hsv([red, green, blue]: [f32; 3]) -> [f32; 3] {
     } else {
         4.0 + to_green - to_red
     };
-    [(sixths / 6.0 + 1.0) % 1.0, range / value, value]
+    [within_one_turn(sixths / 6.0 + 1.0), range / value, value]
 }
 
 fn to_rgb([hue, saturation, value]: [f32; 3]) -> [f32; 3] {
     let sixths = hue * 6.0;
-    let (sector, part) = (sixths.floor(), sixths - sixths.floor());
+    let sector = sixths as u8;
+    let part = sixths - f32::from(sector);
     let p = (value * (1.0 - saturation)).clamp(0.0, 1.0);
     let q = (value * (1.0 - saturation * part)).clamp(0.0, 1.0);
     let t = (value * (1.0 - saturation * (1.0 - part))).clamp(0.0, 1.0);
-    match sector as u8 % 6 {
+    match sector % 6 {
         0 => [value, t, p],
         1 => [q, value, p],
         2 => [p, value, t],
