@@ -11,6 +11,7 @@ mod plan;
 pub mod reference;
 mod shape;
 mod taps;
+mod training;
 mod weights;
 
 pub use cost::{Cost, NodeCost};
@@ -20,4 +21,5 @@ pub use kernels::Isa;
 pub use ops::Real;
 pub use plan::{Pixels, Plan, PlanOptions, Tap, Workspace};
 pub use shape::Shape;
+pub use training::{Gradients, TrainingOptions, TrainingPlan, TrainingState};
 pub use weights::{Tensor, Weights};

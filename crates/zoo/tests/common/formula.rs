@@ -42,7 +42,14 @@ pub fn weights(graph: &Graph, scales: &[(String, f64)]) -> Weights {
     Weights { tensors: tensors.collect() }
 }
 
+/// Normalised pixels `[side, side, 3]` under a name of their own.
+#[allow(dead_code)]
+pub fn named_image(name: &str, side: usize) -> Vec<f32> {
+    uniform(name, side * side * 3).map(|u| (u * 3.0_f64.sqrt()) as f32).collect()
+}
+
 /// Normalised pixels `[side, side, 3]`.
+#[allow(dead_code)]
 pub fn image(side: usize) -> Vec<f32> {
     uniform("image", side * side * 3).map(|u| (u * 3.0_f64.sqrt()) as f32).collect()
 }

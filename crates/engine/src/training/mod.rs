@@ -1,0 +1,96 @@
+//! Training: a graph compiled for forward passes that keep what the backward pass needs, and for the backward pass itself.
+//!
+//! A [`TrainingPlan`] belongs to a graph, an input size and a choice of what is trained; a [`TrainingState`] holds the
+//! activations of one batch. Parameters stay with the caller, in the checkpoint's layout. What is not trained is not touched:
+//! a parameter outside [`TrainingOptions::trainable`] has no gradient, and a batch norm outside
+//! [`TrainingOptions::batch_statistics`] uses its running statistics and leaves them as they are.
+//!
+//! The bits depend on the batch, not on the number of threads.
+
+mod backward;
+mod buffers;
+mod forward;
+mod gradients;
+mod packed;
+mod scope;
+mod segments;
+mod state;
+mod statistics;
+mod unit;
+mod units;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{EngineError, Graph, Isa, NodeId, ParameterName, Shape, taps};
+use scope::Scope;
+use unit::Unit;
+
+pub use gradients::Gradients;
+pub use state::TrainingState;
+
+/// What to compile for.
+#[derive(Debug, Clone)]
+pub struct TrainingOptions {
+    /// Input of the network, `[height, width]` in pixels.
+    pub input_size: [usize; 2],
+    /// Names of the nodes or modules whose values are read and whose gradients are given to the backward pass.
+    pub outputs: Vec<String>,
+    /// Keys of the parameters that get gradients.
+    pub trainable: BTreeSet<ParameterName>,
+    /// Names of the batch norms that normalise with the mean and variance of the batch, and whose running statistics follow.
+    pub batch_statistics: BTreeSet<String>,
+    /// Whether the gradient of the (normalised) input is wanted.
+    pub input_gradient: bool,
+    /// Forget activations between some cuts of the graph and compute them again in the backward pass: less memory, more time.
+    pub recompute: bool,
+    /// Which kernels to use.
+    pub isa: Isa,
+}
+
+/// A graph compiled for training.
+#[derive(Debug)]
+pub struct TrainingPlan {
+    isa: Isa,
+    shapes: Vec<Shape>,
+    outputs: Vec<NodeId>,
+    units: Vec<Unit>,
+    scope: Scope,
+    /// Ranges of units whose inner values are computed again; a single one that holds everything when nothing is.
+    segments: Vec<std::ops::Range<usize>>,
+    /// The last unit that reads each node.
+    last_uses: Vec<usize>,
+    /// Nodes whose values wait for the backward pass.
+    kept: BTreeSet<NodeId>,
+    /// Shapes of the parameters of the graph.
+    parameters: BTreeMap<ParameterName, Vec<usize>>,
+}
+
+impl TrainingPlan {
+    /// Compiles `graph`: infers shapes, drops what no output needs, joins what one pass over memory can do, and finds what has
+    /// to be kept for the backward pass.
+    ///
+    /// # Errors
+    /// An unknown output, parameter or batch norm, or operators whose shapes do not fit.
+    pub fn compile(graph: &Graph, options: &TrainingOptions) -> Result<Self, EngineError> {
+        let shapes = graph.shapes(options.input_size)?;
+        let outputs = taps::resolve(graph, &options.outputs)?;
+        let scope = Scope::new(graph, options, &outputs)?;
+        let units = units::units(graph, &shapes, &outputs, &scope, options)?;
+        let segments = segments::segments(&units, &scope, &shapes, &outputs, options.recompute);
+        let last_uses = segments::last_uses(&units, shapes.len());
+        let kept = segments::kept(&units, &segments, &last_uses, &outputs);
+        let (isa, parameters) = (options.isa, graph.parameters.clone());
+        Ok(Self { isa, shapes, outputs, units, scope, segments, last_uses, kept, parameters })
+    }
+
+    /// Shapes of the outputs for one image, in the order asked for.
+    pub fn outputs(&self) -> impl Iterator<Item = Shape> + '_ {
+        self.outputs.iter().map(|&node| self.shapes[node])
+    }
+
+    /// Values of one input image.
+    #[must_use]
+    pub fn input_length(&self) -> usize {
+        self.shapes.first().map_or(0, |shape| shape.len())
+    }
+}

@@ -1,0 +1,96 @@
+//! Packed weights of one unit: for the forward product and for the input's gradient, and the kernels that use them.
+
+use super::unit::{Unit, Work};
+use crate::kernels::training::{ConvolutionGradient, LinearGradient, TrainingScratch};
+use crate::kernels::{Convolution, Linear, Rows, RowsMut, Stage};
+use crate::{Activation, Isa};
+
+/// Nothing for units without a matrix.
+#[derive(Debug, Default)]
+pub(super) struct Packed {
+    kernels: Option<Kernels>,
+    /// Whether the weight has been packed.
+    ready: bool,
+}
+
+#[derive(Debug)]
+enum Kernels {
+    Convolution(Convolution, ConvolutionGradient),
+    Linear(Linear, LinearGradient),
+}
+
+impl Packed {
+    pub fn new(isa: Isa, unit: &Unit) -> Self {
+        let kernels = match &unit.work {
+            Work::Convolution { window, channels: [input, output], groups, .. } => {
+                let weight = vec![0.0; output * (input / groups) * window.kernel[0] * window.kernel[1]];
+                let forward = Convolution::new(isa, *window, &weight, *output, *input, *groups);
+                Some(Kernels::Convolution(forward, ConvolutionGradient::new(isa, *window, *output, *input, *groups)))
+            }
+            Work::Linear { channels: [input, output], .. } => {
+                let forward = Linear::new(isa, &vec![0.0; input * output], *output, *input);
+                Some(Kernels::Linear(forward, LinearGradient::new(isa, *output, *input)))
+            }
+            _ => None,
+        };
+        Self { kernels, ready: false }
+    }
+
+    /// Packs the weight, if it `changes` or was not packed before; for the input's gradient as well where `gradient` is set.
+    pub fn update(&mut self, weight: &[f32], changes: bool, gradient: bool) {
+        if self.ready && !changes {
+            return;
+        }
+        self.ready = true;
+        match &mut self.kernels {
+            Some(Kernels::Convolution(forward, backward)) => {
+                forward.repack(weight);
+                gradient.then(|| backward.pack(weight));
+            }
+            Some(Kernels::Linear(forward, backward)) => {
+                forward.repack(weight);
+                gradient.then(|| backward.pack(weight));
+            }
+            None => {}
+        }
+    }
+
+    /// The product for the whole batch, the bias and a clip.
+    pub fn forward(
+        &self,
+        input: &[f32],
+        bias: Option<&[f32]>,
+        clip: Option<Activation>,
+        to: RowsMut<'_>,
+        scratch: &mut TrainingScratch,
+    ) {
+        let mut stages = Vec::with_capacity(2);
+        stages.extend(bias.map(Stage::Bias));
+        stages.extend(clip.map(Stage::Activate));
+        match &self.kernels {
+            Some(Kernels::Convolution(forward, _)) => forward.run_batch(input, to, stages, scratch),
+            Some(Kernels::Linear(forward, _)) => {
+                let (channels, width) = (forward.weight().depth(), to.stride);
+                let rows = to.values.len() / width;
+                forward.run_batch(Rows::new(input, channels), rows, to, stages, scratch);
+            }
+            None => {}
+        }
+    }
+
+    pub fn weight_gradient(&self, input: &[f32], gradient: &[f32], to: &mut [f32], scratch: &mut TrainingScratch) {
+        match &self.kernels {
+            Some(Kernels::Convolution(_, backward)) => backward.weight(input, gradient, to, scratch),
+            Some(Kernels::Linear(_, backward)) => backward.weight(input, gradient, to, scratch),
+            None => {}
+        }
+    }
+
+    pub fn input_gradient(&self, gradient: &[f32], to: &mut [f32], add: Option<&[f32]>, scratch: &mut TrainingScratch) {
+        match &self.kernels {
+            Some(Kernels::Convolution(_, backward)) => backward.input(gradient, to, add, scratch),
+            Some(Kernels::Linear(_, backward)) => backward.input(gradient, to, add, scratch),
+            None => {}
+        }
+    }
+}
