@@ -12,3 +12,4 @@ pub mod optimizer;
 pub mod random;
 pub mod regularizer;
 pub mod schedule;
+pub mod trainer;
