@@ -49,4 +49,56 @@ pub enum FitError {
         /// Groups needed.
         needed: usize,
     },
+    /// A training setting that does not fit the data or the network.
+    #[error("{setting} is {value}: {reason}")]
+    Recipe {
+        /// The option.
+        setting: &'static str,
+        /// Its value.
+        value: String,
+        /// Why it does not fit.
+        reason: String,
+    },
+    /// A network whose classifier is not one linear layer on its features.
+    #[error("the classifier of '{backbone}' is no single linear layer on its features (parameters {keys:?})")]
+    Classifier {
+        /// The network.
+        backbone: String,
+        /// Parameters of what was found.
+        keys: Vec<String>,
+    },
+    /// The network cannot be prepared.
+    #[error(transparent)]
+    Zoo(#[from] heirloom_zoo::ZooError),
+    /// Shapes that do not fit.
+    #[error(transparent)]
+    Engine(#[from] heirloom_engine::EngineError),
+    /// Images for training cannot be had.
+    #[error(transparent)]
+    Batches(#[from] heirloom_data::batches::BatchError),
+    /// Training ended.
+    #[error(transparent)]
+    Training(#[from] heirloom_training::trainer::TrainingError),
+    /// No threads to train on.
+    #[error("no threads to train on: {reason}")]
+    Threads {
+        /// What the system said.
+        reason: String,
+    },
+    /// Stopped on request, after a step.
+    #[error("stopped in epoch {}, after {step} of its steps", epoch + 1)]
+    Interrupted {
+        /// Complete epochs.
+        epoch: u64,
+        /// Steps of the next.
+        step: u64,
+        /// Where the state was kept.
+        checkpoint: Option<std::path::PathBuf>,
+    },
+}
+
+impl FitError {
+    pub(super) fn threads(error: rayon::ThreadPoolBuildError) -> Self {
+        Self::Threads { reason: error.to_string() }
+    }
 }

@@ -14,6 +14,7 @@ mod narrow;
 mod record;
 mod scores;
 mod select;
+pub mod trained;
 
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;

@@ -19,6 +19,13 @@ pub(crate) enum Rule {
     Neighbours(Neighbours),
 }
 
+impl Rule {
+    /// `x W + b` with weights `[columns, classes]`.
+    pub(crate) const fn affine(classes: usize, weights: Vec<f32>, bias: Vec<f32>) -> Self {
+        Self::Affine(Affine { classes, weights, bias })
+    }
+}
+
 /// A fitted head.
 ///
 /// ```
@@ -51,6 +58,37 @@ pub struct Head {
 impl Head {
     pub(crate) fn new(method: Method, classes: usize, inputs: Vec<Input>, normalizer: Normalizer, rule: Rule) -> Self {
         Self { method, classes, inputs, normalizer, rule, temperature: 1.0 }
+    }
+
+    /// A head that reads all columns of one block as they are.
+    pub(crate) fn plain(method: Method, classes: usize, input: Input, rule: Rule) -> Self {
+        Self::new(method, classes, vec![input], Normalizer::None, rule)
+    }
+
+    /// Divides logits by this before the softmax.
+    pub(crate) fn set_temperature(&mut self, temperature: f64) {
+        self.temperature = temperature;
+    }
+
+    /// Weights `[columns, classes]` and bias on features as they come, where the head is one linear map of one whole block.
+    pub(crate) fn on_raw_features(&self) -> Option<(Vec<f32>, Vec<f32>)> {
+        let (Rule::Affine(affine), [Input { columns: None, .. }]) = (&self.rule, self.inputs.as_slice()) else {
+            return None;
+        };
+        let (mut weights, mut bias) = (affine.weights.clone(), affine.bias.clone());
+        match &self.normalizer {
+            Normalizer::None => {}
+            Normalizer::UnitVector => return None,
+            Normalizer::PerFeature { mean, factor } => {
+                for (row, (&mean, &factor)) in weights.chunks_mut(self.classes).zip(mean.iter().zip(factor)) {
+                    for (weight, bias) in row.iter_mut().zip(&mut bias) {
+                        *weight *= factor;
+                        *bias -= mean * *weight;
+                    }
+                }
+            }
+        }
+        Some((weights, bias))
     }
 
     /// The method that fitted it.

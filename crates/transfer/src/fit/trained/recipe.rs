@@ -1,0 +1,184 @@
+//! Settings of a training run: what was typed, and the values that stand for everything left to us.
+
+use heirloom_data::augment::Preset;
+use heirloom_engine::{Graph, Op};
+use heirloom_training::optimizer::OptimizerSettings;
+use heirloom_training::schedule::Schedule;
+use heirloom_zoo::Backbone;
+use serde::{Deserialize, Serialize};
+
+use super::super::FitError;
+use super::method::TrainedMethod;
+
+/// What may be typed; `None` leaves the value to us.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RecipeOptions {
+    /// Side of the network's input in pixels.
+    pub image_size: Option<usize>,
+    /// Epochs.
+    pub epochs: Option<u64>,
+    /// Images of a batch.
+    pub batch_size: Option<usize>,
+    /// Peak learning rate.
+    pub learning_rate: Option<f64>,
+    /// Strength of weight decay.
+    pub weight_decay: Option<f64>,
+    /// What is done to training images.
+    pub augment: Option<Preset>,
+    /// Alpha of mixup; none unless given.
+    pub mixup: Option<f64>,
+    /// Share of the target that is spread over all classes.
+    pub label_smoothing: Option<f64>,
+    /// How classes of different size are treated.
+    pub balance: Balance,
+}
+
+/// What is done about classes of different size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Balance {
+    /// Nothing: every image counts the same.
+    #[default]
+    None,
+    /// Every class has the same part in the loss.
+    Weights,
+    /// The logarithm of each class's share is added to the logits while training (Ren et al. 2020).
+    Softmax,
+}
+
+/// Every setting of a run with its value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// The method.
+    pub method: TrainedMethod,
+    /// Side of the network's input in pixels.
+    pub image_size: usize,
+    /// Epochs.
+    pub epochs: u64,
+    /// Images of a batch.
+    pub batch_size: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Rule and weight decay.
+    pub optimizer: OptimizerSettings,
+    /// How the rate changes.
+    pub schedule: Schedule,
+    /// What is done to training images.
+    pub augment: String,
+    /// Alpha of mixup.
+    pub mixup: Option<f64>,
+    /// Share of the target that is spread over all classes.
+    pub label_smoothing: f64,
+    /// How classes of different size are treated.
+    pub balance: Balance,
+}
+
+/// Side up to which a network is trained unless asked for more: what two cores can do in minutes.
+const USUAL_SIDE: usize = 96;
+/// Steps that fine-tuning takes at least, as far as epochs allow (the small-data rule of BiT, Kolesnikov et al. 2020).
+const STEPS: usize = 500;
+
+impl Recipe {
+    /// The recipe for `rows` training rows whose shorter side has typically `shorter_side` pixels.
+    ///
+    /// # Errors
+    /// A typed value that makes no sense for these data.
+    pub fn choose(
+        method: TrainedMethod,
+        typed: &RecipeOptions,
+        backbone: &Backbone,
+        rows: usize,
+        shorter_side: usize,
+    ) -> Result<Self, FitError> {
+        let refuse = |setting, value: String, reason: String| Err(FitError::Recipe { setting, value, reason });
+        if let Some(size) = typed.batch_size.filter(|&size| size > rows) {
+            return refuse("--batch-size", size.to_string(), format!("there are only {rows} rows to train on"));
+        }
+        let transformer = is_transformer(&backbone.graph);
+        let image_size = typed.image_size.unwrap_or_else(|| usual_side(backbone, transformer, shorter_side));
+        let usual_batch = if image_size <= 40 { 128 } else { 32 };
+        let batch_size = typed.batch_size.unwrap_or_else(|| usual_batch.min((rows / 8).max(8)).min(rows));
+        let steps = rows.div_ceil(batch_size.max(1));
+        let epochs = typed.epochs.unwrap_or_else(|| usual_epochs(method, steps));
+        let learning_rate = typed.learning_rate.unwrap_or_else(|| usual_rate(method, transformer, batch_size));
+        if !(learning_rate.is_finite() && learning_rate > 0.0) {
+            return refuse("--learning-rate", learning_rate.to_string(), "it must be above 0".into());
+        }
+        let decay = typed.weight_decay.unwrap_or_else(|| usual_decay(method, transformer));
+        let optimizer = if transformer {
+            OptimizerSettings::adamw(decay)
+        } else {
+            OptimizerSettings::nesterov(0.9).with_weight_decay(decay)
+        };
+        let warm_up = (steps as u64 * epochs / 20).clamp(1, 500);
+        Ok(Self {
+            method,
+            image_size,
+            epochs,
+            batch_size,
+            learning_rate,
+            optimizer,
+            schedule: Schedule::Cosine { minimum: 0.0 }.after_warm_up(warm_up),
+            augment: typed.augment.unwrap_or(Preset::Crop).name().to_owned(),
+            mixup: typed.mixup,
+            label_smoothing: typed.label_smoothing.unwrap_or(0.0),
+            balance: typed.balance,
+        })
+    }
+
+    /// One line for a reader.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let Self { image_size, epochs, batch_size, learning_rate, augment, .. } = self;
+        let decay = self.optimizer.weight_decay;
+        format!(
+            "{image_size} px, {epochs} epochs, batches of {batch_size}, learning rate {learning_rate}, \
+             weight decay {decay}, augmentation {augment}"
+        )
+    }
+}
+
+fn is_transformer(graph: &Graph) -> bool {
+    graph.nodes.iter().any(|node| matches!(node.op, Op::Attention { .. }))
+}
+
+/// Transformers keep their size (their position embeddings belong to it), convolution networks take what the images offer.
+fn usual_side(backbone: &Backbone, transformer: bool, shorter_side: usize) -> usize {
+    let native = backbone.preprocess.input_size.into_iter().max().unwrap_or(USUAL_SIDE);
+    if transformer {
+        return native;
+    }
+    shorter_side.next_multiple_of(32).clamp(32, USUAL_SIDE).min(native)
+}
+
+fn usual_epochs(method: TrainedMethod, steps_per_epoch: usize) -> u64 {
+    let epochs = STEPS.div_ceil(steps_per_epoch.max(1)) as u64;
+    if method == TrainedMethod::Scratch { (3 * epochs).clamp(20, 90) } else { epochs.clamp(5, 30) }
+}
+
+fn usual_rate(method: TrainedMethod, transformer: bool, batch_size: usize) -> f64 {
+    let scale = batch_size as f64 / 32.0;
+    let (usual, scratch, partial, small) =
+        if transformer { (5e-5, 5e-4, 1e-3, 1e-5) } else { (5e-3, 2.5e-2, 2.5e-2, 1e-3) };
+    let rate = match method {
+        TrainedMethod::Scratch => scratch,
+        TrainedMethod::LpFt => small,
+        _ if method.is_partial() => partial,
+        _ => usual,
+    };
+    // Two digits, so that the value shown is the value used.
+    let rate: f64 = rate * scale;
+    let unit = 10.0_f64.powf(rate.log10().floor() - 1.0);
+    (rate / unit).round() * unit
+}
+
+/// The penalties of l2-sp and delta take the place of weight decay, which would pull towards zero.
+fn usual_decay(method: TrainedMethod, transformer: bool) -> f64 {
+    match method {
+        TrainedMethod::L2Sp | TrainedMethod::Delta => 0.0,
+        _ if method.is_partial() => 0.0,
+        _ if transformer => 0.05,
+        TrainedMethod::Scratch => 5e-4,
+        _ => 1e-4,
+    }
+}
