@@ -134,8 +134,27 @@ impl From<heirloom_transfer::fit::FitError> for Failure {
             Error::TooFewGroups { .. } => {
                 Self::input(error.to_string()).hint("add images, or check --group-column and the list of copies")
             }
+            Error::Zoo(error) => error.into(),
+            Error::Recipe { .. } => Self::input(error.to_string()).hint("leave the option out to have it chosen"),
+            Error::Interrupted { ref checkpoint, .. } => {
+                let kept = checkpoint.as_ref().map(|path| format!(" from the state kept in {}", path.display()));
+                let hint = format!("run the same command again to go on{}", kept.unwrap_or_default());
+                Self { code: crate::interrupt::INTERRUPTED, ..Self::input(error.to_string()).hint(hint) }
+            }
+            Error::Training(ref training) => Self::input(error.to_string()).hinted(training_hint(training)),
             other => Self::input(other.to_string()),
         }
+    }
+}
+
+/// The remedy for what ended a training run.
+fn training_hint(error: &heirloom_training::trainer::TrainingError) -> Option<&'static str> {
+    use heirloom_training::trainer::TrainingError as Error;
+    match error {
+        Error::Divergence(_) => Some("give a smaller --learning-rate"),
+        Error::Checkpoint(_) => Some("give the settings of the first run again, or start over with --force"),
+        Error::Foreign(_) => Some("the state after the last complete epoch is kept; the same command goes on from it"),
+        _ => None,
     }
 }
 

@@ -4,20 +4,24 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{MethodName, TableArguments};
+use super::{MethodName, TableArguments, TrainingArguments};
 
 /// Fit a classifier on a backbone's features, measure it honestly, write one file to deploy.
 ///
 /// With test rows in the data, the accuracy is measured on them once. Without, below 5000 rows every image is predicted by a model that
 /// was fitted, and chosen, on other images (nested 5-fold cross-validation), and the written model is fitted on all rows; from
 /// 5000 rows on, a stratified fifth is held out.
+///
+/// Methods that train through the backbone hold a stratified fifth out in any case where there are no test rows, and use a fifth of the
+/// training rows to choose the epoch.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   heirloom fit photos/ --backbone deit_tiny_patch16_224
   heirloom fit photos/ --backbone weights/resnet18/ --method linear -o photos.heirloom
   heirloom fit labels.csv --backbone w.safetensors --group-column patient --strict
-  heirloom fit pacs.parquet --backbone w.safetensors --where domain=sketch --json")]
+  heirloom fit pacs.parquet --backbone w.safetensors --where domain=sketch --json
+  heirloom fit photos/ --backbone mobilenetv2_1.0_gluon_bn --method full --epochs 10")]
 pub struct FitArguments {
     /// The data set.
     #[command(flatten)]
@@ -55,4 +59,7 @@ pub struct FitArguments {
     /// Write no HTML report
     #[arg(long)]
     pub no_report: bool,
+    /// Settings of the methods that train through the backbone.
+    #[command(flatten, next_help_heading = "Training (full, lp-ft, scratch, l2-sp, delta, bss, bn-tune, bitfit)")]
+    pub training: TrainingArguments,
 }

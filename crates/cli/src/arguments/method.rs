@@ -3,6 +3,7 @@
 use std::fmt;
 
 use clap::ValueEnum;
+use heirloom_transfer::fit::trained::TrainedMethod;
 use heirloom_transfer::heads::Method;
 
 /// A way to adapt the backbone.
@@ -21,6 +22,40 @@ pub enum MethodName {
     /// Logistic regression on features selected from all layers by group lasso
     #[value(name = "head2toe")]
     Head2Toe,
+    /// Train all weights, from the pretrained ones on
+    Full,
+    /// Fit the head on frozen features, then train all weights at a small rate
+    LpFt,
+    /// Train all weights from random ones: what pretraining is measured against
+    Scratch,
+    /// Train all weights, held to the pretrained weights
+    L2Sp,
+    /// Train all weights, held to the pretrained feature maps
+    Delta,
+    /// Train all weights, with the smallest singular value of the features shrunk
+    Bss,
+    /// Train scales and shifts of norms, and the head
+    BnTune,
+    /// Train biases, and the head
+    #[value(name = "bitfit")]
+    BitFit,
+}
+
+impl MethodName {
+    /// The method that trains through the backbone, if it is one.
+    pub fn trained(self) -> Option<TrainedMethod> {
+        Some(match self {
+            Self::Auto | Self::Linear | Self::Ridge | Self::Ncm | Self::Knn | Self::Head2Toe => return None,
+            Self::Full => TrainedMethod::Full,
+            Self::LpFt => TrainedMethod::LpFt,
+            Self::Scratch => TrainedMethod::Scratch,
+            Self::L2Sp => TrainedMethod::L2Sp,
+            Self::Delta => TrainedMethod::Delta,
+            Self::Bss => TrainedMethod::Bss,
+            Self::BnTune => TrainedMethod::BnTune,
+            Self::BitFit => TrainedMethod::BitFit,
+        })
+    }
 }
 
 impl fmt::Display for MethodName {
@@ -32,20 +67,21 @@ impl fmt::Display for MethodName {
             Self::Ncm => "ncm",
             Self::Knn => "knn",
             Self::Head2Toe => "head2toe",
+            trained => return formatter.write_str(trained.trained().map_or("", TrainedMethod::name)),
         })
     }
 }
 
 impl From<MethodName> for Option<Method> {
-    /// `auto` is no single method.
+    /// `auto` is no single method, and those that train through the backbone are no heads.
     fn from(name: MethodName) -> Self {
         match name {
-            MethodName::Auto => None,
             MethodName::Linear => Some(Method::Linear),
             MethodName::Ridge => Some(Method::Ridge),
             MethodName::Ncm => Some(Method::Ncm),
             MethodName::Knn => Some(Method::Knn),
             MethodName::Head2Toe => Some(Method::Head2Toe),
+            _ => None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod method;
 mod predict;
 mod selection;
 mod shard;
+mod training;
 
 pub use cache::{CacheAction, CacheArguments};
 pub use demo::DemoArguments;
@@ -19,6 +20,7 @@ pub use method::MethodName;
 pub use predict::{PredictArguments, PredictionFormat};
 pub use selection::TableArguments;
 pub use shard::ShardArgument;
+pub use training::{AugmentName, BalanceName, TrainingArguments};
 
 use std::path::PathBuf;
 

@@ -5,6 +5,7 @@ mod page;
 #[cfg(test)]
 mod sample;
 mod text;
+mod trained;
 
 use std::path::{Path, PathBuf};
 
@@ -90,7 +91,10 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
     job.seed = arguments.seed;
     job.extract = extract_options(arguments.memory, shared);
     job.slim = arguments.slim;
-    let record = make(&job, &backbone, &table, console)?;
+    let record = match arguments.method.trained() {
+        Some(method) => trained::make(&job, method, arguments, &backbone, &table, console)?,
+        None => make(&job, &backbone, &table, console)?,
+    };
     let object = json::object(&record, &job.output, job.report.as_deref());
     Ok(Outcome::strict(object, arguments.strict, record.skipped.len()))
 }

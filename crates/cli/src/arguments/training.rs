@@ -1,0 +1,127 @@
+//! What can be typed about training.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+/// Settings of training. What is left out is chosen from the data and the network, and shown.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TrainingArguments {
+    /// Side of the network's input in pixels [default: the backbone's, at most 96 for convolution networks]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=1024))]
+    pub image_size: Option<u32>,
+    /// Passes over the training images [default: enough for 500 steps, 5 to 30]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub epochs: Option<u64>,
+    /// Images of a step [default: 32, or 128 at 40 px and below; fewer on small sets]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch_size: Option<u32>,
+    /// Highest learning rate [default: by method, network and batch size]
+    #[arg(long, value_name = "R", value_parser = positive)]
+    pub learning_rate: Option<f64>,
+    /// Strength of weight decay [default: by method and network]
+    #[arg(long, value_name = "R", value_parser = not_negative)]
+    pub weight_decay: Option<f64>,
+    /// Random changes to training images; none where a mirror image means something else
+    #[arg(long, value_name = "PRESET", default_value = "crop")]
+    pub augment: AugmentName,
+    /// Blend pairs of images, shares drawn from Beta(A, A)
+    #[arg(long, value_name = "A", value_parser = positive)]
+    pub mixup: Option<f64>,
+    /// Share of every target spread over all classes
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub label_smoothing: Option<f64>,
+    /// What to do about classes of different size
+    #[arg(long, value_name = "HOW", default_value = "none")]
+    pub balance: BalanceName,
+    /// Do not train this layer, module or parameter (* and ? match); may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    pub freeze: Vec<String>,
+    /// Train this layer or module and what follows it alone
+    #[arg(long, value_name = "LAYER")]
+    pub train_from: Option<String>,
+    /// End training after this time and keep the best epoch so far, as 90s, 10m or 2h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub time_limit: Option<Duration>,
+    /// Compute activations again instead of keeping them: less memory, about a third more time
+    #[arg(long)]
+    pub recompute: bool,
+    /// Write the metrics of every epoch to this file, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+}
+
+/// Presets of augmentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum AugmentName {
+    /// The evaluation pixels
+    None,
+    /// Mirror images
+    Flip,
+    /// Random crops (shifts of images up to 40 px) and mirror images
+    #[default]
+    Crop,
+    /// As crop, with changes of colour
+    Strong,
+}
+
+/// What to do about classes of different size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum BalanceName {
+    /// Every image counts the same
+    #[default]
+    None,
+    /// Every class counts the same
+    Weights,
+    /// Logits are shifted by the logarithm of the class's share while training
+    Softmax,
+}
+
+fn number(text: &str, valid: impl Fn(f64) -> bool, expected: &str) -> Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|&value| value.is_finite() && valid(value))
+        .ok_or_else(|| format!("expected {expected}"))
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    number(text, |value| value > 0.0, "a number above 0")
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    number(text, |value| value >= 0.0, "a number of 0 or above")
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    number(text, |value| (0.0..1.0).contains(&value), "a number from 0 to below 1")
+}
+
+/// `90s`, `10m`, `2h`, or seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (digits, unit) = match text.strip_suffix(['s', 'm', 'h']) {
+        Some(digits) => (digits, text.chars().last()),
+        None => (text, None),
+    };
+    let factor = match unit {
+        Some('m') => 60.0,
+        Some('h') => 3600.0,
+        _ => 1.0,
+    };
+    let seconds = number(digits, |value| value > 0.0, "a time such as 90s, 10m or 2h")? * factor;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "expected a time such as 90s, 10m or 2h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(duration("45"), Ok(Duration::from_secs(45)));
+        assert!(duration("soon").is_err() && duration("-3m").is_err() && duration("0").is_err());
+    }
+}
