@@ -9,6 +9,7 @@ mod forward;
 mod gradients;
 mod head2toe;
 mod kernels;
+mod steps;
 
 use std::error::Error;
 
@@ -21,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("gradients") => Ok(gradients::run(&arguments[1..])?),
         Some("head2toe") => head2toe::run(&arguments[1..]),
         Some("kernels") => Ok(kernels::run(&arguments[1..])?),
-        _ => Err("usage: heirloom-bench batches|decode|forward|gradients|head2toe|kernels ...".into()),
+        Some("steps") => steps::run(&arguments[1..]),
+        _ => Err("usage: heirloom-bench batches|decode|forward|gradients|head2toe|kernels|steps ...".into()),
     }
 }
