@@ -15,7 +15,7 @@ pub(super) struct Packed {
 
 #[derive(Debug)]
 enum Kernels {
-    Convolution(Convolution, ConvolutionGradient),
+    Convolution(Box<(Convolution, ConvolutionGradient)>),
     Linear(Linear, LinearGradient),
 }
 
@@ -25,7 +25,8 @@ impl Packed {
             Work::Convolution { window, channels: [input, output], groups, .. } => {
                 let weight = vec![0.0; output * (input / groups) * window.kernel[0] * window.kernel[1]];
                 let forward = Convolution::new(isa, *window, &weight, *output, *input, *groups);
-                Some(Kernels::Convolution(forward, ConvolutionGradient::new(isa, *window, *output, *input, *groups)))
+                let backward = ConvolutionGradient::new(isa, *window, *output, *input, *groups);
+                Some(Kernels::Convolution(Box::new((forward, backward))))
             }
             Work::Linear { channels: [input, output], .. } => {
                 let forward = Linear::new(isa, &vec![0.0; input * output], *output, *input);
@@ -43,7 +44,8 @@ impl Packed {
         }
         self.ready = true;
         match &mut self.kernels {
-            Some(Kernels::Convolution(forward, backward)) => {
+            Some(Kernels::Convolution(kernels)) => {
+                let (forward, backward) = &mut **kernels;
                 forward.repack(weight);
                 gradient.then(|| backward.pack(weight));
             }
@@ -68,7 +70,7 @@ impl Packed {
         stages.extend(bias.map(Stage::Bias));
         stages.extend(clip.map(Stage::Activate));
         match &self.kernels {
-            Some(Kernels::Convolution(forward, _)) => forward.run_batch(input, to, stages, scratch),
+            Some(Kernels::Convolution(kernels)) => kernels.0.run_batch(input, to, stages, scratch),
             Some(Kernels::Linear(forward, _)) => {
                 let (channels, width) = (forward.weight().depth(), to.stride);
                 let rows = to.values.len() / width;
@@ -80,7 +82,7 @@ impl Packed {
 
     pub fn weight_gradient(&self, input: &[f32], gradient: &[f32], to: &mut [f32], scratch: &mut TrainingScratch) {
         match &self.kernels {
-            Some(Kernels::Convolution(_, backward)) => backward.weight(input, gradient, to, scratch),
+            Some(Kernels::Convolution(kernels)) => kernels.1.weight(input, gradient, to, scratch),
             Some(Kernels::Linear(_, backward)) => backward.weight(input, gradient, to, scratch),
             None => {}
         }
@@ -88,7 +90,7 @@ impl Packed {
 
     pub fn input_gradient(&self, gradient: &[f32], to: &mut [f32], add: Option<&[f32]>, scratch: &mut TrainingScratch) {
         match &self.kernels {
-            Some(Kernels::Convolution(_, backward)) => backward.input(gradient, to, add, scratch),
+            Some(Kernels::Convolution(kernels)) => kernels.1.input(gradient, to, add, scratch),
             Some(Kernels::Linear(_, backward)) => backward.input(gradient, to, add, scratch),
             None => {}
         }

@@ -142,7 +142,7 @@ impl Source for Stripes {
         self.next += rows.len();
         let pixels = BatchPixels::Bytes(rows.iter().flat_map(|&row| Self::image(row)).collect());
         let targets = BatchTargets::Labels(rows.iter().map(|row| row % CLASSES).collect());
-        Ok((!rows.is_empty()).then(|| TrainingBatch { pixels, targets, images: rows.len() }))
+        Ok((!rows.is_empty()).then_some(TrainingBatch { pixels, targets, images: rows.len() }))
     }
 }
 

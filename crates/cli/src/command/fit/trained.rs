@@ -101,7 +101,7 @@ fn run(
         extract: job.extract.clone(),
     };
     interrupt::note("the state after the last complete epoch is kept; run the same command again to go on from there");
-    let log = log.map(|path| Log::create(path)).transpose()?;
+    let log = log.map(Log::create).transpose()?;
     let (images, steps) = (Progress::new("images"), TrainingProgress::new());
     let progress = |state: &heirloom_transfer::extract::Progress| images.report(state.done, state.total);
     let stage = |text: &str| {
