@@ -89,6 +89,8 @@ fn settings_that_cannot_work_are_refused_with_a_remedy() {
     run(&["--learning-rate", "1e30"]).refused(2, &["step", "smaller --learning-rate"]);
     std::fs::remove_file(scene.at("model.training")).unwrap_or_default();
     run(&["--batch-size", "1000"]).refused(2, &["--batch-size is 1000", "only"]);
+    let frozen = ["fit", "colours", "--backbone", "tiny.safetensors", "--method", "linear", "--epochs", "2"];
+    scene.run(&frozen).refused(2, &["--epochs", "'linear' does not", "--method full"]);
     run(&["--freeze", "layer9"]).refused(2, &["layer9"]);
     run(&["--train-from", "layr3"]).refused(2, &["layr3", "layer3"]);
     std::fs::write(scene.at("model.training"), b"not a checkpoint").unwrap();

@@ -52,6 +52,29 @@ pub struct TrainingArguments {
     pub log: Option<PathBuf>,
 }
 
+impl TrainingArguments {
+    /// The first option that was typed.
+    pub fn typed(&self) -> Option<&'static str> {
+        let typed = [
+            ("--image-size", self.image_size.is_some()),
+            ("--epochs", self.epochs.is_some()),
+            ("--batch-size", self.batch_size.is_some()),
+            ("--learning-rate", self.learning_rate.is_some()),
+            ("--weight-decay", self.weight_decay.is_some()),
+            ("--augment", self.augment != AugmentName::default()),
+            ("--mixup", self.mixup.is_some()),
+            ("--label-smoothing", self.label_smoothing.is_some()),
+            ("--balance", self.balance != BalanceName::default()),
+            ("--freeze", !self.freeze.is_empty()),
+            ("--train-from", self.train_from.is_some()),
+            ("--time-limit", self.time_limit.is_some()),
+            ("--recompute", self.recompute),
+            ("--log", self.log.is_some()),
+        ];
+        typed.into_iter().find(|option| option.1).map(|option| option.0)
+    }
+}
+
 /// Presets of augmentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum AugmentName {

@@ -73,6 +73,10 @@ impl Job {
 
 /// Runs `fit`.
 pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
+    if let (None, Some(option)) = (arguments.method.trained(), arguments.training.typed()) {
+        let fact = format!("{option} is for methods that train through the backbone, '{}' does not", arguments.method);
+        return Err(Failure::input(fact).hint("leave it out, or name one of them: --method full"));
+    }
     let mut job = Job::new(arguments.output.clone(), shared)?;
     if arguments.no_report {
         job.report = None;
