@@ -168,8 +168,7 @@ fn usual_rate(method: TrainedMethod, transformer: bool, batch_size: usize) -> f6
     };
     // Two digits, so that the value shown is the value used.
     let rate: f64 = rate * scale;
-    let unit = 10.0_f64.powf(rate.log10().floor() - 1.0);
-    (rate / unit).round() * unit
+    format!("{rate:.1e}").parse().unwrap_or(rate)
 }
 
 /// The penalties of l2-sp and delta take the place of weight decay, which would pull towards zero.
@@ -180,5 +179,16 @@ fn usual_decay(method: TrainedMethod, transformer: bool) -> f64 {
         _ if transformer => 0.05,
         TrainedMethod::Scratch => 5e-4,
         _ => 1e-4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_have_two_digits() {
+        assert_eq!(usual_rate(TrainedMethod::LpFt, true, 32).to_string(), "0.00001");
+        assert_eq!(usual_rate(TrainedMethod::Full, false, 33).to_string(), "0.0052");
     }
 }
