@@ -87,7 +87,7 @@ fn throughput(plan: &Plan, pixels: &[u8], request: &Request, length: Duration) -
 }
 
 /// Floating-point operations per second of all threads on registers alone.
-fn multiply_add_rate(threads: usize, length: Duration) -> f64 {
+pub fn multiply_add_rate(threads: usize, length: Duration) -> f64 {
     let one = || {
         let (start, mut operations) = (Instant::now(), 0);
         while start.elapsed() < length {

@@ -6,11 +6,12 @@
 use std::io::BufRead;
 use std::time::{Duration, Instant};
 
-use heirloom_engine::kernels::multiply_adds;
 use heirloom_engine::{Gradients, Isa, Op, Pixels, TrainingOptions, TrainingPlan, TrainingState};
 use heirloom_training::loss::{CrossEntropy, Targets};
 use heirloom_training::optimizer::{Optimizer, OptimizerSettings, ParameterGroups};
 use heirloom_zoo::{Backbone, Initialization, Recipe};
+
+use crate::forward::multiply_add_rate;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -76,7 +77,7 @@ impl Bench {
             images += self.labels.len();
         }
         let rate = images as f64 / start.elapsed().as_secs_f64();
-        let peak = multiply_add_rate(threads);
+        let peak = multiply_add_rate(threads, Duration::from_millis(100));
         Ok(serde_json::json!({
             "images_per_second": rate,
             "fma_gflops": peak / 1e9,
@@ -109,19 +110,4 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
         measure(line?.trim().parse()?)?;
     }
     Ok(())
-}
-
-/// Floating-point operations per second of all threads on registers alone.
-fn multiply_add_rate(threads: usize) -> f64 {
-    let one = || {
-        let (start, mut operations) = (Instant::now(), 0);
-        while start.elapsed() < Duration::from_millis(100) {
-            operations += multiply_adds(Isa::detect(), 20_000);
-        }
-        operations as f64 / start.elapsed().as_secs_f64()
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or(0.0)).sum()
-    })
 }

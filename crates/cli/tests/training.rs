@@ -39,6 +39,9 @@ fn every_method_writes_a_model_that_predicts_what_was_measured() {
         let fit = scene.ok(&arguments(&typed)).json();
         assert_eq!((fit["method"].as_str(), fit["rows"]["test"].as_u64()), (Some(method), Some(24)));
         assert_eq!(fit["run"]["settings"]["epochs"], 2, "{fit}");
+        // 42 rows that are no test rows, less the fifth that chooses the epoch.
+        let trained = fit["rows"]["train"].as_u64().unwrap();
+        assert!((32..=35).contains(&trained), "{trained}");
         let predicted = scene.ok(&["predict", "model.heirloom", "colours/test", "--json"]).json();
         let lines = predicted["predictions"].as_array().unwrap();
         let right =

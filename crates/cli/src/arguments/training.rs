@@ -44,7 +44,7 @@ pub struct TrainingArguments {
     /// End training after this time and keep the best epoch so far, as 90s, 10m or 2h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub time_limit: Option<Duration>,
-    /// Compute activations again instead of keeping them: less memory, about a third more time
+    /// Compute activations again instead of keeping them: less memory, more time
     #[arg(long)]
     pub recompute: bool,
     /// Write the metrics of every epoch to this file, one JSON object a line

@@ -464,6 +464,8 @@ impl Job<'_> {
         let mut record = facts.record(&selected, &judged, &rows);
         record.method = self.recipe.method.name().to_owned();
         record.requested = record.method.clone();
+        // Validation rows chose the epoch and the temperature; no weight was fitted on them.
+        record.rows.train -= selected.fitted.choice.rows.len();
         record.run.settings = serde_json::to_value(&self.recipe).unwrap_or_default();
         let total = self.started.elapsed().as_secs_f64();
         record.seconds = Seconds { extract: total - trained_seconds, fit: trained_seconds, total };
