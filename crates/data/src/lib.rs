@@ -13,6 +13,7 @@ mod groups;
 mod image;
 mod index_file;
 mod inspect;
+pub mod intervention;
 mod likeness;
 mod parallel;
 mod preprocess;

@@ -37,6 +37,11 @@ impl Draws {
         Self::new(*b"epoch\0\0\0", seed, epoch, 0)
     }
 
+    /// The stream of a fixed pattern of one size, in pixels.
+    pub(crate) fn of_pattern(seed: u64, height: usize, width: usize) -> Self {
+        Self::new(*b"pattern\0", seed, height as u64, width as u64)
+    }
+
     fn new(purpose: [u8; 8], seed: u64, epoch: u64, number: u64) -> Self {
         let mut key = [0; 32];
         for (part, word) in key.chunks_exact_mut(8).zip([purpose, seed.to_le_bytes(), epoch.to_le_bytes()]) {

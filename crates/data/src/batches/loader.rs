@@ -1,6 +1,7 @@
 //! Threads that make batches ahead of the network. Batch number k is made by thread k mod n and waits in that thread's own
 //! queue, so batches come in order without being sorted, and a thread that is ahead waits.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::{Batch, BatchError, DecodedImages, Form};
 use crate::Image;
 use crate::augment::{Augmentation, Augmenter, Key};
+use crate::intervention::Stamp;
 
 /// How batches are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +35,15 @@ impl Default for LoaderOptions {
 pub struct Loader {
     images: Arc<DecodedImages>,
     augmentation: Arc<Augmentation>,
+    stamped: Option<Arc<Stamped>>,
     options: LoaderOptions,
+}
+
+/// An intervention and the table rows whose images get it.
+#[derive(Debug)]
+struct Stamped {
+    stamp: Stamp,
+    rows: BTreeSet<usize>,
 }
 
 impl Loader {
@@ -55,7 +65,20 @@ impl Loader {
             let needed = Form::of(&augmentation, super::OVERSIZE).to_string();
             return Err(BatchError::Form { kept: images.form().to_string(), needed });
         }
-        Ok(Self { images, augmentation: Arc::new(augmentation), options })
+        Ok(Self { images, augmentation: Arc::new(augmentation), stamped: None, options })
+    }
+
+    /// The loader with an intervention on the images of some table rows, after everything random: each time they are asked
+    /// for, at the same pixels.
+    ///
+    /// # Errors
+    /// An intervention made for images of another size.
+    pub fn with_stamp(self, stamp: Stamp, rows: BTreeSet<usize>) -> Result<Self, BatchError> {
+        let images = self.augmentation.preprocess.input_size;
+        if stamp.size() != images {
+            return Err(BatchError::StampSize { stamp: stamp.size(), images });
+        }
+        Ok(Self { stamped: Some(Arc::new(Stamped { stamp, rows })), ..self })
     }
 
     /// Starts to make the batches of an epoch: the rows of `order`, `batch_size` at a time, the last batch with what is
@@ -130,6 +153,9 @@ impl Work {
                     augmenter.apply_to_prepared(key, out)?;
                 }
                 Form::Reduced { .. } => augmenter.apply(image, key, out)?,
+            }
+            if let Some(stamped) = self.loader.stamped.as_ref().filter(|stamped| stamped.rows.contains(&row)) {
+                stamped.stamp.apply(out);
             }
         }
         Ok(())
