@@ -144,11 +144,13 @@ impl TrainingProgress {
     /// The line of a complete epoch.
     pub fn epoch(&self, epoch: &EpochReport) -> String {
         self.finish();
-        let validation = epoch.validation.map_or(String::new(), |loss| format!(", validation loss {loss:.3}"));
+        let accuracy =
+            epoch.validation_accuracy.map_or(String::new(), |share| format!(", accuracy {:.1} %", 100.0 * share));
+        let validation = epoch.validation.map_or(String::new(), |loss| format!("; held out: loss {loss:.3}{accuracy}"));
         let best = if epoch.best { " (best)" } else { "" };
         let rate = epoch.images as f64 / epoch.seconds.max(1e-9);
         format!(
-            "epoch {}: loss {:.3}, training accuracy {:.1} %{validation}{best}, {rate:.0} images/s",
+            "epoch {}: loss {:.3}, accuracy {:.1} %{validation}{best}; {rate:.0} images/s",
             epoch.epoch + 1,
             epoch.loss,
             100.0 * epoch.accuracy

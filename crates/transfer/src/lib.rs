@@ -7,6 +7,7 @@ pub mod fit;
 pub mod heads;
 mod pooling;
 pub mod predictor;
+pub mod pretrain;
 pub mod store;
 
 pub use features::{Block, ClassTokenMode, Features, Pooling};

@@ -7,6 +7,7 @@ mod fit;
 mod inspect;
 mod method;
 mod predict;
+mod pretrain;
 mod selection;
 mod shard;
 mod training;
@@ -18,9 +19,13 @@ pub use fit::FitArguments;
 pub use inspect::InspectArguments;
 pub use method::MethodName;
 pub use predict::{PredictArguments, PredictionFormat};
+pub use pretrain::PretrainArguments;
 pub use selection::TableArguments;
 pub use shard::ShardArgument;
-pub use training::{AugmentName, BalanceName, TrainingArguments};
+pub use training::{
+    AugmentName, BalanceName, LearningRate, NormStatisticsName, OptimizerName, RecipeArguments, ScheduleName,
+    TrainingArguments,
+};
 
 use std::path::PathBuf;
 
@@ -53,6 +58,8 @@ pub enum Command {
     Fit(Box<FitArguments>),
     /// Classify images with a fitted model
     Predict(PredictArguments),
+    /// Train a network of your own on a data set, from random or given weights
+    Pretrain(Box<PretrainArguments>),
     /// Compute a backbone's features of a data set into the cache
     Extract(Box<ExtractArguments>),
     /// Say what a weight file, a data set, a folder of features or a model is

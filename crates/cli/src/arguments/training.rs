@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 /// Settings of training. What is left out is chosen from the data and the network, and shown.
 #[derive(Debug, Clone, Default, Args)]
-pub struct TrainingArguments {
+pub struct RecipeArguments {
     /// Side of the network's input in pixels [default: the backbone's, at most 96 for convolution networks]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=1024))]
     pub image_size: Option<u32>,
@@ -17,12 +17,33 @@ pub struct TrainingArguments {
     /// Images of a step [default: 32, or 128 at 40 px and below; fewer on small sets]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch_size: Option<u32>,
-    /// Highest learning rate [default: by method, network and batch size]
-    #[arg(long, value_name = "R", value_parser = positive)]
-    pub learning_rate: Option<f64>,
+    /// Highest learning rate, or 'find' to look for it by a sweep [default: by method, network and batch size]
+    #[arg(long, value_name = "R|find", value_parser = learning_rate)]
+    pub learning_rate: Option<LearningRate>,
+    /// How the learning rate changes [default: cosine]
+    #[arg(long, value_name = "NAME")]
+    pub schedule: Option<ScheduleName>,
+    /// Epochs in which the rate rises from 0 [default: a twentieth of the steps; one-cycle and triangular rise by themselves]
+    #[arg(long, value_name = "EPOCHS", value_parser = not_negative)]
+    pub warm_up: Option<f64>,
+    /// How a step follows from the gradients [default: sgd, adamw for transformers]
+    #[arg(long, value_name = "NAME")]
+    pub optimizer: Option<OptimizerName>,
     /// Strength of weight decay [default: by method and network]
     #[arg(long, value_name = "R", value_parser = not_negative)]
     pub weight_decay: Option<f64>,
+    /// Factor of the learning rate from one block to the one before it, as 0.75 [default: 1]
+    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    pub layer_decay: Option<f64>,
+    /// Keep a running average of the weights, of which each step keeps this share, as 0.999; it is judged and written
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub average: Option<f64>,
+    /// Largest norm of all gradients together, 0 for none [default: 5]
+    #[arg(long, value_name = "NORM", value_parser = not_negative)]
+    pub clip_norm: Option<f64>,
+    /// Statistics of batch norms: frozen, trained (of those whose scale or shift is), or adapt (of all, in frozen layers too)
+    #[arg(long, value_name = "HOW")]
+    pub norm_statistics: Option<NormStatisticsName>,
     /// Random changes to training images; none where a mirror image means something else
     #[arg(long, value_name = "PRESET", default_value = "crop")]
     pub augment: AugmentName,
@@ -35,44 +56,120 @@ pub struct TrainingArguments {
     /// What to do about classes of different size
     #[arg(long, value_name = "HOW", default_value = "none")]
     pub balance: BalanceName,
+    /// End training after this time, as 90s, 10m or 2h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub time_limit: Option<Duration>,
+    /// Compute activations again instead of keeping them: less memory, more time
+    #[arg(long)]
+    pub recompute: bool,
+    /// Write the metrics of every epoch to this file, one JSON object a line, and beside it to events that TensorBoard reads
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+}
+
+/// What `fit` says of training besides the recipe.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TrainingArguments {
+    /// The recipe.
+    #[command(flatten)]
+    pub recipe: RecipeArguments,
     /// Do not train this layer, module or parameter (* and ? match); may be repeated
     #[arg(long, value_name = "PATTERN")]
     pub freeze: Vec<String>,
     /// Train this layer or module and what follows it alone
     #[arg(long, value_name = "LAYER")]
     pub train_from: Option<String>,
-    /// End training after this time and keep the best epoch so far, as 90s, 10m or 2h
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub time_limit: Option<Duration>,
-    /// Compute activations again instead of keeping them: less memory, more time
+    /// Train convolutions that hold a folded batch norm as they stand, instead of putting the norm back
     #[arg(long)]
-    pub recompute: bool,
-    /// Write the metrics of every epoch to this file, one JSON object a line
-    #[arg(long, value_name = "FILE")]
-    pub log: Option<PathBuf>,
+    pub keep_folded: bool,
 }
 
-impl TrainingArguments {
+/// A learning rate as typed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LearningRate {
+    /// This one.
+    Value(f64),
+    /// What a sweep finds.
+    Find,
+}
+
+impl RecipeArguments {
     /// The first option that was typed.
-    pub fn typed(&self) -> Option<&'static str> {
+    fn typed(&self) -> Option<&'static str> {
         let typed = [
             ("--image-size", self.image_size.is_some()),
             ("--epochs", self.epochs.is_some()),
             ("--batch-size", self.batch_size.is_some()),
             ("--learning-rate", self.learning_rate.is_some()),
+            ("--schedule", self.schedule.is_some()),
+            ("--warm-up", self.warm_up.is_some()),
+            ("--optimizer", self.optimizer.is_some()),
             ("--weight-decay", self.weight_decay.is_some()),
+            ("--layer-decay", self.layer_decay.is_some()),
+            ("--average", self.average.is_some()),
+            ("--clip-norm", self.clip_norm.is_some()),
+            ("--norm-statistics", self.norm_statistics.is_some()),
             ("--augment", self.augment != AugmentName::default()),
             ("--mixup", self.mixup.is_some()),
             ("--label-smoothing", self.label_smoothing.is_some()),
             ("--balance", self.balance != BalanceName::default()),
-            ("--freeze", !self.freeze.is_empty()),
-            ("--train-from", self.train_from.is_some()),
             ("--time-limit", self.time_limit.is_some()),
             ("--recompute", self.recompute),
             ("--log", self.log.is_some()),
         ];
         typed.into_iter().find(|option| option.1).map(|option| option.0)
     }
+}
+
+impl TrainingArguments {
+    /// The first option that was typed.
+    pub fn typed(&self) -> Option<&'static str> {
+        let typed = [
+            ("--freeze", !self.freeze.is_empty()),
+            ("--train-from", self.train_from.is_some()),
+            ("--keep-folded", self.keep_folded),
+        ];
+        let own = typed.into_iter().find(|option| option.1).map(|option| option.0);
+        self.recipe.typed().or(own)
+    }
+}
+
+/// Schedules of the learning rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScheduleName {
+    /// From the peak to 0 along a cosine
+    Cosine,
+    /// Up for 30 % of the steps, then down to almost 0
+    OneCycle,
+    /// Straight up for a third of the epochs, then straight down
+    Triangular,
+    /// A tenth of the rate at half and again at three quarters of the epochs
+    Step,
+    /// The same rate throughout
+    Constant,
+}
+
+/// Rules of optimisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OptimizerName {
+    /// Stochastic gradient descent with Nesterov momentum 0.9
+    Sgd,
+    /// Adam, weight decay in the gradient
+    Adam,
+    /// Adam with decoupled weight decay
+    #[value(name = "adamw")]
+    AdamW,
+}
+
+/// Statistics of batch norms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NormStatisticsName {
+    /// They stay as they are
+    Frozen,
+    /// Those of the norms that are trained follow the batches
+    Trained,
+    /// All follow the batches, in frozen layers too
+    Adapt,
 }
 
 /// Presets of augmentation.
@@ -114,6 +211,17 @@ fn positive(text: &str) -> Result<f64, String> {
 
 fn not_negative(text: &str) -> Result<f64, String> {
     number(text, |value| value >= 0.0, "a number of 0 or above")
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    number(text, |value| value > 0.0 && value <= 1.0, "a number above 0, at most 1")
+}
+
+fn learning_rate(text: &str) -> Result<LearningRate, String> {
+    if text == "find" {
+        return Ok(LearningRate::Find);
+    }
+    number(text, |value| value > 0.0, "a number above 0, or 'find'").map(LearningRate::Value)
 }
 
 fn share(text: &str) -> Result<f64, String> {

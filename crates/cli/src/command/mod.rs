@@ -8,6 +8,8 @@ mod fit;
 mod inspect;
 mod limit;
 mod predict;
+mod pretrain;
+mod training;
 
 use std::path::{Path, PathBuf};
 
@@ -46,6 +48,7 @@ pub fn run(line: CommandLine, console: Console) -> Result<Outcome, Failure> {
     match &line.command {
         Command::Fit(arguments) => fit::run(arguments, shared, console),
         Command::Predict(arguments) => predict::run(arguments, shared, console),
+        Command::Pretrain(arguments) => pretrain::run(arguments, shared, console),
         Command::Extract(arguments) => extract::run(arguments, shared, console),
         Command::Inspect(arguments) => inspect::run(arguments, shared, console),
         Command::Cache(arguments) => cache::run(arguments, shared, console),

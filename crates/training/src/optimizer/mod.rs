@@ -117,6 +117,12 @@ impl OptimizerSettings {
         Self { weight_decay, ..self }
     }
 
+    /// Whether steps are scaled by second moments, which asks for smaller learning rates.
+    #[must_use]
+    pub const fn is_adaptive(&self) -> bool {
+        matches!(self.rule, Rule::Adam { .. })
+    }
+
     fn check(&self) -> Result<(), OptimizerError> {
         let share = |setting, value: f64| in_range(setting, value, (0.0..1.0).contains(&value), "0 to below 1");
         match self.rule {

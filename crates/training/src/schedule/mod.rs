@@ -76,6 +76,13 @@ pub enum Schedule {
         /// Exponent.
         power: f64,
     },
+    /// From `first` up to the peak by a constant factor over so many steps, as the learning-rate finder sweeps.
+    Exponential {
+        /// First rate.
+        first: f64,
+        /// Steps, at least 2; later ones have the peak.
+        steps: u64,
+    },
     /// The staircase of BiT-HyperRule for a training set of this size; it has its own number of steps.
     BitHyperRule {
         /// Training rows.
@@ -123,6 +130,10 @@ impl Schedule {
                 one_cycle::rate(peak, step, window.total, *rising_share, *start_divisor, *end_divisor)
             }
             Self::InverseDecay { decay, power } => peak * (1.0 + decay * step as f64).powf(-power),
+            Self::Exponential { first, steps } => {
+                let share = (step as f64 / steps.saturating_sub(1).max(1) as f64).min(1.0);
+                first * (peak / first).powf(share)
+            }
             Self::BitHyperRule { rows } => HyperRule::of(*rows).learning_rate(peak, step),
             Self::WarmUp { steps, then } => {
                 let rest = window.after(*steps);
@@ -156,6 +167,9 @@ impl Schedule {
             Self::InverseDecay { decay, power } => {
                 within("decay", *decay, *decay >= 0.0 && decay.is_finite(), "0 or above")?;
                 within("power", *power, *power >= 0.0 && power.is_finite(), "0 or above")
+            }
+            Self::Exponential { first, .. } => {
+                within("first rate", *first, *first > 0.0 && first.is_finite(), "above 0")
             }
             Self::WarmUp { steps, then } => {
                 let valid = *steps < length.steps();

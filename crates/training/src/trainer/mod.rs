@@ -17,7 +17,7 @@ pub use error::TrainingError;
 pub use penalty::{Delta, Regularizer};
 pub use report::{EpochReport, StepReport};
 pub use settings::TrainerSettings;
-pub use source::{BatchPixels, BatchTargets, Foreign, Source, TrainingBatch, Unwatched, Watcher};
+pub use source::{BatchPixels, BatchTargets, Foreign, HeldOut, Source, TrainingBatch, Unwatched, Watcher};
 
 use crate::early_stopping::{EarlyStopping, Verdict};
 use crate::ema::Average;
@@ -187,7 +187,9 @@ impl Trainer {
         mut report: EpochReport,
         watcher: &mut dyn Watcher,
     ) -> Result<ControlFlow<Ended>, TrainingError> {
-        report.validation = watcher.validate(self.epoch, self.current()).map_err(TrainingError::Foreign)?;
+        let held_out = watcher.validate(self.epoch, self.current()).map_err(TrainingError::Foreign)?;
+        report.validation = held_out.map(|found| found.loss);
+        report.validation_accuracy = held_out.map(|found| found.accuracy);
         let mut stop = false;
         if let (Some(stopping), Some(value)) = (&mut self.stopping, report.validation) {
             let verdict = stopping.record(self.epoch, value);

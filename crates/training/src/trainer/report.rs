@@ -32,8 +32,11 @@ pub struct EpochReport {
     pub loss: f64,
     /// Share of right answers while training, on augmented images and moving weights.
     pub accuracy: f64,
-    /// What the watcher's validation found.
+    /// Mean log loss of held-out images after the epoch, where there are any.
     pub validation: Option<f64>,
+    /// Share of them that is right.
+    #[serde(default)]
+    pub validation_accuracy: Option<f64>,
     /// Whether it is the best so far.
     pub best: bool,
     /// Learning rate of its last step.

@@ -69,6 +69,15 @@ pub trait Source {
     }
 }
 
+/// How weights do on held-out images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HeldOut {
+    /// Mean log loss in nats.
+    pub loss: f64,
+    /// Share of right answers.
+    pub accuracy: f64,
+}
+
 /// Follows a run. The weights handed over are those that count: the average where one is kept.
 pub trait Watcher {
     /// After every step. Breaking off ends the run after this step; it can go on from the checkpoint that is saved then.
@@ -77,11 +86,12 @@ pub trait Watcher {
         ControlFlow::Continue(())
     }
 
-    /// After every epoch: the value that decides which epoch is best, where there is validation data.
+    /// After every epoch: how the weights do on held-out images, where there are any. Where a run stops early or keeps its best
+    /// epoch, the loss decides.
     ///
     /// # Errors
     /// Whatever keeps the weights from being judged.
-    fn validate(&mut self, epoch: u64, weights: &Weights) -> Result<Option<f64>, Foreign> {
+    fn validate(&mut self, epoch: u64, weights: &Weights) -> Result<Option<HeldOut>, Foreign> {
         let _ = (epoch, weights);
         Ok(None)
     }

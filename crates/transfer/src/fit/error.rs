@@ -98,7 +98,7 @@ pub enum FitError {
 }
 
 impl FitError {
-    pub(super) fn threads(error: rayon::ThreadPoolBuildError) -> Self {
+    pub(crate) fn threads(error: rayon::ThreadPoolBuildError) -> Self {
         Self::Threads { reason: error.to_string() }
     }
 }

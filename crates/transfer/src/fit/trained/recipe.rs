@@ -21,6 +21,8 @@ pub struct RecipeOptions {
     pub batch_size: Option<usize>,
     /// Peak learning rate.
     pub learning_rate: Option<f64>,
+    /// Look for the peak learning rate by a sweep before training.
+    pub find_rate: bool,
     /// Strength of weight decay.
     pub weight_decay: Option<f64>,
     /// What is done to training images.
@@ -31,6 +33,75 @@ pub struct RecipeOptions {
     pub label_smoothing: Option<f64>,
     /// How classes of different size are treated.
     pub balance: Balance,
+    /// How the rate changes.
+    pub schedule: Option<ScheduleKind>,
+    /// Epochs in which the rate rises from 0, before schedules that begin at their peak.
+    pub warm_up: Option<f64>,
+    /// The rule.
+    pub optimizer: Option<OptimizerKind>,
+    /// Share of the running average of the weights that each step keeps; no average unless given.
+    pub average: Option<f64>,
+    /// Factor of the learning rate from one block to the one before; 1 unless given.
+    pub layer_decay: Option<f64>,
+    /// Largest norm of all gradients together, 0 for no limit.
+    pub clip_norm: Option<f64>,
+    /// Statistics of batch norms.
+    pub norm_statistics: Option<NormStatistics>,
+}
+
+/// Rules of optimisation by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OptimizerKind {
+    /// Stochastic gradient descent with Nesterov momentum 0.9.
+    Sgd,
+    /// Adam with the decay in the gradient.
+    Adam,
+    /// Adam with decoupled decay.
+    AdamW,
+}
+
+/// Schedules by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScheduleKind {
+    /// From the peak to 0 along a cosine.
+    Cosine,
+    /// Up for 30 % of the steps, then down, both along cosines.
+    OneCycle,
+    /// Straight up for a third of the epochs, then straight down (`spec/bias-transfer.md` section 5).
+    Triangular,
+    /// A tenth of the rate at a half and again at three quarters of the epochs.
+    Step,
+    /// The peak throughout.
+    Constant,
+}
+
+impl ScheduleKind {
+    /// The schedule over `epochs`, and whether it begins at its peak.
+    fn over(self, epochs: u64) -> (Schedule, bool) {
+        match self {
+            Self::Cosine => (Schedule::Cosine { minimum: 0.0 }, true),
+            Self::OneCycle => (Schedule::one_cycle(), false),
+            Self::Triangular => (Schedule::Triangular { peak_epoch: epochs as f64 / 3.0 }, false),
+            Self::Step => {
+                let mut milestones = vec![epochs.div_ceil(2), (3 * epochs).div_ceil(4)];
+                milestones.dedup();
+                (Schedule::Step { milestones, factor: 0.1 }, true)
+            }
+            Self::Constant => (Schedule::Constant, true),
+        }
+    }
+}
+
+/// Whether batch norms use, and follow, the statistics of the batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NormStatistics {
+    /// None does.
+    Frozen,
+    /// Those whose own scale or shift is trained.
+    Trained,
+    /// All do, in frozen layers too: for replication (`spec/bias-transfer.md` section 4).
+    Adapt,
 }
 
 /// What is done about classes of different size.
@@ -71,12 +142,22 @@ pub struct Recipe {
     pub label_smoothing: f64,
     /// How classes of different size are treated.
     pub balance: Balance,
+    /// Share of the running average of the weights that each step keeps.
+    pub average: Option<f64>,
+    /// Factor of the learning rate from one block to the one before.
+    pub layer_decay: Option<f64>,
+    /// Largest norm of all gradients together.
+    pub clip_norm: Option<f64>,
+    /// Statistics of batch norms.
+    pub norm_statistics: NormStatistics,
 }
 
 /// Side up to which a network is trained unless asked for more: what two cores can do in minutes.
 const USUAL_SIDE: usize = 96;
 /// Steps that fine-tuning takes at least, as far as epochs allow (the small-data rule of BiT, Kolesnikov et al. 2020).
 const STEPS: usize = 500;
+/// Largest norm of all gradients together.
+const CLIP: f64 = 5.0;
 
 impl Recipe {
     /// The recipe for `rows` training rows whose shorter side has typically `shorter_side` pixels.
@@ -100,17 +181,18 @@ impl Recipe {
         let batch_size = typed.batch_size.unwrap_or_else(|| usual_batch.min((rows / 8).max(8)).min(rows));
         let steps = rows.div_ceil(batch_size.max(1));
         let epochs = typed.epochs.unwrap_or_else(|| usual_epochs(method, steps));
-        let learning_rate = typed.learning_rate.unwrap_or_else(|| usual_rate(method, transformer, batch_size));
+        let kind = typed.optimizer.unwrap_or(if transformer { OptimizerKind::AdamW } else { OptimizerKind::Sgd });
+        let adaptive = kind != OptimizerKind::Sgd;
+        let learning_rate = typed.learning_rate.unwrap_or_else(|| usual_rate(method, adaptive, batch_size));
         if !(learning_rate.is_finite() && learning_rate > 0.0) {
             return refuse("--learning-rate", learning_rate.to_string(), "it must be above 0".into());
         }
-        let decay = typed.weight_decay.unwrap_or_else(|| usual_decay(method, transformer));
-        let optimizer = if transformer {
-            OptimizerSettings::adamw(decay)
-        } else {
-            OptimizerSettings::nesterov(0.9).with_weight_decay(decay)
+        let decay = typed.weight_decay.unwrap_or_else(|| usual_decay(method, kind == OptimizerKind::AdamW));
+        let optimizer = match kind {
+            OptimizerKind::Sgd => OptimizerSettings::nesterov(0.9).with_weight_decay(decay),
+            OptimizerKind::Adam => OptimizerSettings::adam().with_weight_decay(decay),
+            OptimizerKind::AdamW => OptimizerSettings::adamw(decay),
         };
-        let warm_up = (steps as u64 * epochs / 20).clamp(1, 500);
         Ok(Self {
             method,
             image_size,
@@ -118,11 +200,19 @@ impl Recipe {
             batch_size,
             learning_rate,
             optimizer,
-            schedule: Schedule::Cosine { minimum: 0.0 }.after_warm_up(warm_up),
+            schedule: schedule(typed, steps as u64, epochs)?,
             augment: typed.augment.unwrap_or(Preset::Crop).name().to_owned(),
             mixup: typed.mixup,
             label_smoothing: typed.label_smoothing.unwrap_or(0.0),
             balance: typed.balance,
+            average: typed.average,
+            layer_decay: typed.layer_decay.filter(|&decay| decay < 1.0),
+            clip_norm: Some(typed.clip_norm.unwrap_or(CLIP)).filter(|&norm| norm > 0.0),
+            norm_statistics: typed.norm_statistics.unwrap_or(if method.moves_statistics() {
+                NormStatistics::Trained
+            } else {
+                NormStatistics::Frozen
+            }),
         })
     }
 
@@ -136,6 +226,23 @@ impl Recipe {
              weight decay {decay}, augmentation {augment}"
         )
     }
+}
+
+/// The schedule that was typed, else a cosine; those that begin at their peak rise to it over a twentieth of the steps.
+fn schedule(typed: &RecipeOptions, steps_per_epoch: u64, epochs: u64) -> Result<Schedule, FitError> {
+    let (schedule, begins_at_peak) = typed.schedule.unwrap_or(ScheduleKind::Cosine).over(epochs);
+    let all = steps_per_epoch * epochs;
+    let steps = match typed.warm_up {
+        Some(warm_up) => (warm_up * steps_per_epoch as f64).round() as u64,
+        None if begins_at_peak => (all / 20).clamp(1, 500).min(all.saturating_sub(1)),
+        None => 0,
+    };
+    if steps > 0 && steps >= all {
+        let warm_up = typed.warm_up.unwrap_or_default();
+        let reason = format!("there are {epochs} epochs in all");
+        return Err(FitError::Recipe { setting: "--warm-up", value: warm_up.to_string(), reason });
+    }
+    Ok(if steps == 0 { schedule } else { schedule.after_warm_up(steps) })
 }
 
 fn is_transformer(graph: &Graph) -> bool {
@@ -156,10 +263,10 @@ fn usual_epochs(method: TrainedMethod, steps_per_epoch: usize) -> u64 {
     if method == TrainedMethod::Scratch { (3 * epochs).clamp(20, 90) } else { epochs.clamp(5, 30) }
 }
 
-fn usual_rate(method: TrainedMethod, transformer: bool, batch_size: usize) -> f64 {
+fn usual_rate(method: TrainedMethod, adaptive: bool, batch_size: usize) -> f64 {
     let scale = batch_size as f64 / 32.0;
     let (usual, scratch, partial, small) =
-        if transformer { (5e-5, 5e-4, 1e-3, 1e-5) } else { (5e-3, 2.5e-2, 2.5e-2, 1e-3) };
+        if adaptive { (5e-5, 5e-4, 1e-3, 1e-5) } else { (5e-3, 2.5e-2, 2.5e-2, 1e-3) };
     let rate = match method {
         TrainedMethod::Scratch => scratch,
         TrainedMethod::LpFt => small,
@@ -172,11 +279,11 @@ fn usual_rate(method: TrainedMethod, transformer: bool, batch_size: usize) -> f6
 }
 
 /// The penalties of l2-sp and delta take the place of weight decay, which would pull towards zero.
-fn usual_decay(method: TrainedMethod, transformer: bool) -> f64 {
+fn usual_decay(method: TrainedMethod, decoupled: bool) -> f64 {
     match method {
         TrainedMethod::L2Sp | TrainedMethod::Delta => 0.0,
         _ if method.is_partial() => 0.0,
-        _ if transformer => 0.05,
+        _ if decoupled => 0.05,
         TrainedMethod::Scratch => 5e-4,
         _ => 1e-4,
     }

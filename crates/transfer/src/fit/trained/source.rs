@@ -9,7 +9,7 @@ use heirloom_training::loss::mixed_targets;
 use heirloom_training::trainer::{BatchPixels, BatchTargets, Foreign, Source, TrainingBatch};
 
 /// A loader's batches in the random order of each epoch, blended where mixup is asked for.
-pub(super) struct LoaderSource {
+pub(crate) struct LoaderSource {
     loader: Loader,
     rows: Vec<usize>,
     seed: u64,

@@ -9,7 +9,7 @@ use heirloom_data::batches::{Batch, Loader};
 use heirloom_engine::{Graph, Isa, Pixels, Plan, PlanOptions, Weights, Workspace};
 use heirloom_training::checkpoint::{Checkpoint, Identity};
 use heirloom_training::loss::{CrossEntropy, Targets};
-use heirloom_training::trainer::{EpochReport, Foreign, StepReport, Watcher};
+use heirloom_training::trainer::{EpochReport, Foreign, HeldOut, StepReport, Watcher};
 use rayon::prelude::*;
 
 /// Images that one task takes through the network.
@@ -32,7 +32,7 @@ pub enum TrainingEvent {
 }
 
 /// Validation rows with the network that judges them.
-pub(super) struct Validation<'a> {
+pub(crate) struct Validation<'a> {
     pub graph: &'a Graph,
     pub input_size: [usize; 2],
     pub loader: Loader,
@@ -41,8 +41,8 @@ pub(super) struct Validation<'a> {
 }
 
 impl Validation<'_> {
-    /// Mean log loss of the validation rows.
-    fn log_loss(&self, weights: &Weights) -> Result<f64, Foreign> {
+    /// Log loss and accuracy of the held-out rows.
+    fn judge(&self, weights: &Weights) -> Result<HeldOut, Foreign> {
         let options = PlanOptions { input_size: self.input_size, taps: vec!["logits".into()], isa: Isa::detect() };
         let plan = Plan::compile(self.graph, weights, &options)?;
         let (mut batches, mut batch) = (self.loader.epoch(0, &self.rows, 64)?, Batch::default());
@@ -59,18 +59,30 @@ impl Validation<'_> {
             logits.extend(parts.into_iter().flatten());
             labels.extend_from_slice(&batch.labels);
         }
-        Ok(CrossEntropy::default().loss(&logits, self.classes, Targets::Labels(&labels))?.mean)
+        let loss = CrossEntropy::default().loss(&logits, self.classes, Targets::Labels(&labels))?.mean;
+        let accuracy = right_answers(&logits, self.classes, &labels) as f64 / labels.len().max(1) as f64;
+        Ok(HeldOut { loss, accuracy })
     }
 }
 
+/// Rows of logits whose largest value is that of the label; the first of equal ones counts.
+fn right_answers(logits: &[f32], classes: usize, labels: &[usize]) -> usize {
+    let largest = |row: &[f32]| (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
+    logits.chunks_exact(classes.max(1)).zip(labels).filter(|(row, label)| largest(row) == **label).count()
+}
+
+/// Keeps the weights of a complete epoch, counted from 0.
+pub(crate) type Keep<'a> = &'a (dyn Fn(u64, &Weights) -> Result<(), Foreign> + Sync);
+
 /// The watcher of a fit.
-pub(super) struct FitWatcher<'a> {
-    pub validation: Validation<'a>,
+pub(crate) struct FitWatcher<'a> {
+    pub validation: Option<Validation<'a>>,
     pub checkpoint: Option<(PathBuf, Identity)>,
     pub started: Instant,
     pub time_limit: Option<Duration>,
     pub cancel: Option<&'a AtomicBool>,
     pub report: Option<&'a (dyn Fn(&TrainingEvent) + Sync)>,
+    pub keep: Option<Keep<'a>>,
     /// Set where the time was up.
     pub timed_out: bool,
     pub epochs: Vec<EpochReport>,
@@ -92,11 +104,12 @@ impl Watcher for FitWatcher<'_> {
         if self.timed_out || cancelled { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn validate(&mut self, _: u64, weights: &Weights) -> Result<Option<f64>, Foreign> {
-        if self.validation.rows.is_empty() {
-            return Ok(None);
+    fn validate(&mut self, epoch: u64, weights: &Weights) -> Result<Option<HeldOut>, Foreign> {
+        if let Some(keep) = self.keep {
+            keep(epoch, weights)?;
         }
-        self.validation.log_loss(weights).map(Some)
+        let validation = self.validation.as_ref().filter(|validation| !validation.rows.is_empty());
+        validation.map(|validation| validation.judge(weights)).transpose()
     }
 
     fn epoch(&mut self, report: &EpochReport) {

@@ -1,0 +1,140 @@
+//! `pretrain`: a source model of one's own.
+
+use std::path::{Path, PathBuf};
+
+use heirloom_data::Table;
+use heirloom_report::percent;
+use heirloom_transfer::fit::Watch;
+use heirloom_transfer::fit::trained::TrainingEvent;
+use heirloom_transfer::pretrain::{PretrainOptions, Pretrained, Start, pretrain};
+use heirloom_zoo::{Backbone, Initialization, Recipe, ZooError, architectures};
+use serde_json::json;
+
+use super::fit::{extract_options, open_table};
+use super::training::{self, Follower};
+use super::{Outcome, limit, refuse_to_replace};
+use crate::arguments::{PretrainArguments, SharedArguments};
+use crate::backbone;
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::interrupt::{self, STOP, Watching};
+
+/// Runs `pretrain`.
+pub fn run(arguments: &PretrainArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
+    let output = &arguments.output;
+    if output.extension().is_none_or(|extension| extension != "safetensors") {
+        let fact = format!("{} does not end in .safetensors", output.display());
+        return Err(Failure::input(fact).hint("name the file with -o source.safetensors"));
+    }
+    refuse_to_replace(output, arguments.force)?;
+    let table = open_table(&arguments.table)?;
+    let start = start(arguments, &table)?;
+    let options = PretrainOptions {
+        recipe: training::recipe(&arguments.recipe),
+        rows: arguments.table.limit.map(|count| limit::rows(&table, count as usize, arguments.seed)),
+        seed: arguments.seed,
+        extract: extract_options(arguments.memory, shared),
+        checkpoint: Some(training::checkpoint(output, arguments.force)?),
+        time_limit: arguments.recipe.time_limit,
+        recompute: arguments.recipe.recompute,
+    };
+    let made = train(&start, &table, &options, arguments, console)?;
+    made.backbone.save(output)?;
+    console.say(format!("\n{}", summary(&made, output)));
+    Ok(Outcome::strict(object(&made, arguments), arguments.strict, made.skipped))
+}
+
+/// Random weights of the architecture for the table's classes, or the weights that were named.
+fn start(arguments: &PretrainArguments, table: &Table) -> Result<Start, Failure> {
+    let Some(architecture) = &arguments.arch else {
+        return Ok(Start::Weights(backbone::open(arguments.from.as_deref())?));
+    };
+    let stem = arguments.output.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let recipe = Recipe::usual(&stem, architecture).map_err(with_architectures)?;
+    let recipe = Recipe { class_names: table.classes.clone(), ..recipe };
+    let backbone =
+        Backbone::from_scratch(&recipe, &Initialization::usual(arguments.seed)).map_err(with_architectures)?;
+    Ok(Start::Random(backbone))
+}
+
+/// What can be trained, where the architecture is not among it.
+fn with_architectures(error: ZooError) -> Failure {
+    let known = architectures::all().filter(|known| known.from_scratch).map(|known| known.name);
+    Failure::input(error.to_string()).hint(format!("--arch takes one of {}", known.collect::<Vec<_>>().join(", ")))
+}
+
+fn train(
+    start: &Start,
+    table: &Table,
+    options: &PretrainOptions,
+    arguments: &PretrainArguments,
+    console: Console,
+) -> Result<Pretrained, Failure> {
+    interrupt::note("the state after the last complete epoch is kept; run the same command again to go on from there");
+    let follower = Follower::new(console, arguments.recipe.log.as_deref())?;
+    let progress = |state: &heirloom_transfer::extract::Progress| follower.progress(state);
+    let stage = |text: &str| follower.stage(text);
+    let event = |event: &TrainingEvent| follower.event(event);
+    let keep = |epoch: u64, backbone: &Backbone| backbone.save(&epoch_path(&arguments.output, epoch));
+    let keep = arguments.keep_epochs.then_some(&keep as heirloom_transfer::pretrain::KeepEpoch<'_>);
+    let watching = Watching::begin();
+    let watch = Watch { progress: Some(&progress), stage: Some(&stage), cancel: Some(&STOP) };
+    let made = pretrain(start, table, options, watch, Some(&event), keep);
+    drop(watching);
+    follower.finish();
+    Ok(made?)
+}
+
+/// `source.safetensors` -> `source.epoch-01.safetensors` for the epoch counted as 0.
+fn epoch_path(output: &Path, epoch: u64) -> PathBuf {
+    output.with_extension(format!("epoch-{:02}.safetensors", epoch + 1))
+}
+
+fn summary(made: &Pretrained, output: &Path) -> String {
+    let last = made.epochs.last();
+    let judged = last.and_then(|epoch| epoch.validation_accuracy).map_or(String::new(), |accuracy| {
+        format!("; {} of {} test images right after the last epoch", percent(accuracy), made.test_rows)
+    });
+    let skipped = if made.skipped > 0 { format!("; {} images skipped", made.skipped) } else { String::new() };
+    format!(
+        "{} trained on {} images: {}{judged}{skipped}\nbackbone: {}\n\nnext: heirloom fit photos/ --backbone {}",
+        made.backbone.architecture,
+        made.trained_rows,
+        made.recipe.summary(),
+        output.display(),
+        output.display()
+    )
+}
+
+fn object(made: &Pretrained, arguments: &PretrainArguments) -> serde_json::Value {
+    let last = made.epochs.last();
+    let kept = arguments
+        .keep_epochs
+        .then(|| made.epochs.iter().map(|epoch| epoch_path(&arguments.output, epoch.epoch)).collect::<Vec<_>>());
+    json!({
+        "command": "pretrain",
+        "backbone": arguments.output,
+        "backbone_digest": made.backbone.weights_digest,
+        "architecture": made.backbone.architecture,
+        "classes": made.backbone.classes,
+        "rows": { "train": made.trained_rows, "test": made.test_rows, "skipped": made.skipped },
+        "test_accuracy": last.and_then(|epoch| epoch.validation_accuracy),
+        "test_log_loss": last.and_then(|epoch| epoch.validation),
+        "recipe": made.recipe,
+        "epochs": made.epochs,
+        "kept_epochs": kept,
+        "ended_by_time_limit": made.timed_out,
+        "seed": arguments.seed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_are_counted_from_one() {
+        let path = epoch_path(Path::new("a/source.safetensors"), 0);
+        assert_eq!(path, Path::new("a/source.epoch-01.safetensors"));
+    }
+}

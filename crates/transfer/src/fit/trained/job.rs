@@ -1,0 +1,288 @@
+//! One run from the pretrained network to the measured one.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use heirloom_data::Table;
+use heirloom_data::augment::Augmentation;
+use heirloom_data::batches::{DecodedImages, Loader, LoaderOptions};
+use heirloom_training::checkpoint::{Checkpoint, Identity};
+use heirloom_training::early_stopping::{Goal, StoppingSettings};
+use heirloom_training::trainer::{Ended, Trainer, TrainerSettings, TrainingError};
+use heirloom_zoo::{Backbone, HeadStart, Initialization, NewHead, replace_head};
+
+use super::super::{FitError, FitOptions, Watch};
+use super::images::{Reading, augmentation};
+use super::parts::Parts;
+use super::settings::{groups, loss, trainable, trainer_settings};
+use super::source::LoaderSource;
+use super::watch::{FitWatcher, Validation};
+use super::{Recipe, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, find_rate, head, penalties, unfold};
+use crate::Pooling;
+use crate::extract::{Extraction, Network, graph_digest};
+use crate::heads::{Method, Normalization};
+use crate::store::Store;
+
+pub(super) struct Job<'a> {
+    pub table: &'a Table,
+    pub store: Option<&'a Store>,
+    pub options: &'a FitOptions,
+    pub trained: &'a TrainedOptions,
+    pub watch: Watch<'a>,
+    pub report: Option<&'a (dyn Fn(&TrainingEvent) + Sync)>,
+    pub parts: Parts,
+    pub recipe: Recipe,
+    pub shorter_side: usize,
+    pub started: Instant,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// Decoded images by what they are for.
+struct Images {
+    training: Arc<DecodedImages>,
+    augmentation: Augmentation,
+    validation: Arc<DecodedImages>,
+    plain: Augmentation,
+}
+
+impl Job<'_> {
+    pub fn classes(&self) -> usize {
+        self.table.classes.len()
+    }
+
+    pub fn run(mut self, pretrained: &Backbone) -> Result<TrainedFit, FitError> {
+        self.stage("reading the images");
+        let mut network = self.network(pretrained)?;
+        let images = self.images(&network)?;
+        if self.trained.method == TrainedMethod::LpFt {
+            self.stage("fitting the head on frozen features");
+            self.linear_probe(&mut network)?;
+        }
+        let mut settings = self.settings(&network, &images.training)?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.options.extract.threads);
+        let pool = pool.build().map_err(FitError::threads)?;
+        if self.trained.recipe.find_rate {
+            self.stage("looking for the learning rate");
+            let found = pool.install(|| self.find_rate(&network, &settings, &images))?;
+            (settings.learning_rate, self.recipe.learning_rate) = (found, found);
+        }
+        let mut trainer = self.trainer(&network, settings)?;
+        let checkpoint = self.resume(&network, &mut trainer)?;
+        self.stage("training");
+        let mut source = self.source(&network, &images)?;
+        let mut watcher = self.watcher(&network, &images, checkpoint.clone())?;
+        let ended = pool.install(|| trainer.train(&mut source, &mut watcher))?;
+        let (epochs, timed_out) = (std::mem::take(&mut watcher.epochs), watcher.timed_out);
+        if ended == Ended::Interrupted && !timed_out {
+            let (epoch, step) = trainer.position();
+            return Err(FitError::Interrupted { epoch, step, checkpoint: checkpoint.map(|kept| kept.0) });
+        }
+        drop((watcher, source, images));
+        self.stage("measuring");
+        network.weights = trainer.result().clone();
+        network.weights_digest = heirloom_zoo::weights_digest(&network.weights);
+        network.name = format!("{}, {}", pretrained.name, self.trained.method);
+        let (trained_seconds, best) = (self.started.elapsed().as_secs_f64(), trainer.best());
+        drop(trainer);
+        let mut fit = self.measure(&network, trained_seconds)?;
+        fit.record.choice = self.choice(best, &epochs, timed_out);
+        fit.record.warnings.append(&mut self.warnings);
+        if let Some((path, _)) = checkpoint {
+            // The model takes its place; a file that cannot be removed does no harm.
+            let _ = std::fs::remove_file(path);
+        }
+        Ok(TrainedFit { backbone: network, fit, recipe: self.recipe, epochs })
+    }
+
+    fn stage(&self, text: &str) {
+        if let Some(stage) = self.watch.stage {
+            stage(text);
+        }
+    }
+
+    fn reading(&self) -> Reading<'_> {
+        Reading { table: self.table, extract: &self.options.extract, watch: self.watch, started: self.started }
+    }
+
+    fn loader_options(&self) -> LoaderOptions {
+        LoaderOptions { threads: 1, seed: self.options.seed, ..LoaderOptions::default() }
+    }
+
+    /// The network to train: at the training size, with a classifier for the classes at hand and its batch norms.
+    fn network(&mut self, pretrained: &Backbone) -> Result<Backbone, FitError> {
+        let head = NewHead { classes: self.classes(), start: HeadStart::Zero, seed: self.options.seed };
+        let resized = pretrained.at_input_size([self.recipe.image_size; 2]).map_err(|error| FitError::Recipe {
+            setting: "--image-size",
+            value: self.recipe.image_size.to_string(),
+            reason: error.to_string(),
+        })?;
+        let mut network = self.unfolded(replace_head(&resized, &head)?)?;
+        if self.trained.method == TrainedMethod::Scratch {
+            let how = Initialization::usual(self.options.seed);
+            network.weights = heirloom_zoo::initialize(&network.architecture, &network.graph, &how)?;
+        }
+        Ok(network)
+    }
+
+    /// The network with a batch norm behind each convolution that holds a folded one, unless they are to be kept.
+    fn unfolded(&mut self, network: Backbone) -> Result<Backbone, FitError> {
+        let folded = network.folded_convolutions();
+        if folded.is_empty() {
+            return Ok(network);
+        }
+        if self.trained.keep_folded {
+            let count = folded.len();
+            self.warnings.push(format!(
+                "{count} batch norms of this backbone are folded into its convolutions, which were trained as they stand"
+            ));
+            return Ok(network);
+        }
+        self.stage("measuring the statistics of folded batch norms");
+        let rows = unfold::rows(&self.parts.train);
+        let plain = Augmentation::none(network.preprocess.clone());
+        let images = self.reading().decode(&rows, &plain)?;
+        let loader = Loader::new(Arc::clone(&images), plain, self.loader_options())?;
+        let statistics = unfold::statistics(&network, &folded, &loader, &images.rows())?;
+        self.warnings.push(format!(
+            "{} batch norms of this backbone were folded into its convolutions; they were put back with statistics of {} \
+             training images, which leaves the function as it was, but they are not those of the pretraining",
+            folded.len(),
+            images.len()
+        ));
+        Ok(network.unfold_batch_norms(&statistics)?)
+    }
+
+    fn images(&self, network: &Backbone) -> Result<Images, FitError> {
+        let augmentation = augmentation(&self.recipe, &network.preprocess, self.shorter_side);
+        let plain = Augmentation::none(network.preprocess.clone());
+        Ok(Images {
+            training: self.reading().decode(&self.parts.train, &augmentation)?,
+            validation: self.reading().decode(&self.parts.validation, &plain)?,
+            augmentation,
+            plain,
+        })
+    }
+
+    fn source(&self, network: &Backbone, images: &Images) -> Result<LoaderSource, FitError> {
+        let (training, rows) = (Arc::clone(&images.training), images.training.rows());
+        let loader = Loader::new(training, images.augmentation.clone(), self.loader_options())?;
+        let (seed, preprocess) = (self.options.seed, network.preprocess.clone());
+        Ok(LoaderSource::new(loader, rows, seed, self.classes(), self.recipe.mixup, preprocess))
+    }
+
+    fn watcher<'w>(
+        &'w self,
+        network: &'w Backbone,
+        images: &Images,
+        checkpoint: Option<(PathBuf, Identity)>,
+    ) -> Result<FitWatcher<'w>, FitError> {
+        let validation = Validation {
+            graph: &network.graph,
+            input_size: network.preprocess.input_size,
+            rows: images.validation.rows(),
+            loader: Loader::new(Arc::clone(&images.validation), images.plain.clone(), self.loader_options())?,
+            classes: self.classes(),
+        };
+        Ok(FitWatcher {
+            validation: Some(validation),
+            checkpoint,
+            started: self.started,
+            time_limit: self.trained.time_limit,
+            cancel: self.watch.cancel,
+            report: self.report,
+            keep: None,
+            timed_out: false,
+            epochs: Vec::new(),
+        })
+    }
+
+    /// The first half of linear probing, then fine-tuning: the head on frozen features of the training rows.
+    fn linear_probe(&self, network: &mut Backbone) -> Result<(), FitError> {
+        let requests = [(network.features.clone(), Pooling::MEAN)];
+        let mut rows = self.parts.train.clone();
+        rows.sort_unstable();
+        let mut extraction = Extraction::new(Network::from(&*network), self.table, &rows, &requests);
+        extraction.options = self.options.extract.clone();
+        (extraction.progress, extraction.cancel) = (self.watch.progress, self.watch.cancel);
+        extraction.store = self.store;
+        let extracted = extraction.run()?;
+        let place = |row: &usize| self.parts.rows.table.iter().position(|used| used == row).unwrap_or(0);
+        let places: Vec<usize> = extracted.rows.iter().map(place).collect();
+        let of = |all: &[usize]| -> Vec<usize> { places.iter().map(|place| all[*place]).collect() };
+        let (labels, folds) = (of(&self.parts.rows.labels), of(&self.parts.rows.folds));
+        let all: Vec<usize> = (0..places.len()).collect();
+        let training = crate::heads::Training {
+            features: &extracted.features,
+            labels: &labels,
+            rows: &all,
+            folds: &folds,
+            classes: self.classes(),
+        };
+        let mut settings = self.options.settings.clone();
+        settings.penultimate = network.features.clone();
+        // A map that is linear in the features as they come, so that the network's classifier can hold it.
+        settings.linear.normalization = Normalization::PerFeature;
+        let fitted = crate::heads::fit(Method::Linear, &training, &settings)?;
+        head::into_network(&fitted.head, network)
+    }
+
+    fn settings(&self, network: &Backbone, images: &DecodedImages) -> Result<TrainerSettings, FitError> {
+        let keys = trainable(&self.recipe, network, &self.trained.freeze, self.trained.train_from.as_deref())?;
+        let label = |row: &usize| self.table.rows.get(*row).and_then(|row| row.label).unwrap_or(0);
+        let labels: Vec<usize> = self.parts.train.iter().map(label).collect();
+        let loss = loss(&self.recipe, &labels, self.classes())?;
+        let mut settings = trainer_settings(&self.recipe, network, keys, images.len(), loss, self.options.seed);
+        settings.stopping = Some(StoppingSettings { patience: None, minimum_improvement: 0.0, goal: Goal::Lowest });
+        settings.recompute = self.trained.recompute;
+        Ok(settings)
+    }
+
+    fn trainer(&self, network: &Backbone, settings: TrainerSettings) -> Result<Trainer, FitError> {
+        let regularizer = penalties::regularizer(self.recipe.method, network, &settings)?;
+        let groups = groups(&self.recipe, network)?;
+        let logits = network.logits.clone().unwrap_or_else(|| "logits".to_owned());
+        Ok(Trainer::new(&network.graph, network.weights.clone(), &logits, groups, regularizer, settings)?)
+    }
+
+    /// Sweeps the learning rate over the training rows, from the weights at hand on.
+    fn find_rate(&self, network: &Backbone, settings: &TrainerSettings, images: &Images) -> Result<f64, FitError> {
+        let adaptive = self.recipe.optimizer.is_adaptive();
+        let mut source = self.source(network, images)?;
+        let trainer = |settings| self.trainer(network, settings);
+        find_rate::sweep(settings, adaptive, &trainer, &mut source, self.watch.cancel)
+    }
+
+    /// Puts a kept state into the trainer; the file and what it belongs to.
+    fn resume(&self, network: &Backbone, trainer: &mut Trainer) -> Result<Option<(PathBuf, Identity)>, FitError> {
+        let Some(path) = &self.trained.checkpoint else { return Ok(None) };
+        let recipe = serde_json::json!({
+            "settings": trainer.settings(),
+            "recipe": self.recipe,
+            "backbone": network.weights_digest,
+            "data": self.table.source.display().to_string(),
+            "rows": rows_digest(&self.parts.train),
+        });
+        let identity = Identity { graph: graph_digest(&network.graph), recipe: recipe.to_string() };
+        if path.exists() {
+            let kept = Checkpoint::load(path, &identity).map_err(TrainingError::from)?;
+            let (epoch, step_in_epoch) = (kept.epoch, kept.step_in_epoch);
+            trainer.restore(kept)?;
+            if let Some(report) = self.report {
+                report(&TrainingEvent::Resumed { epoch, step_in_epoch });
+            }
+        }
+        Ok(Some((path.clone(), identity)))
+    }
+}
+
+/// Which rows are trained on, short enough for a message.
+pub(crate) fn rows_digest(rows: &[usize]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for &row in rows {
+        hasher.update(&(row as u64).to_le_bytes());
+    }
+    let digest = hasher.finalize().to_hex();
+    format!("{} rows, {}", rows.len(), &digest[..16])
+}

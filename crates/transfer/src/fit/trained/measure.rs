@@ -1,0 +1,98 @@
+//! The trained network measured: features of all rows, its classifier as head, the record.
+
+use heirloom_training::trainer::EpochReport;
+use heirloom_zoo::Backbone;
+
+use super::super::copies::Copies;
+use super::super::judge::Judged;
+use super::super::select::Selected;
+use super::super::{Facts, Fit, FitError, Rows, Seconds, check};
+use super::head;
+use super::job::Job;
+use crate::Pooling;
+use crate::extract::{Extraction, Network};
+use crate::heads::{Choice, Fitted, Head, fit_temperature};
+
+impl Job<'_> {
+    /// Features of all used rows by the trained network, its classifier as head, the temperature of the validation rows, and the
+    /// record.
+    pub(super) fn measure(&self, network: &Backbone, trained_seconds: f64) -> Result<Fit, FitError> {
+        let requests = vec![(network.features.clone(), Pooling::MEAN)];
+        let mut extraction = Extraction::new(Network::from(network), self.table, &self.parts.rows.table, &requests);
+        extraction.options = self.options.extract.clone();
+        (extraction.progress, extraction.cancel) = (self.watch.progress, self.watch.cancel);
+        let extracted = extraction.run()?;
+        let last = extracted.features.blocks.iter().find(|block| block.tap == network.features);
+        let copies = Copies::find(self.table, &extracted.rows, last);
+        let rows = self.kept(&extracted.rows);
+        check(self.table, &rows, extracted.summary.skipped.len())?;
+        let mut head = head::of_network(network, &extracted.features, self.classes())?;
+        let validation: Vec<usize> = rows.train.iter().copied().filter(|place| rows.folds[*place] == 1).collect();
+        let out_of_fold = head.logits(&extracted.features, &validation)?;
+        let labels: Vec<usize> = validation.iter().map(|place| rows.labels[*place]).collect();
+        head.set_temperature(fit_temperature(&out_of_fold, self.classes(), &labels).value);
+        let probabilities = head.probabilities(&extracted.features, &rows.test)?;
+        let judged = Judged { rows: rows.test.clone(), probabilities };
+        let selected = self.selected(head, validation, out_of_fold);
+        let facts = Facts {
+            backbone: network,
+            table: self.table,
+            options: self.options,
+            copies: &copies,
+            requests: &requests,
+            extracted: &extracted,
+            protocol: self.parts.protocol,
+        };
+        let mut record = facts.record(&selected, &judged, &rows);
+        record.method = self.recipe.method.name().to_owned();
+        record.requested = record.method.clone();
+        // Validation rows chose the epoch and the temperature; no weight was fitted on them.
+        record.rows.train -= selected.fitted.choice.rows.len();
+        record.run.settings = serde_json::to_value(&self.recipe).unwrap_or_default();
+        let total = self.started.elapsed().as_secs_f64();
+        record.seconds = Seconds { extract: total - trained_seconds, fit: trained_seconds, total };
+        Ok(Fit { head: selected.fitted.head, record, features: extracted.features, fitted_rows: rows.train })
+    }
+
+    /// The parts by position among the rows that have features.
+    fn kept(&self, rows: &[usize]) -> Rows {
+        let all = &self.parts.rows;
+        let old: Vec<usize> = rows.iter().filter_map(|row| all.table.iter().position(|used| used == row)).collect();
+        let new =
+            |places: &[usize]| -> Vec<usize> { (0..old.len()).filter(|place| places.contains(&old[*place])).collect() };
+        Rows {
+            table: rows.to_vec(),
+            labels: old.iter().map(|place| all.labels[*place]).collect(),
+            train: new(&all.train),
+            test: new(&all.test),
+            folds: old.iter().map(|place| all.folds[*place]).collect(),
+        }
+    }
+
+    fn selected(&self, head: Head, validation: Vec<usize>, out_of_fold: Vec<f32>) -> Selected {
+        let choice = Choice {
+            table: Vec::new(),
+            best: 0,
+            chosen: 0,
+            certificate: None,
+            warnings: Vec::new(),
+            rows: validation,
+            out_of_fold,
+        };
+        Selected { fitted: Fitted { head, choice }, candidates: Vec::new(), choice: String::new() }
+    }
+
+    pub(super) fn choice(&self, best: Option<(u64, f64)>, epochs: &[EpochReport], timed_out: bool) -> String {
+        let best = best.map_or(String::new(), |(epoch, loss)| {
+            format!("; epoch {} of {} kept (validation log loss {loss:.3})", epoch + 1, self.recipe.epochs)
+        });
+        let busy = epochs.iter().map(|epoch| epoch.busy).fold(1.0, f64::min);
+        let waiting = if busy < 0.95 {
+            format!("; the network waited for images {:.0} % of the time", 100.0 * (1.0 - busy))
+        } else {
+            String::new()
+        };
+        let limit = if timed_out { "; ended by the time limit" } else { "" };
+        format!("{}{best}{waiting}{limit}", self.recipe.summary())
+    }
+}

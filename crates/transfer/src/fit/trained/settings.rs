@@ -1,0 +1,103 @@
+//! From a recipe and a network to the trainer's settings: what is trained, which statistics move, the loss.
+
+use std::collections::BTreeSet;
+
+use heirloom_engine::Op;
+use heirloom_training::ema::AverageSettings;
+use heirloom_training::loss::{CrossEntropy, balanced_class_weights, class_counts, log_prior};
+use heirloom_training::optimizer::{ParameterGroups, groups};
+use heirloom_training::trainer::{TrainerSettings, TrainingError};
+use heirloom_zoo::{Backbone, parameter_groups, parameters_from, parameters_matching};
+
+use super::super::FitError;
+use super::{Balance, NormStatistics, Recipe, TrainedMethod};
+
+/// Keys of the parameters that the method trains, less what was frozen by name.
+pub(crate) fn trainable(
+    recipe: &Recipe,
+    network: &Backbone,
+    freeze: &[String],
+    train_from: Option<&str>,
+) -> Result<BTreeSet<String>, FitError> {
+    let head = network.classifier_parameters();
+    let mut trainable = recipe.method.trains(&network.graph, &head);
+    if let Some(layer) = train_from {
+        let from = parameters_from(&network.graph, layer)?;
+        trainable.retain(|key| from.contains(key));
+    }
+    let frozen = parameters_matching(&network.graph, freeze)?;
+    trainable.retain(|key| !frozen.contains(key));
+    if recipe.method == TrainedMethod::BnTune && trainable.iter().all(|key| head.contains(key)) {
+        return Err(FitError::Recipe {
+            setting: "--method",
+            value: recipe.method.to_string(),
+            reason: format!("{} has no norms to tune", network.name),
+        });
+    }
+    Ok(trainable)
+}
+
+/// Batch norms whose statistics follow the batches.
+fn moving_norms(recipe: &Recipe, network: &Backbone, trainable: &BTreeSet<String>) -> BTreeSet<String> {
+    let moves = |op: &Op| match (op, recipe.norm_statistics) {
+        (Op::BatchNorm { .. }, NormStatistics::Adapt) => true,
+        (Op::BatchNorm { weight, bias, .. }, NormStatistics::Trained) => {
+            trainable.contains(weight) || trainable.contains(bias)
+        }
+        _ => false,
+    };
+    let nodes = network.graph.nodes.iter().filter(|node| moves(&node.op));
+    nodes.map(|node| node.name.clone()).collect()
+}
+
+/// The trainer's settings for `rows` training rows.
+pub(crate) fn trainer_settings(
+    recipe: &Recipe,
+    network: &Backbone,
+    trainable: BTreeSet<String>,
+    rows: usize,
+    loss: CrossEntropy,
+    seed: u64,
+) -> TrainerSettings {
+    // A last batch of one image has no statistics.
+    let lonely = rows % recipe.batch_size == 1 && rows > 1;
+    TrainerSettings {
+        input_size: network.preprocess.input_size,
+        batch_statistics: moving_norms(recipe, network, &trainable),
+        trainable,
+        statistics_momentum: 0.1,
+        epochs: recipe.epochs,
+        batch_size: recipe.batch_size.min(rows),
+        drop_last: lonely,
+        learning_rate: recipe.learning_rate,
+        schedule: recipe.schedule.clone(),
+        optimizer: recipe.optimizer,
+        loss,
+        clip_norm: recipe.clip_norm,
+        average: recipe.average.map(|decay| AverageSettings { decay, warm_up: true }),
+        stopping: None,
+        recompute: false,
+        seed,
+    }
+}
+
+/// The loss for training rows with these labels.
+pub(crate) fn loss(recipe: &Recipe, labels: &[usize], classes: usize) -> Result<CrossEntropy, FitError> {
+    let counts = class_counts(labels, classes).map_err(TrainingError::from)?;
+    let mut loss = CrossEntropy { label_smoothing: recipe.label_smoothing, ..CrossEntropy::default() };
+    match recipe.balance {
+        Balance::None => {}
+        Balance::Weights => loss.class_weights = Some(balanced_class_weights(&counts)),
+        Balance::Softmax => loss.log_prior = Some(log_prior(&counts).map_err(TrainingError::from)?),
+    }
+    Ok(loss)
+}
+
+/// No decay for biases and norms; smaller rates towards the input where layer-wise decay is asked for.
+pub(crate) fn groups(recipe: &Recipe, network: &Backbone) -> Result<ParameterGroups, FitError> {
+    let decayed = groups::no_decay(&network.weights);
+    let Some(decay) = recipe.layer_decay else { return Ok(decayed) };
+    let layers: Vec<Vec<String>> = parameter_groups(&network.graph).into_iter().map(|group| group.parameters).collect();
+    let slower = groups::layer_wise_decay(&network.weights, &layers, decay).map_err(TrainingError::from)?;
+    Ok(decayed.and(&slower))
+}

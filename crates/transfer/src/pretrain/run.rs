@@ -1,0 +1,160 @@
+//! One run from the first weights to the last.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use heirloom_data::Table;
+use heirloom_data::augment::Augmentation;
+use heirloom_data::batches::{DecodedImages, Loader, LoaderOptions};
+use heirloom_engine::Weights;
+use heirloom_training::checkpoint::{Checkpoint, Identity};
+use heirloom_training::trainer::{Ended, Trainer, TrainingError};
+use heirloom_zoo::Backbone;
+
+use super::{KeepEpoch, PretrainOptions, Pretrained, with_weights};
+use crate::extract::graph_digest;
+use crate::fit::trained::images::{Reading, augmentation};
+use crate::fit::trained::job::rows_digest;
+use crate::fit::trained::settings::{groups, loss, trainable, trainer_settings};
+use crate::fit::trained::source::LoaderSource;
+use crate::fit::trained::watch::{FitWatcher, Validation};
+use crate::fit::trained::{Recipe, TrainingEvent};
+use crate::fit::{FitError, Watch};
+
+pub(super) struct Job<'a> {
+    pub table: &'a Table,
+    pub options: &'a PretrainOptions,
+    pub watch: Watch<'a>,
+    pub report: Option<&'a (dyn Fn(&TrainingEvent) + Sync)>,
+    pub keep: Option<KeepEpoch<'a>>,
+    pub recipe: Recipe,
+    pub shorter_side: usize,
+    pub started: Instant,
+    pub train: Vec<usize>,
+    pub test: Vec<usize>,
+}
+
+impl Job<'_> {
+    pub fn run(self, network: Backbone) -> Result<Pretrained, FitError> {
+        self.stage("reading the images");
+        let reading =
+            Reading { table: self.table, extract: &self.options.extract, watch: self.watch, started: self.started };
+        let augmentation = augmentation(&self.recipe, &network.preprocess, self.shorter_side);
+        let plain = Augmentation::none(network.preprocess.clone());
+        let images = reading.decode(&self.train, &augmentation)?;
+        let judged = reading.decode(&self.test, &plain)?;
+        let (trained_rows, test_rows) = (images.len(), judged.len());
+        let mut trainer = self.trainer(&network, trained_rows)?;
+        let checkpoint = self.resume(&network, &mut trainer)?;
+        self.stage("training");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.options.extract.threads);
+        let pool = pool.build().map_err(FitError::threads)?;
+        let mut source = self.source(&network, images, augmentation)?;
+        let keep = |epoch: u64, weights: &Weights| match self.keep {
+            Some(keep) => keep(epoch, &with_weights(&network, weights)).map_err(Into::into),
+            None => Ok(()),
+        };
+        let mut watcher = FitWatcher {
+            validation: Some(self.validation(&network, judged, plain)?),
+            checkpoint: checkpoint.clone(),
+            started: self.started,
+            time_limit: self.options.time_limit,
+            cancel: self.watch.cancel,
+            report: self.report,
+            keep: Some(&keep),
+            timed_out: false,
+            epochs: Vec::new(),
+        };
+        let ended = pool.install(|| trainer.train(&mut source, &mut watcher))?;
+        let (epochs, timed_out) = (std::mem::take(&mut watcher.epochs), watcher.timed_out);
+        if ended == Ended::Interrupted && !timed_out {
+            let (epoch, step) = trainer.position();
+            return Err(FitError::Interrupted { epoch, step, checkpoint: checkpoint.map(|kept| kept.0) });
+        }
+        if let Some((path, _)) = checkpoint {
+            // The weights take its place; a file that cannot be removed does no harm.
+            let _ = std::fs::remove_file(path);
+        }
+        Ok(Pretrained {
+            backbone: with_weights(&network, trainer.result()),
+            skipped: self.train.len() + self.test.len() - trained_rows - test_rows,
+            recipe: self.recipe,
+            epochs,
+            trained_rows,
+            test_rows,
+            timed_out,
+        })
+    }
+
+    fn stage(&self, text: &str) {
+        if let Some(stage) = self.watch.stage {
+            stage(text);
+        }
+    }
+
+    fn loader_options(&self) -> LoaderOptions {
+        LoaderOptions { threads: 1, seed: self.options.seed, ..LoaderOptions::default() }
+    }
+
+    fn trainer(&self, network: &Backbone, rows: usize) -> Result<Trainer, FitError> {
+        let keys = trainable(&self.recipe, network, &[], None)?;
+        let label = |row: &usize| self.table.rows.get(*row).and_then(|row| row.label).unwrap_or(0);
+        let labels: Vec<usize> = self.train.iter().map(label).collect();
+        let loss = loss(&self.recipe, &labels, self.table.classes.len())?;
+        let mut settings = trainer_settings(&self.recipe, network, keys, rows, loss, self.options.seed);
+        settings.recompute = self.options.recompute;
+        let groups = groups(&self.recipe, network)?;
+        let logits = network.logits.clone().unwrap_or_else(|| "logits".to_owned());
+        Ok(Trainer::new(&network.graph, network.weights.clone(), &logits, groups, None, settings)?)
+    }
+
+    fn source(
+        &self,
+        network: &Backbone,
+        images: Arc<DecodedImages>,
+        augmentation: Augmentation,
+    ) -> Result<LoaderSource, FitError> {
+        let (rows, seed) = (images.rows(), self.options.seed);
+        let loader = Loader::new(images, augmentation, self.loader_options())?;
+        let (classes, mixup) = (self.table.classes.len(), self.recipe.mixup);
+        Ok(LoaderSource::new(loader, rows, seed, classes, mixup, network.preprocess.clone()))
+    }
+
+    fn validation<'n>(
+        &self,
+        network: &'n Backbone,
+        judged: Arc<DecodedImages>,
+        plain: Augmentation,
+    ) -> Result<Validation<'n>, FitError> {
+        Ok(Validation {
+            graph: &network.graph,
+            input_size: network.preprocess.input_size,
+            rows: judged.rows(),
+            loader: Loader::new(judged, plain, self.loader_options())?,
+            classes: self.table.classes.len(),
+        })
+    }
+
+    /// Puts a kept state into the trainer; the file and what it belongs to.
+    fn resume(&self, network: &Backbone, trainer: &mut Trainer) -> Result<Option<(PathBuf, Identity)>, FitError> {
+        let Some(path) = &self.options.checkpoint else { return Ok(None) };
+        let recipe = serde_json::json!({
+            "settings": trainer.settings(),
+            "recipe": self.recipe,
+            "start": network.weights_digest,
+            "data": self.table.source.display().to_string(),
+            "rows": rows_digest(&self.train),
+        });
+        let identity = Identity { graph: graph_digest(&network.graph), recipe: recipe.to_string() };
+        if path.exists() {
+            let kept = Checkpoint::load(path, &identity).map_err(TrainingError::from)?;
+            let (epoch, step_in_epoch) = (kept.epoch, kept.step_in_epoch);
+            trainer.restore(kept)?;
+            if let Some(report) = self.report {
+                report(&TrainingEvent::Resumed { epoch, step_in_epoch });
+            }
+        }
+        Ok(Some((path.clone(), identity)))
+    }
+}
