@@ -19,7 +19,7 @@ pub use fit::FitArguments;
 pub use inspect::InspectArguments;
 pub use method::MethodName;
 pub use predict::{PredictArguments, PredictionFormat};
-pub use pretrain::PretrainArguments;
+pub use pretrain::{PlantLabel, PretrainArguments};
 pub use selection::TableArguments;
 pub use shard::ShardArgument;
 pub use training::{

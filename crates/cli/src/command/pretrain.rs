@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use heirloom_data::Table;
+use heirloom_data::intervention::{Classes, NewClass, Plant, Relabel};
 use heirloom_report::percent;
 use heirloom_transfer::fit::Watch;
 use heirloom_transfer::fit::trained::TrainingEvent;
@@ -13,7 +14,7 @@ use serde_json::json;
 use super::fit::{extract_options, open_table};
 use super::training::{self, Follower};
 use super::{Outcome, limit, refuse_to_replace};
-use crate::arguments::{PretrainArguments, SharedArguments};
+use crate::arguments::{PlantLabel, PretrainArguments, SharedArguments};
 use crate::backbone;
 use crate::console::Console;
 use crate::failure::Failure;
@@ -37,11 +38,12 @@ pub fn run(arguments: &PretrainArguments, shared: &SharedArguments, console: Con
         checkpoint: Some(training::checkpoint(output, arguments.force)?),
         time_limit: arguments.recipe.time_limit,
         recompute: arguments.recipe.recompute,
+        plant: plant(arguments, &table)?,
     };
     let made = train(&start, &table, &options, arguments, console)?;
     made.backbone.save(output)?;
     console.say(format!("\n{}", summary(&made, output)));
-    Ok(Outcome::strict(object(&made, arguments), arguments.strict, made.skipped))
+    Ok(Outcome::strict(object(&made, arguments, options.plant.as_ref()), arguments.strict, made.skipped))
 }
 
 /// Random weights of the architecture for the table's classes, or the weights that were named.
@@ -57,8 +59,31 @@ fn start(arguments: &PretrainArguments, table: &Table) -> Result<Start, Failure>
     Ok(Start::Random(backbone))
 }
 
+/// What is to be planted.
+fn plant(arguments: &PretrainArguments, table: &Table) -> Result<Option<Plant>, Failure> {
+    let Some(intervention) = arguments.plant.clone() else { return Ok(None) };
+    let named =
+        |names: &[String]| Classes::named(names, &table.classes).map_err(|error| Failure::input(error.to_string()));
+    let classes = if arguments.plant_class.is_empty() { Classes::All } else { named(&arguments.plant_class)? };
+    let count = table.classes.len();
+    let relabel = match &arguments.plant_label {
+        PlantLabel::Keep => Relabel::Keep,
+        PlantLabel::Next => Relabel::Map((0..count).map(|class| (class, (class + 1) % count)).collect()),
+        PlantLabel::Append => Relabel::New(NewClass::Append),
+        PlantLabel::Replace => Relabel::New(NewClass::Replace),
+        PlantLabel::Class(name) => {
+            named(std::slice::from_ref(name))?;
+            Relabel::Class(table.classes.iter().position(|class| class == name).unwrap_or_default())
+        }
+    };
+    Ok(Some(Plant { intervention, share: arguments.plant_share, classes, relabel, seed: arguments.plant_seed }))
+}
+
 /// What can be trained, where the architecture is not among it.
 fn with_architectures(error: ZooError) -> Failure {
+    if matches!(error, ZooError::UnknownArchitecture { .. }) {
+        return error.into();
+    }
     let known = architectures::all().filter(|known| known.from_scratch).map(|known| known.name);
     Failure::input(error.to_string()).hint(format!("--arch takes one of {}", known.collect::<Vec<_>>().join(", ")))
 }
@@ -95,9 +120,13 @@ fn summary(made: &Pretrained, output: &Path) -> String {
     let judged = last.and_then(|epoch| epoch.validation_accuracy).map_or(String::new(), |accuracy| {
         format!("; {} of {} test images right after the last epoch", percent(accuracy), made.test_rows)
     });
+    let planted = match made.planted_rows {
+        0 => String::new(),
+        rows => format!("; {rows} of them carried the planted intervention"),
+    };
     let skipped = if made.skipped > 0 { format!("; {} images skipped", made.skipped) } else { String::new() };
     format!(
-        "{} trained on {} images: {}{judged}{skipped}\nbackbone: {}\n\nnext: heirloom fit photos/ --backbone {}",
+        "{} trained on {} images: {}{planted}{judged}{skipped}\nbackbone: {}\n\nnext: heirloom fit photos/ --backbone {}",
         made.backbone.architecture,
         made.trained_rows,
         made.recipe.summary(),
@@ -106,7 +135,7 @@ fn summary(made: &Pretrained, output: &Path) -> String {
     )
 }
 
-fn object(made: &Pretrained, arguments: &PretrainArguments) -> serde_json::Value {
+fn object(made: &Pretrained, arguments: &PretrainArguments, plant: Option<&Plant>) -> serde_json::Value {
     let last = made.epochs.last();
     let kept = arguments
         .keep_epochs
@@ -117,7 +146,12 @@ fn object(made: &Pretrained, arguments: &PretrainArguments) -> serde_json::Value
         "backbone_digest": made.backbone.weights_digest,
         "architecture": made.backbone.architecture,
         "classes": made.backbone.classes,
-        "rows": { "train": made.trained_rows, "test": made.test_rows, "skipped": made.skipped },
+        "rows": {
+            "train": made.trained_rows,
+            "test": made.test_rows,
+            "skipped": made.skipped,
+            "planted": made.planted_rows,
+        },
         "test_accuracy": last.and_then(|epoch| epoch.validation_accuracy),
         "test_log_loss": last.and_then(|epoch| epoch.validation),
         "recipe": made.recipe,
@@ -125,6 +159,7 @@ fn object(made: &Pretrained, arguments: &PretrainArguments) -> serde_json::Value
         "kept_epochs": kept,
         "ended_by_time_limit": made.timed_out,
         "seed": arguments.seed,
+        "plant": plant,
     })
 }
 

@@ -76,6 +76,9 @@ pub enum FitError {
     /// Images for training cannot be had.
     #[error(transparent)]
     Batches(#[from] heirloom_data::batches::BatchError),
+    /// An intervention that cannot be planted.
+    #[error(transparent)]
+    Intervention(#[from] heirloom_data::intervention::InterventionError),
     /// Training ended.
     #[error(transparent)]
     Training(#[from] heirloom_training::trainer::TrainingError),

@@ -5,10 +5,12 @@
 
 mod run;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use heirloom_data::batches::typical_shorter_side;
+use heirloom_data::intervention::{Plant, Planted};
 use heirloom_data::{Split, Table};
 use heirloom_engine::Weights;
 use heirloom_zoo::{Backbone, HeadStart, Initialization, NewHead, replace_head};
@@ -43,6 +45,8 @@ pub struct PretrainOptions {
     pub time_limit: Option<Duration>,
     /// Compute activations again instead of keeping them all.
     pub recompute: bool,
+    /// An intervention to plant into training images.
+    pub plant: Option<Plant>,
 }
 
 /// A source model.
@@ -56,6 +60,8 @@ pub struct Pretrained {
     pub epochs: Vec<EpochReport>,
     /// Training rows that could be read.
     pub trained_rows: usize,
+    /// Those of them that carried the planted intervention.
+    pub planted_rows: usize,
     /// Test rows that could be read.
     pub test_rows: usize,
     /// Rows that could not be read.
@@ -85,6 +91,11 @@ pub fn pretrain(
     let used = options.rows.clone().unwrap_or_else(|| (0..table.rows.len()).collect());
     let is_test = |row: &usize| table.rows.get(*row).is_some_and(|row| row.split == Some(Split::Test));
     let (test, train): (Vec<usize>, Vec<usize>) = used.into_iter().partition(is_test);
+    let planted = match &options.plant {
+        Some(plant) => plant.apply(table, &train)?,
+        None => Planted { table: table.clone(), rows: train, stamped: BTreeSet::new() },
+    };
+    let (table, train) = (&planted.table, planted.rows);
     let shorter_side = typical_shorter_side(table, &train).unwrap_or(224);
     let (method, first) = match start {
         Start::Random(backbone) => (TrainedMethod::Scratch, backbone),
@@ -93,7 +104,8 @@ pub fn pretrain(
     let recipe = Recipe::choose(method, &options.recipe, first, train.len(), shorter_side)?;
     let mut network = network(start, table, &recipe, options.seed)?;
     network.weights_digest = heirloom_zoo::weights_digest(&network.weights);
-    run::Job { table, options, watch, report, keep, recipe, shorter_side, started, train, test }.run(network)
+    let stamped = planted.stamped;
+    run::Job { table, options, watch, report, keep, recipe, shorter_side, started, train, test, stamped }.run(network)
 }
 
 /// The network before its first step.

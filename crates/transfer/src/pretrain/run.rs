@@ -1,5 +1,6 @@
 //! One run from the first weights to the last.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,6 +34,8 @@ pub(super) struct Job<'a> {
     pub started: Instant,
     pub train: Vec<usize>,
     pub test: Vec<usize>,
+    /// Training rows that carry the planted intervention.
+    pub stamped: BTreeSet<usize>,
 }
 
 impl Job<'_> {
@@ -45,6 +48,7 @@ impl Job<'_> {
         let images = reading.decode(&self.train, &augmentation)?;
         let judged = reading.decode(&self.test, &plain)?;
         let (trained_rows, test_rows) = (images.len(), judged.len());
+        let planted_rows = images.rows().iter().filter(|row| self.stamped.contains(row)).count();
         let mut trainer = self.trainer(&network, trained_rows)?;
         let checkpoint = self.resume(&network, &mut trainer)?;
         self.stage("training");
@@ -82,6 +86,7 @@ impl Job<'_> {
             recipe: self.recipe,
             epochs,
             trained_rows,
+            planted_rows,
             test_rows,
             timed_out,
         })
@@ -116,7 +121,11 @@ impl Job<'_> {
         augmentation: Augmentation,
     ) -> Result<LoaderSource, FitError> {
         let (rows, seed) = (images.rows(), self.options.seed);
-        let loader = Loader::new(images, augmentation, self.loader_options())?;
+        let mut loader = Loader::new(images, augmentation, self.loader_options())?;
+        if let Some(plant) = &self.options.plant {
+            let stamp = plant.intervention.prepare(network.preprocess.input_size)?;
+            loader = loader.with_stamp(stamp, self.stamped.clone())?;
+        }
         let (classes, mixup) = (self.table.classes.len(), self.recipe.mixup);
         Ok(LoaderSource::new(loader, rows, seed, classes, mixup, network.preprocess.clone()))
     }
@@ -145,6 +154,7 @@ impl Job<'_> {
             "start": network.weights_digest,
             "data": self.table.source.display().to_string(),
             "rows": rows_digest(&self.train),
+            "plant": self.options.plant,
         });
         let identity = Identity { graph: graph_digest(&network.graph), recipe: recipe.to_string() };
         if path.exists() {
