@@ -39,10 +39,6 @@ impl Image {
         &mut self.pixels
     }
 
-    pub(crate) fn pixels_mut(&mut self) -> &mut [u8] {
-        &mut self.pixels
-    }
-
     pub(crate) fn take_pixels(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.pixels)
     }

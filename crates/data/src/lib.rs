@@ -37,4 +37,4 @@ pub use problem::Problem;
 pub use resize::Resampler;
 pub use split::{Folds, HoldOut, SplitError, SplitInput, SplitWarning, folds, hold_out};
 pub use table::{Locator, Row, Skipped, Split, Table, TableError, TableOptions, TableWarning};
-pub use world::{Shape, Texture, Trigger, World, WorldError};
+pub use world::{Halves, HalvesSize, Kind, Nuisances, Shape, Texture, World, WorldError};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use heirloom_data::{Shape, Texture, World};
+use heirloom_data::{Kind, Shape, Texture, World};
 use heirloom_zoo::{Layout, Recipe, Sidecar, architectures};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
@@ -42,9 +42,8 @@ impl Scene {
 
     /// Draws `train` and `test` images of each of four classes.
     pub fn world(&self, name: &str, train: usize, test: usize) {
-        let shapes = vec![Shape::Disc, Shape::Star];
-        let textures = vec![Texture::Smooth, Texture::Stripes];
-        let world = World { seed: 1, side: 32, shapes, textures, train, test, trigger: None };
+        let kinds = Kind::all(&[Shape::Disc, Shape::Star], &[Texture::Smooth, Texture::Stripes]);
+        let world = World { seed: 1, side: 32, kinds, train, test, ..World::default() };
         world.write(&self.at(name)).unwrap();
     }
 
