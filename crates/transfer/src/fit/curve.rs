@@ -2,8 +2,8 @@
 
 use super::judge::Judged;
 use super::narrow::narrowed;
-use super::record::{CurveRow, Protocol};
-use super::scores::{share, verdicts};
+use super::record::{CurveRow, Protocol, Share};
+use super::scores::verdicts;
 use super::select::Selected;
 use super::{FitError, Job, Rows};
 use crate::heads::{HeadError, Settings, Training, fit};
@@ -36,7 +36,7 @@ pub(super) fn curve(
         }
         let mean = fitted_on / splits.len().max(1);
         if mean >= FEWEST && n == splits.iter().map(|(_, test)| test.len()).sum::<usize>() {
-            points.push(CurveRow { rows: mean, accuracy: share(right, n) });
+            points.push(CurveRow { rows: mean, accuracy: Share::of(right, n) });
         }
     }
     points.push(whole(judged, rows, &splits, job.classes));
@@ -84,5 +84,5 @@ fn whole(judged: &Judged, rows: &Rows, splits: &[(Vec<usize>, Vec<usize>)], clas
     let verdicts = verdicts(judged, &rows.labels, classes);
     let right = verdicts.iter().filter(|verdict| verdict.label == verdict.predicted).count();
     let fitted_on = splits.iter().map(|(train, _)| train.len()).sum::<usize>() / splits.len().max(1);
-    CurveRow { rows: fitted_on, accuracy: share(right, verdicts.len()) }
+    CurveRow { rows: fitted_on, accuracy: Share::of(right, verdicts.len()) }
 }

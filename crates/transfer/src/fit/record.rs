@@ -52,6 +52,23 @@ pub struct Share {
     pub n: usize,
 }
 
+impl Share {
+    /// `part` of `n` with its interval by Wilson's score (Wilson 1927), which holds for small counts and shares near 0 or 1; all of
+    /// 0 to 1 for nothing.
+    #[must_use]
+    pub fn of(part: usize, n: usize) -> Self {
+        const Z: f64 = 1.959_963_984_540_054;
+        if n == 0 {
+            return Self { value: 0.0, low: 0.0, high: 1.0, n };
+        }
+        let (count, value) = (n as f64, part as f64 / n as f64);
+        let scale = 1.0 + Z * Z / count;
+        let middle = (value + Z * Z / (2.0 * count)) / scale;
+        let half = Z * (value * (1.0 - value) / count + Z * Z / (4.0 * count * count)).sqrt() / scale;
+        Self { value, low: (middle - half).max(0.0), high: (middle + half).min(1.0), n }
+    }
+}
+
 /// How many rows went where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowCounts {

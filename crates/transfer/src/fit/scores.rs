@@ -12,19 +12,6 @@ pub(super) fn most_probable(row: &[f32]) -> usize {
     row.iter().enumerate().fold(0, |best, (class, value)| if *value > row[best] { class } else { best })
 }
 
-/// A share with its 95 % interval by Wilson's score (Wilson 1927), which holds for small counts and shares near 0 or 1.
-pub(super) fn share(right: usize, n: usize) -> Share {
-    const Z: f64 = 1.959_963_984_540_054;
-    if n == 0 {
-        return Share { value: 0.0, low: 0.0, high: 1.0, n };
-    }
-    let (count, value) = (n as f64, right as f64 / n as f64);
-    let scale = 1.0 + Z * Z / count;
-    let middle = (value + Z * Z / (2.0 * count)) / scale;
-    let half = Z * (value * (1.0 - value) / count + Z * Z / (4.0 * count * count)).sqrt() / scale;
-    Share { value, low: (middle - half).max(0.0), high: (middle + half).min(1.0), n }
-}
-
 /// One judged row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Verdict {
@@ -79,7 +66,7 @@ pub(super) fn per_class(confusion: &[Vec<usize>], names: &[String]) -> Vec<Class
         ClassScore {
             class: names[class].clone(),
             rows,
-            recall: share(right, rows),
+            recall: Share::of(right, rows),
             precision: (said > 0).then(|| right as f64 / said as f64),
         }
     };
@@ -119,7 +106,7 @@ pub(super) fn scores(verdicts: &[Verdict], per_class: &[ClassScore], training: &
     let classes = training.iter().max().map_or(0, |most| most + 1);
     let frequent = (0..classes).rev().max_by_key(|class| count(*class)).unwrap_or(0);
     Scores {
-        accuracy: share(right, verdicts.len()),
+        accuracy: Share::of(right, verdicts.len()),
         balanced_accuracy: per_class.iter().map(|class| class.recall.value).sum::<f64>()
             / per_class.len().max(1) as f64,
         log_loss: verdicts.iter().map(loss).sum::<f64>() / n,
@@ -174,10 +161,10 @@ mod tests {
     #[test]
     fn wilson_intervals_agree_with_published_values() {
         // 81 of 263 (Newcombe 1998, table I, method 3): 0.2553 to 0.3662.
-        let found = share(81, 263);
+        let found = Share::of(81, 263);
         assert!((found.low - 0.2553).abs() < 1e-4 && (found.high - 0.3662).abs() < 1e-4, "{found:?}");
         // 0 of 20 (the same table): 0 to 0.1611.
-        let none = share(0, 20);
+        let none = Share::of(0, 20);
         assert!(none.low == 0.0 && (none.high - 0.1611).abs() < 1e-4, "{none:?}");
     }
 
