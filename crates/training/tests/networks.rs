@@ -176,6 +176,13 @@ fn cifar_resnet20() {
 }
 
 #[test]
+fn cifar_fixup_resnet20() {
+    gradients_agree("cifar_fixup_resnet20");
+    losses_agree("cifar_fixup_resnet20");
+    bits_agree("cifar_fixup_resnet20");
+}
+
+#[test]
 fn mobilenetv3_small() {
     gradients_agree("mobilenetv3_small_100");
     losses_agree("mobilenetv3_small_100");
