@@ -48,6 +48,56 @@ pub struct TrainingOptions {
 }
 
 /// A graph compiled for training.
+///
+/// ```
+/// use heirloom_engine::{
+///     Gradients, Graph, Isa, Node, Op, Pixels, Tensor, TrainingOptions, TrainingPlan, TrainingState, Weights,
+/// };
+///
+/// // One pixel of two channels, and its weighted sum.
+/// let node = |name: &str, op: Op, inputs: &[usize]| Node { name: name.into(), op, inputs: inputs.to_vec() };
+/// let linear = Op::Linear { weight: "sum.weight".into(), bias: None, channels: 1 };
+/// let graph = Graph {
+///     nodes: vec![
+///         node("input", Op::Input { channels: 2 }, &[]),
+///         node("normalize", Op::Normalize { mean: vec![0.5; 2], std: vec![0.25; 2] }, &[0]),
+///         node("vector", Op::Flatten, &[1]),
+///         node("sum", linear, &[2]),
+///     ],
+///     parameters: [("sum.weight".to_owned(), vec![1, 2])].into(),
+///     modules: Default::default(),
+///     outputs: vec![3],
+/// };
+/// let options = TrainingOptions {
+///     input_size: [1, 1],
+///     outputs: vec!["sum".to_owned()],
+///     trainable: ["sum.weight".to_owned()].into(),
+///     batch_statistics: Default::default(),
+///     input_gradient: false,
+///     recompute: false,
+///     isa: Isa::detect(),
+/// };
+/// let plan = TrainingPlan::compile(&graph, &options)?;
+/// let (mut state, mut gradients) = (TrainingState::default(), Gradients::default());
+/// let mut weights = Weights::default();
+/// weights.tensors.insert("sum.weight".into(), Tensor { shape: vec![1, 2], values: vec![0.0, 0.0] });
+///
+/// // Two images whose sums shall be 3 and -1; the loss is half the squared error.
+/// let (pixels, targets) = ([1.0, 0.0, 0.0, 1.0], [3.0, -1.0]);
+/// for _ in 0..20 {
+///     plan.forward(&weights, Pixels::Normalized(&pixels), 2, &mut state)?;
+///     let sums = plan.output(&state, 0).unwrap_or_default();
+///     let errors: Vec<f32> = sums.iter().zip(targets).map(|(sum, target)| sum - target).collect();
+///     plan.backward(&weights, &mut state, &[Some(&errors)], &mut gradients)?;
+///     for (name, gradient) in &gradients.tensors {
+///         let tensor = weights.tensors.get_mut(name).expect("gradients are those of parameters");
+///         tensor.values.iter_mut().zip(gradient).for_each(|(weight, slope)| *weight -= 0.5 * slope);
+///     }
+/// }
+/// let found = &weights.tensors["sum.weight"].values;
+/// assert!((found[0] - 3.0).abs() < 1e-5 && (found[1] + 1.0).abs() < 1e-5);
+/// # Ok::<(), heirloom_engine::EngineError>(())
+/// ```
 #[derive(Debug)]
 pub struct TrainingPlan {
     isa: Isa,
