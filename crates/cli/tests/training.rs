@@ -6,10 +6,10 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::Scene;
+use common::{Ran, Scene};
 use safetensors::SafeTensors;
 
 const FIT: [&str; 8] = ["fit", "colours", "--backbone", "tiny.safetensors", "--image-size", "32", "--augment", "none"];
@@ -129,4 +129,110 @@ fn frozen_layers_keep_their_weights() {
     }
     let moved = "layer3.2.conv2.weight";
     assert_ne!(stored(moved).as_deref(), Some(before.tensor(moved).unwrap().data()));
+}
+
+/// A run that is killed as soon as it has kept a state: the arguments that go on, and the state's bytes.
+fn kept_state(scene: &Scene, state: &str, typed: &[&str]) -> Vec<u8> {
+    let mut child = scene.command(typed).stderr(Stdio::null()).spawn().unwrap();
+    while !scene.at(state).exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it kept a state");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::read(scene.at(state)).unwrap()
+}
+
+/// A state that cannot be saved ends the run; the one before is as it was, and the run goes on from it to the same bits.
+fn old_state_survives(scene: &Scene, folder: &str, refuse: impl FnOnce(&Scene, &[&str], u64) -> Ran) {
+    let [model, state] = ["heirloom", "training"].map(|kind| format!("{folder}/model.{kind}"));
+    let typed = ["--method", "full", "--epochs", "9", "--batch-size", "8", "--no-report", "-o"];
+    let [broken, whole] = [&model, "whole.heirloom"].map(|output| arguments(&[&typed[..], &[output]].concat()));
+    let before = kept_state(scene, &state, &broken);
+    refuse(scene, &broken, before.len() as u64).refused(2, &[&state, "hint: "]);
+    assert!(std::fs::read(scene.at(&state)).unwrap() == before, "the state changed");
+    assert_eq!(common::tree(&scene.at(folder)).len(), 1, "something else was left behind");
+    let resumed = scene.ok(&broken);
+    assert!(resumed.err.contains("going on from the kept state"), "{}", resumed.err);
+    scene.ok(&whole);
+    assert_eq!(tensors(&scene.at("whole.heirloom")), tensors(&scene.at(&model)));
+}
+
+#[test]
+fn a_file_size_limit_leaves_the_old_state() {
+    let scene = scene();
+    std::fs::create_dir(scene.at("models")).unwrap();
+    old_state_survives(&scene, "models", |scene, typed, bytes| {
+        // The limit counts 512-byte blocks; the signal is ignored so that the write fails with an error.
+        let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", bytes / 1024);
+        let heirloom = scene.command(typed);
+        let mut limited = Command::new("sh");
+        limited.arg("-c").arg(script).arg(heirloom.get_program()).args(heirloom.get_args());
+        limited.current_dir(scene.at("")).env("HEIRLOOM_CACHE", scene.at("cache"));
+        Ran::of(limited.output().unwrap())
+    });
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_state() {
+    let scene = scene();
+    let disk = scene.at("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mount = |options: &str| {
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&disk).output();
+        mounted.is_ok_and(|output| output.status.success())
+    };
+    if !mount("size=64m") {
+        println!("skipped: mounting a small tmpfs needs a privilege that is missing here");
+        return;
+    }
+    let unmount = Unmount(disk.clone());
+    old_state_survives(&scene, "disk", |scene, typed, bytes| {
+        assert!(mount(&format!("remount,size={}k", bytes * 3 / 2 / 1024)));
+        let ran = scene.run(typed);
+        assert!(mount("remount,size=64m"));
+        ran
+    });
+    drop(unmount);
+}
+
+/// Unmounts at the end of a test, however it ends.
+struct Unmount(std::path::PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg(&self.0).status().is_ok_and(|status| status.success());
+        assert!(unmounted || std::thread::panicking(), "{} stays mounted", self.0.display());
+    }
+}
+
+#[test]
+fn the_state_of_another_network_is_not_taken_up() {
+    let scene = scene();
+    scene.backbone("other", "cifar_resnet32", |_, _| {});
+    let typed = ["--method", "full", "--epochs", "50", "--batch-size", "8"];
+    let before = kept_state(&scene, "model.training", &arguments(&typed));
+    let other: Vec<&str> = arguments(&typed)
+        .into_iter()
+        .map(|argument| if argument == "tiny.safetensors" { "other.safetensors" } else { argument })
+        .collect();
+    scene.run(&other).refused(2, &["model.training", "--force"]);
+    assert!(std::fs::read(scene.at("model.training")).unwrap() == before);
+}
+
+/// A class of a single image is learned from it; it is not held back to choose the epoch.
+#[test]
+fn a_class_of_one_image() {
+    let scene = scene();
+    std::fs::create_dir_all(scene.at("colours/train/grey")).unwrap();
+    scene.bitmap("colours/train/grey/only.bmp", [128, 128, 128], 1);
+    for seed in ["0", "1", "2"] {
+        let typed = ["--method", "lp-ft", "--epochs", "1", "--batch-size", "8", "--seed", seed, "--force", "--json"];
+        let fit = scene.ok(&arguments(&typed)).json();
+        assert_eq!(fit["classes"].as_array().unwrap().len(), 4, "{fit}");
+        let predicted = scene.ok(&["predict", "model.heirloom", "colours/train/grey", "--json"]).json();
+        assert_eq!(predicted["predictions"][0]["class"], "grey", "seed {seed}");
+    }
+    let full = ["--method", "full", "--epochs", "1", "--batch-size", "8", "--force"];
+    scene.ok(&arguments(&full));
 }
