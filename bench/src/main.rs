@@ -4,11 +4,13 @@
 #![allow(clippy::print_stdout)]
 
 mod batches;
+mod curves;
 mod decode;
 mod forward;
 mod gradients;
 mod head2toe;
 mod kernels;
+mod memory;
 mod steps;
 
 use std::error::Error;
@@ -17,12 +19,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("batches") => batches::run(&arguments[1..]),
+        Some("curves") => curves::run(&arguments[1..]),
         Some("decode") => decode::run(&arguments[1..]),
         Some("forward") => Ok(forward::run(&arguments[1..])?),
         Some("gradients") => Ok(gradients::run(&arguments[1..])?),
         Some("head2toe") => head2toe::run(&arguments[1..]),
         Some("kernels") => Ok(kernels::run(&arguments[1..])?),
+        Some("memory") => memory::run(&arguments[1..]),
         Some("steps") => steps::run(&arguments[1..]),
-        _ => Err("usage: heirloom-bench batches|decode|forward|gradients|head2toe|kernels|steps ...".into()),
+        _ => {
+            Err("usage: heirloom-bench batches|curves|decode|forward|gradients|head2toe|kernels|memory|steps ..."
+                .into())
+        }
     }
 }

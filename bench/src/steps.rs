@@ -16,7 +16,7 @@ use crate::forward::multiply_add_rate;
 type Failure = Box<dyn std::error::Error>;
 
 /// A network in training on one batch of noise.
-struct Bench {
+pub(crate) struct Bench {
     backbone: Backbone,
     plan: TrainingPlan,
     state: TrainingState,
@@ -28,7 +28,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(architecture: &str, side: usize, batch: usize) -> Result<Self, Failure> {
+    pub fn new(architecture: &str, side: usize, batch: usize) -> Result<Self, Failure> {
         let recipe = Recipe::usual("bench", architecture)?.at_input_size([side; 2]);
         let backbone = Backbone::from_scratch(&recipe, &Initialization::usual(0))?;
         let logits = backbone.logits.clone().unwrap_or_else(|| "logits".to_owned());
@@ -52,7 +52,7 @@ impl Bench {
         Ok(Self { backbone, plan, state, gradients, optimizer, pixels, labels, classes })
     }
 
-    fn step(&mut self) -> Result<(), Failure> {
+    pub fn step(&mut self) -> Result<(), Failure> {
         let (batch, weights) = (self.labels.len(), &mut self.backbone.weights);
         self.plan.forward(weights, Pixels::Normalized(&self.pixels), batch, &mut self.state)?;
         let logits = self.plan.output(&self.state, 0).unwrap_or_default();
@@ -61,6 +61,11 @@ impl Bench {
         self.plan.update_statistics(&self.state, 0.1, weights)?;
         self.optimizer.step(weights, &self.gradients.tensors, 1e-4)?;
         Ok(())
+    }
+
+    /// Activations and gradients held at most so far.
+    pub fn activation_mib(&self) -> f64 {
+        self.state.bytes() as f64 / f64::from(1 << 20)
     }
 
     /// Floating-point operations of a step for one image: the backward pass counts twice the forward one.
@@ -82,7 +87,7 @@ impl Bench {
             "images_per_second": rate,
             "fma_gflops": peak / 1e9,
             "fraction_of_fma_rate": rate * self.operations(side)? / peak,
-            "activation_mib": self.state.bytes() as f64 / f64::from(1 << 20),
+            "activation_mib": self.activation_mib(),
         }))
     }
 }

@@ -3,9 +3,11 @@
 
 mod learning_curve;
 mod reliability;
+mod training_curves;
 
 pub use learning_curve::{CurvePoint, learning_curve};
 pub use reliability::{Bin, reliability};
+pub use training_curves::{Side, training_curves};
 
 use plotters::prelude::{IntoFont, RGBColor, TextStyle};
 
@@ -17,6 +19,9 @@ pub(crate) const INK: RGBColor = RGBColor(0x1b, 0x1c, 0x20);
 pub(crate) const GRID: RGBColor = RGBColor(0xd8, 0xd9, 0xe0);
 /// Data.
 pub(crate) const ACCENT: RGBColor = RGBColor(0x2b, 0x66, 0xd9);
+
+/// A second kind of data beside the first.
+pub(crate) const SECOND: RGBColor = RGBColor(0xcc, 0x52, 0x23);
 
 /// Text of the axes.
 pub(crate) fn text() -> TextStyle<'static> {
