@@ -34,7 +34,7 @@ fn tensors(model: &Path) -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn every_method_writes_a_model_that_predicts_what_was_measured() {
     let scene = scene();
-    for method in ["full", "lp-ft", "scratch", "l2-sp", "delta", "bss", "bn-tune", "bitfit"] {
+    for method in ["full", "lp-ft", "scratch", "l2-sp", "delta", "bss", "head2toe-ft", "bn-tune", "bitfit"] {
         let typed = ["--method", method, "--epochs", "2", "--batch-size", "8", "--force", "--json"];
         let fit = scene.ok(&arguments(&typed)).json();
         assert_eq!((fit["method"].as_str(), fit["rows"]["test"].as_u64()), (Some(method), Some(24)));

@@ -199,6 +199,22 @@ impl Tiles {
         }
     }
 
+    /// Adds the share of row `y` of positions (`[positions, channels]`) in the gradients of its windows, `[down, across, channels]`.
+    fn spread_row(self, y: usize, gradient: &[f32], row: &mut [f32]) {
+        let [down, across] = self.counts();
+        let (top, channels) = (y / self.window[0].max(1), self.channels);
+        if top >= down || channels == 0 {
+            return;
+        }
+        let share = 1.0 / (self.window[0] * self.window[1]) as f32;
+        let windows = row.chunks_exact_mut(self.window[1] * channels);
+        for (window, gradient) in windows.zip(gradient.chunks_exact(channels).skip(top * across).take(across)) {
+            for position in window.chunks_exact_mut(channels) {
+                position.iter_mut().zip(gradient).for_each(|(value, gradient)| *value += share * gradient);
+            }
+        }
+    }
+
     /// Turns the sums of a window into means.
     fn divide(self, out: &mut [f32]) {
         let positions = (self.window[0] * self.window[1]) as f32;
@@ -264,6 +280,28 @@ pub fn pool_into(
     }
     for (windows, out) in windows.iter().zip(&mut *out) {
         each_part(*windows, shape, out, Tiles::divide);
+    }
+    Ok(())
+}
+
+/// The gradient of what [`pool_into`] reads from that of what it gives, for one image and one pooling: each window's is shared out evenly
+/// over its positions and added to `out`, which is of `shape`.
+pub(crate) fn spread_into(
+    shape: Shape,
+    windows: Windows,
+    gradient: &[f32],
+    out: &mut [f32],
+) -> Result<(), PoolingError> {
+    check(shape, "the tap", shape.len(), out.len())?;
+    check(shape, "the gradient", windows.width(shape), gradient.len())?;
+    let rows = if let Shape::Map { height, .. } = shape { height } else { 1 };
+    let row_length = (shape.len() / rows.max(1)).max(1);
+    let [leading, rest] = windows.parts(shape);
+    let (first, second) = gradient.split_at(leading.outputs().min(gradient.len()));
+    for (y, row) in out.chunks_exact_mut(row_length).enumerate() {
+        for (tiles, gradient) in [(leading, first), (rest, second)] {
+            tiles.spread_row(y, gradient, row.get_mut(tiles.first * tiles.channels..).unwrap_or_default());
+        }
     }
     Ok(())
 }

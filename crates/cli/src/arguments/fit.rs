@@ -60,6 +60,9 @@ pub struct FitArguments {
     #[arg(long)]
     pub no_report: bool,
     /// Settings of the methods that train through the backbone.
-    #[command(flatten, next_help_heading = "Training (full, lp-ft, scratch, l2-sp, delta, bss, bn-tune, bitfit)")]
+    #[command(
+        flatten,
+        next_help_heading = "Training (full, lp-ft, scratch, l2-sp, delta, bss, head2toe-ft, bn-tune, bitfit)"
+    )]
     pub training: TrainingArguments,
 }

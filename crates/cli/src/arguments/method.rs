@@ -34,6 +34,9 @@ pub enum MethodName {
     Delta,
     /// Train all weights, with the smallest singular value of the features shrunk
     Bss,
+    /// Fit head2toe, then train all weights together with its head
+    #[value(name = "head2toe-ft")]
+    Head2ToeFt,
     /// Train scales and shifts of norms, and the head
     BnTune,
     /// Train biases, and the head
@@ -52,6 +55,7 @@ impl MethodName {
             Self::L2Sp => TrainedMethod::L2Sp,
             Self::Delta => TrainedMethod::Delta,
             Self::Bss => TrainedMethod::Bss,
+            Self::Head2ToeFt => TrainedMethod::Head2ToeFt,
             Self::BnTune => TrainedMethod::BnTune,
             Self::BitFit => TrainedMethod::BitFit,
         })

@@ -2,6 +2,7 @@
 
 mod error;
 mod penalty;
+mod readout;
 mod report;
 mod settings;
 mod source;
@@ -9,12 +10,14 @@ mod state;
 mod step;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use heirloom_engine::{Gradients, Graph, Isa, TrainingOptions, TrainingPlan, TrainingState, Weights};
 
 pub use error::TrainingError;
 pub use penalty::{Delta, Regularizer};
+pub use readout::{Readout, ReadoutGradients};
 pub use report::{EpochReport, StepReport};
 pub use settings::TrainerSettings;
 pub use source::{BatchPixels, BatchTargets, Foreign, HeldOut, Source, TrainingBatch, Unwatched, Watcher};
@@ -46,6 +49,9 @@ pub struct Trainer {
     weights: Weights,
     optimizer: Optimizer,
     regularizer: Option<Regularizer>,
+    readout: Option<Arc<dyn Readout>>,
+    /// Outputs of the plan that the head reads; those behind them are the regulariser's.
+    read: usize,
     average: Option<Average>,
     stopping: Option<EarlyStopping>,
     best: Option<Weights>,
@@ -69,8 +75,35 @@ impl Trainer {
         regularizer: Option<Regularizer>,
         settings: TrainerSettings,
     ) -> Result<Self, TrainingError> {
+        Self::at(graph, weights, vec![logits.to_owned()], groups, regularizer, settings)
+    }
+
+    /// A trainer of `graph` with a head that reads several nodes; `weights` holds the parameters of both.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`].
+    pub fn with_readout(
+        graph: &Graph,
+        weights: Weights,
+        readout: Arc<dyn Readout>,
+        groups: ParameterGroups,
+        settings: TrainerSettings,
+    ) -> Result<Self, TrainingError> {
+        let mut trainer = Self::at(graph, weights, readout.nodes().to_vec(), groups, None, settings)?;
+        (trainer.classes, trainer.readout) = (readout.classes(), Some(readout));
+        Ok(trainer)
+    }
+
+    fn at(
+        graph: &Graph,
+        weights: Weights,
+        mut outputs: Vec<String>,
+        groups: ParameterGroups,
+        regularizer: Option<Regularizer>,
+        settings: TrainerSettings,
+    ) -> Result<Self, TrainingError> {
         check(&settings)?;
-        let mut outputs = vec![logits.to_owned()];
+        let read = outputs.len();
         outputs.extend(regularizer.iter().flat_map(Regularizer::nodes));
         let options = TrainingOptions {
             input_size: settings.input_size,
@@ -93,6 +126,8 @@ impl Trainer {
             stopping: settings.stopping.map(EarlyStopping::new).transpose()?,
             weights,
             regularizer,
+            readout: None,
+            read,
             best: None,
             epoch: 0,
             step_in_epoch: 0,

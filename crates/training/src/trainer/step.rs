@@ -3,6 +3,7 @@
 use heirloom_engine::Pixels;
 
 use super::penalty::Found;
+use super::readout::ReadoutGradients;
 use super::report::StepReport;
 use super::source::{BatchPixels, BatchTargets, TrainingBatch};
 use super::{Trainer, TrainingError};
@@ -44,7 +45,14 @@ impl Trainer {
             BatchPixels::Normalized(values) => Pixels::Normalized(values),
         };
         self.plan.forward(&self.weights, pixels, batch.images, &mut self.state)?;
-        let logits = self.plan.output(&self.state, 0).unwrap_or_default();
+        let own;
+        let logits = match &self.readout {
+            Some(readout) => {
+                own = readout.logits(&self.weights, &self.read(), batch.images)?;
+                own.as_slice()
+            }
+            None => self.plan.output(&self.state, 0).unwrap_or_default(),
+        };
         check_loss(position, logits.iter().map(|&x| f64::from(x)).sum())?;
         let targets = match &batch.targets {
             BatchTargets::Labels(labels) => Targets::Labels(labels),
@@ -53,9 +61,14 @@ impl Trainer {
         let loss = self.settings.loss.loss(logits, self.classes, targets)?;
         let right = right_answers(logits, self.classes, &batch.targets);
         let found = self.penalties(pixels, batch.images)?;
-        let mut seeds = vec![Some(loss.gradient.as_slice())];
-        seeds.extend(found.gradients.iter().map(|gradient| Some(gradient.as_slice())));
+        let head = match &self.readout {
+            Some(readout) => readout.backward(&self.weights, &self.read(), batch.images, &loss.gradient)?,
+            None => ReadoutGradients { nodes: vec![loss.gradient], ..ReadoutGradients::default() },
+        };
+        let seeds: Vec<Option<&[f32]>> =
+            head.nodes.iter().chain(&found.gradients).map(|gradient| Some(gradient.as_slice())).collect();
         self.plan.backward(&self.weights, &mut self.state, &seeds, &mut self.gradients)?;
+        self.gradients.tensors.extend(head.parameters);
         let mut total = loss.mean + found.value;
         if let Some(regularizer) = &self.regularizer {
             total += regularizer.on_weights(&self.weights, &mut self.gradients.tensors)?;
@@ -68,11 +81,16 @@ impl Trainer {
         Ok((total, right))
     }
 
+    /// Values of the nodes that the head reads.
+    fn read(&self) -> Vec<&[f32]> {
+        (0..self.read).map(|at| self.plan.output(&self.state, at).unwrap_or_default()).collect()
+    }
+
     fn penalties(&self, pixels: Pixels<'_>, images: usize) -> Result<Found, TrainingError> {
         let Some(regularizer) = &self.regularizer else {
             return Ok(Found { value: 0.0, gradients: Vec::new() });
         };
-        let shapes = self.plan.outputs().enumerate().skip(1);
+        let shapes = self.plan.outputs().enumerate().skip(self.read);
         let value = |at: usize| self.plan.output(&self.state, at).unwrap_or_default();
         let values: Vec<(&[f32], usize)> = shapes.map(|(at, shape)| (value(at), shape.channels())).collect();
         regularizer.on_activations(pixels, images, &values)

@@ -39,6 +39,7 @@ pub use training::Training;
 
 pub(crate) use head::Rule;
 pub(crate) use input::missing_block;
+pub(crate) use normalization::Normalizer;
 
 /// Settings of every method; each reads its own part.
 #[derive(Debug, Clone, PartialEq)]

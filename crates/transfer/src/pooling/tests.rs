@@ -208,3 +208,25 @@ fn pooling_is_cheap() {
         assert!(rows.iter().flatten().all(|value| *value == 1.0));
     }
 }
+
+proptest! {
+    /// `<pool(x), g> = <x, spread(g)>` for all x and g.
+    #[test]
+    fn spreading_is_the_transpose_of_pooling(
+        tokens_first in prop::bool::ANY, height in 1_usize..9, width in 1_usize..9, channels in 1_usize..20,
+        target in 0_usize..500, mode in 0_usize..3, seed in 0_u32..1000,
+    ) {
+        let shape = if tokens_first { tokens(height * width, channels) } else { Shape::Map { height, width, channels } };
+        let class_token = [ClassTokenMode::Normal, ClassTokenMode::Only, ClassTokenMode::Apart][mode];
+        let windows = Windows::new(shape, Pooling { target, class_token });
+        let drawn = |count: usize, salt: u32| -> Vec<f32> {
+            (0..count as u32).map(|i| ((i.wrapping_mul(2_654_435_761) ^ seed ^ salt) % 1000) as f32 / 500.0 - 1.0).collect()
+        };
+        let (x, g) = (drawn(shape.len(), 0), drawn(windows.width(shape), 77));
+        let (mut pooled, mut spread) = (vec![0.0; g.len()], vec![0.0; x.len()]);
+        pool_into(shape, &x, &[windows], &mut [&mut pooled]).unwrap();
+        spread_into(shape, windows, &g, &mut spread).unwrap();
+        let inner = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+        prop_assert!((inner(&pooled, &g) - inner(&x, &spread)).abs() < 1e-4 * (1.0 + g.len() as f64));
+    }
+}

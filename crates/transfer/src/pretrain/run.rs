@@ -142,6 +142,7 @@ impl Job<'_> {
             rows: judged.rows(),
             loader: Loader::new(judged, plain, self.loader_options())?,
             classes: self.table.classes.len(),
+            readout: None,
         })
     }
 

@@ -57,7 +57,7 @@ pub fn run(
     let options = FitOptions {
         methods: Vec::new(),
         rows: job.rows.clone(),
-        targets: Vec::new(),
+        targets: job.targets.clone(),
         settings: job.settings.clone(),
         seed: job.seed,
         extract: job.extract.clone(),

@@ -9,19 +9,19 @@ use heirloom_data::augment::Augmentation;
 use heirloom_data::batches::{DecodedImages, Loader, LoaderOptions};
 use heirloom_training::checkpoint::{Checkpoint, Identity};
 use heirloom_training::early_stopping::{Goal, StoppingSettings};
-use heirloom_training::trainer::{Ended, Trainer, TrainerSettings, TrainingError};
+use heirloom_training::trainer::{Ended, Readout, Trainer, TrainerSettings, TrainingError};
 use heirloom_zoo::{Backbone, HeadStart, Initialization, NewHead, replace_head};
 
 use super::super::{FitError, FitOptions, Watch};
 use super::images::{Reading, augmentation};
 use super::parts::Parts;
+use super::probe::FirstHead;
+use super::readout::KEYS;
 use super::settings::{groups, loss, trainable, trainer_settings};
 use super::source::LoaderSource;
 use super::watch::{FitWatcher, Validation};
-use super::{Recipe, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, find_rate, head, penalties, unfold};
-use crate::Pooling;
-use crate::extract::{Extraction, Network, graph_digest};
-use crate::heads::{Method, Normalization};
+use super::{Recipe, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, find_rate, penalties, unfold};
+use crate::extract::graph_digest;
 use crate::store::Store;
 
 pub(super) struct Job<'a> {
@@ -56,23 +56,20 @@ impl Job<'_> {
         self.stage("reading the images");
         let mut network = self.network(pretrained)?;
         let images = self.images(&network)?;
-        if self.trained.method == TrainedMethod::LpFt {
-            self.stage("fitting the head on frozen features");
-            self.linear_probe(&mut network)?;
-        }
+        let readout = self.first_head(&mut network)?;
         let mut settings = self.settings(&network, &images.training)?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.options.extract.threads);
         let pool = pool.build().map_err(FitError::threads)?;
         if self.trained.recipe.find_rate {
             self.stage("looking for the learning rate");
-            let found = pool.install(|| self.find_rate(&network, &settings, &images))?;
+            let found = pool.install(|| self.find_rate(&network, readout.as_ref(), &settings, &images))?;
             (settings.learning_rate, self.recipe.learning_rate) = (found, found);
         }
-        let mut trainer = self.trainer(&network, settings)?;
-        let checkpoint = self.resume(&network, &mut trainer)?;
+        let mut trainer = self.trainer(&network, readout.as_ref(), settings)?;
+        let checkpoint = self.resume(&network, readout.as_ref(), &mut trainer)?;
         self.stage("training");
         let mut source = self.source(&network, &images)?;
-        let mut watcher = self.watcher(&network, &images, checkpoint.clone())?;
+        let mut watcher = self.watcher(&network, readout.as_ref(), &images, checkpoint.clone())?;
         let ended = pool.install(|| trainer.train(&mut source, &mut watcher))?;
         let (epochs, timed_out) = (std::mem::take(&mut watcher.epochs), watcher.timed_out);
         if ended == Ended::Interrupted && !timed_out {
@@ -82,11 +79,13 @@ impl Job<'_> {
         drop((watcher, source, images));
         self.stage("measuring");
         network.weights = trainer.result().clone();
+        let readout = readout.map(|readout| readout.columns.to_head(&network.weights));
+        KEYS.iter().for_each(|key| drop(network.weights.tensors.remove(*key)));
         network.weights_digest = heirloom_zoo::weights_digest(&network.weights);
         network.name = format!("{}, {}", pretrained.name, self.trained.method);
         let (trained_seconds, best) = (self.started.elapsed().as_secs_f64(), trainer.best());
         drop(trainer);
-        let mut fit = self.measure(&network, trained_seconds)?;
+        let mut fit = self.measure(&network, readout, trained_seconds)?;
         fit.record.choice = self.choice(best, &epochs, timed_out);
         fit.record.warnings.append(&mut self.warnings);
         if let Some((path, _)) = checkpoint {
@@ -96,7 +95,7 @@ impl Job<'_> {
         Ok(TrainedFit { backbone: network, fit, recipe: self.recipe, epochs })
     }
 
-    fn stage(&self, text: &str) {
+    pub fn stage(&self, text: &str) {
         if let Some(stage) = self.watch.stage {
             stage(text);
         }
@@ -175,6 +174,7 @@ impl Job<'_> {
     fn watcher<'w>(
         &'w self,
         network: &'w Backbone,
+        readout: Option<&'w FirstHead>,
         images: &Images,
         checkpoint: Option<(PathBuf, Identity)>,
     ) -> Result<FitWatcher<'w>, FitError> {
@@ -184,6 +184,7 @@ impl Job<'_> {
             rows: images.validation.rows(),
             loader: Loader::new(Arc::clone(&images.validation), images.plain.clone(), self.loader_options())?,
             classes: self.classes(),
+            readout: readout.map(|readout| readout.columns.as_ref() as &dyn Readout),
         };
         Ok(FitWatcher {
             validation: Some(validation),
@@ -198,36 +199,6 @@ impl Job<'_> {
         })
     }
 
-    /// The first half of linear probing, then fine-tuning: the head on frozen features of the training rows.
-    fn linear_probe(&self, network: &mut Backbone) -> Result<(), FitError> {
-        let requests = [(network.features.clone(), Pooling::MEAN)];
-        let mut rows = self.parts.train.clone();
-        rows.sort_unstable();
-        let mut extraction = Extraction::new(Network::from(&*network), self.table, &rows, &requests);
-        extraction.options = self.options.extract.clone();
-        (extraction.progress, extraction.cancel) = (self.watch.progress, self.watch.cancel);
-        extraction.store = self.store;
-        let extracted = extraction.run()?;
-        let place = |row: &usize| self.parts.rows.table.iter().position(|used| used == row).unwrap_or(0);
-        let places: Vec<usize> = extracted.rows.iter().map(place).collect();
-        let of = |all: &[usize]| -> Vec<usize> { places.iter().map(|place| all[*place]).collect() };
-        let (labels, folds) = (of(&self.parts.rows.labels), of(&self.parts.rows.folds));
-        let all: Vec<usize> = (0..places.len()).collect();
-        let training = crate::heads::Training {
-            features: &extracted.features,
-            labels: &labels,
-            rows: &all,
-            folds: &folds,
-            classes: self.classes(),
-        };
-        let mut settings = self.options.settings.clone();
-        settings.penultimate = network.features.clone();
-        // A map that is linear in the features as they come, so that the network's classifier can hold it.
-        settings.linear.normalization = Normalization::PerFeature;
-        let fitted = crate::heads::fit(Method::Linear, &training, &settings)?;
-        head::into_network(&fitted.head, network)
-    }
-
     fn settings(&self, network: &Backbone, images: &DecodedImages) -> Result<TrainerSettings, FitError> {
         let keys = trainable(&self.recipe, network, &self.trained.freeze, self.trained.train_from.as_deref())?;
         let label = |row: &usize| self.table.rows.get(*row).and_then(|row| row.label).unwrap_or(0);
@@ -239,23 +210,45 @@ impl Job<'_> {
         Ok(settings)
     }
 
-    fn trainer(&self, network: &Backbone, settings: TrainerSettings) -> Result<Trainer, FitError> {
-        let regularizer = penalties::regularizer(self.recipe.method, network, &settings)?;
+    fn trainer(
+        &self,
+        network: &Backbone,
+        readout: Option<&FirstHead>,
+        settings: TrainerSettings,
+    ) -> Result<Trainer, FitError> {
         let groups = groups(&self.recipe, network)?;
+        if let Some(head) = readout {
+            let mut weights = network.weights.clone();
+            weights.tensors.extend(head.parameters.iter().cloned());
+            let columns = Arc::clone(&head.columns) as Arc<dyn Readout>;
+            return Ok(Trainer::with_readout(&network.graph, weights, columns, groups, settings)?);
+        }
+        let regularizer = penalties::regularizer(self.recipe.method, network, &settings)?;
         let logits = network.logits.clone().unwrap_or_else(|| "logits".to_owned());
         Ok(Trainer::new(&network.graph, network.weights.clone(), &logits, groups, regularizer, settings)?)
     }
 
     /// Sweeps the learning rate over the training rows, from the weights at hand on.
-    fn find_rate(&self, network: &Backbone, settings: &TrainerSettings, images: &Images) -> Result<f64, FitError> {
+    fn find_rate(
+        &self,
+        network: &Backbone,
+        readout: Option<&FirstHead>,
+        settings: &TrainerSettings,
+        images: &Images,
+    ) -> Result<f64, FitError> {
         let adaptive = self.recipe.optimizer.is_adaptive();
         let mut source = self.source(network, images)?;
-        let trainer = |settings| self.trainer(network, settings);
+        let trainer = |settings| self.trainer(network, readout, settings);
         find_rate::sweep(settings, adaptive, &trainer, &mut source, self.watch.cancel)
     }
 
     /// Puts a kept state into the trainer; the file and what it belongs to.
-    fn resume(&self, network: &Backbone, trainer: &mut Trainer) -> Result<Option<(PathBuf, Identity)>, FitError> {
+    fn resume(
+        &self,
+        network: &Backbone,
+        readout: Option<&FirstHead>,
+        trainer: &mut Trainer,
+    ) -> Result<Option<(PathBuf, Identity)>, FitError> {
         let Some(path) = &self.trained.checkpoint else { return Ok(None) };
         let recipe = serde_json::json!({
             "settings": trainer.settings(),
@@ -263,6 +256,7 @@ impl Job<'_> {
             "backbone": network.weights_digest,
             "data": self.table.source.display().to_string(),
             "rows": rows_digest(&self.parts.train),
+            "head": readout.map(|head| head.columns.digest()),
         });
         let identity = Identity { graph: graph_digest(&network.graph), recipe: recipe.to_string() };
         if path.exists() {

@@ -9,6 +9,7 @@ use super::super::select::Selected;
 use super::super::{Facts, Fit, FitError, Rows, Seconds, check};
 use super::head;
 use super::job::Job;
+use super::readout::SelectedColumns;
 use crate::Pooling;
 use crate::extract::{Extraction, Network};
 use crate::heads::{Choice, Fitted, Head, fit_temperature};
@@ -16,8 +17,17 @@ use crate::heads::{Choice, Fitted, Head, fit_temperature};
 impl Job<'_> {
     /// Features of all used rows by the trained network, its classifier as head, the temperature of the validation rows, and the
     /// record.
-    pub(super) fn measure(&self, network: &Backbone, trained_seconds: f64) -> Result<Fit, FitError> {
-        let requests = vec![(network.features.clone(), Pooling::MEAN)];
+    pub(super) fn measure(
+        &self,
+        network: &Backbone,
+        head: Option<Head>,
+        trained_seconds: f64,
+    ) -> Result<Fit, FitError> {
+        let penultimate = (network.features.clone(), Pooling::MEAN);
+        let mut requests = head.as_ref().map_or_else(Vec::new, SelectedColumns::inputs);
+        if !requests.contains(&penultimate) {
+            requests.push(penultimate);
+        }
         let mut extraction = Extraction::new(Network::from(network), self.table, &self.parts.rows.table, &requests);
         extraction.options = self.options.extract.clone();
         (extraction.progress, extraction.cancel) = (self.watch.progress, self.watch.cancel);
@@ -26,7 +36,10 @@ impl Job<'_> {
         let copies = Copies::find(self.table, &extracted.rows, last);
         let rows = self.kept(&extracted.rows);
         check(self.table, &rows, extracted.summary.skipped.len())?;
-        let mut head = head::of_network(network, &extracted.features, self.classes())?;
+        let mut head = match head {
+            Some(head) => head,
+            None => head::of_network(network, &extracted.features, self.classes())?,
+        };
         let validation: Vec<usize> = rows.train.iter().copied().filter(|place| rows.folds[*place] == 1).collect();
         let out_of_fold = head.logits(&extracted.features, &validation)?;
         let labels: Vec<usize> = validation.iter().map(|place| rows.labels[*place]).collect();

@@ -22,6 +22,9 @@ pub enum TrainedMethod {
     Delta,
     /// As `full`, with the smallest singular value of the features shrunk (Chen et al. 2019).
     Bss,
+    /// Head2Toe's columns and head, then all weights with them (Evci et al. 2022; `spec/head2toe.md` section 6).
+    #[serde(rename = "head2toe-ft")]
+    Head2ToeFt,
     /// Scales and shifts of norms, and the head.
     BnTune,
     /// Biases, and the head (Zaken, Ravfogel, Goldberg 2022).
@@ -31,8 +34,17 @@ pub enum TrainedMethod {
 
 impl TrainedMethod {
     /// Every method.
-    pub const ALL: [Self; 8] =
-        [Self::Full, Self::LpFt, Self::Scratch, Self::L2Sp, Self::Delta, Self::Bss, Self::BnTune, Self::BitFit];
+    pub const ALL: [Self; 9] = [
+        Self::Full,
+        Self::LpFt,
+        Self::Scratch,
+        Self::L2Sp,
+        Self::Delta,
+        Self::Bss,
+        Self::Head2ToeFt,
+        Self::BnTune,
+        Self::BitFit,
+    ];
 
     /// Name on the command line and in files.
     #[must_use]
@@ -44,6 +56,7 @@ impl TrainedMethod {
             Self::L2Sp => "l2-sp",
             Self::Delta => "delta",
             Self::Bss => "bss",
+            Self::Head2ToeFt => "head2toe-ft",
             Self::BnTune => "bn-tune",
             Self::BitFit => "bitfit",
         }
@@ -60,6 +73,12 @@ impl TrainedMethod {
     #[must_use]
     pub const fn is_partial(self) -> bool {
         matches!(self, Self::BnTune | Self::BitFit)
+    }
+
+    /// Whether the head is fitted on frozen features first, so that training goes on from a good one.
+    #[must_use]
+    pub const fn begins_fitted(self) -> bool {
+        matches!(self, Self::LpFt | Self::Head2ToeFt)
     }
 
     /// Keys of the parameters trained in `graph`, whose head has the keys `head`.

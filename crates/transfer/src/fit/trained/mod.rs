@@ -15,6 +15,8 @@ mod measure;
 mod method;
 mod parts;
 mod penalties;
+mod probe;
+mod readout;
 mod recipe;
 pub(crate) mod settings;
 pub(crate) mod source;

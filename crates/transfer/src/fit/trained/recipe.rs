@@ -269,7 +269,7 @@ fn usual_rate(method: TrainedMethod, adaptive: bool, batch_size: usize) -> f64 {
         if adaptive { (5e-5, 5e-4, 1e-3, 1e-5) } else { (5e-3, 2.5e-2, 2.5e-2, 1e-3) };
     let rate = match method {
         TrainedMethod::Scratch => scratch,
-        TrainedMethod::LpFt => small,
+        _ if method.begins_fitted() => small,
         _ if method.is_partial() => partial,
         _ => usual,
     };

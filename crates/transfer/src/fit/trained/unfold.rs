@@ -92,3 +92,6 @@ pub(super) fn statistics(
     }
     Ok(convolutions.iter().cloned().zip(all.iter().map(Sums::statistics)).collect())
 }
+
+#[cfg(test)]
+mod tests;

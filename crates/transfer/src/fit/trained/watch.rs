@@ -9,7 +9,7 @@ use heirloom_data::batches::{Batch, Loader};
 use heirloom_engine::{Graph, Isa, Pixels, Plan, PlanOptions, Weights, Workspace};
 use heirloom_training::checkpoint::{Checkpoint, Identity};
 use heirloom_training::loss::{CrossEntropy, Targets};
-use heirloom_training::trainer::{EpochReport, Foreign, HeldOut, StepReport, Watcher};
+use heirloom_training::trainer::{EpochReport, Foreign, HeldOut, Readout, StepReport, Watcher};
 use rayon::prelude::*;
 
 /// Images that one task takes through the network.
@@ -38,22 +38,30 @@ pub(crate) struct Validation<'a> {
     pub loader: Loader,
     pub rows: Vec<usize>,
     pub classes: usize,
+    /// The head that gives the logits, where it is not the network's own.
+    pub readout: Option<&'a dyn Readout>,
 }
 
 impl Validation<'_> {
     /// Log loss and accuracy of the held-out rows.
     fn judge(&self, weights: &Weights) -> Result<HeldOut, Foreign> {
-        let options = PlanOptions { input_size: self.input_size, taps: vec!["logits".into()], isa: Isa::detect() };
+        let taps = self.readout.map_or_else(|| vec!["logits".to_owned()], |readout| readout.nodes().to_vec());
+        let count = taps.len();
+        let options = PlanOptions { input_size: self.input_size, taps, isa: Isa::detect() };
         let plan = Plan::compile(self.graph, weights, &options)?;
         let (mut batches, mut batch) = (self.loader.epoch(0, &self.rows, 64)?, Batch::default());
         let (mut logits, mut labels) = (Vec::new(), Vec::new());
         while batches.next_into(&mut batch)? {
             let length = batch.pixels.len() / batch.images().max(1);
             let blocks: Vec<&[u8]> = batch.pixels.chunks(BLOCK * length.max(1)).collect();
-            let run = |pixels: &&[u8]| -> Result<Vec<f32>, heirloom_engine::EngineError> {
-                let mut workspace = Workspace::default();
-                plan.run(Pixels::Bytes(pixels), pixels.len() / length.max(1), &mut workspace)?;
-                Ok(workspace.tap(0).unwrap_or_default().to_vec())
+            let run = |pixels: &&[u8]| -> Result<Vec<f32>, Foreign> {
+                let (mut workspace, images) = (Workspace::default(), pixels.len() / length.max(1));
+                plan.run(Pixels::Bytes(pixels), images, &mut workspace)?;
+                let values: Vec<&[f32]> = (0..count).map(|tap| workspace.tap(tap).unwrap_or_default()).collect();
+                match self.readout {
+                    Some(readout) => Ok(readout.logits(weights, &values, images)?),
+                    None => Ok(values.concat()),
+                }
             };
             let parts = blocks.par_iter().map(run).collect::<Result<Vec<_>, _>>()?;
             logits.extend(parts.into_iter().flatten());
