@@ -9,16 +9,16 @@ mod interrupt;
 mod panic;
 mod progress;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use arguments::CommandLine;
 use console::Console;
 
 fn main() -> ExitCode {
     panic::install();
-    let line = CommandLine::parse();
+    let typed: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let line = CommandLine::read(&typed).unwrap_or_else(|error| error.exit());
     let console = Console::new(line.shared.json);
     interrupt::install();
     let outcome = panic::contained(|| command::run(line, console));

@@ -128,7 +128,7 @@ fn statistics_of_frozen_layers_move_only_where_they_are_to_adapt() {
     let before = SafeTensors::deserialize(&bytes).unwrap();
     let key = "layer1.0.bn1.running_mean";
     for (how, same) in [("frozen", true), ("trained", true), ("adapt", false)] {
-        let typed = ["fit", "colours", "--backbone", "tiny.safetensors", "--method", "full", "--train-from", "fc"];
+        let typed = ["fit", "colours", "--backbone", "tiny.safetensors", "--method", "full", "--train-from", "linear"];
         let more = ["--norm-statistics", how, "--epochs", "1", "--batch-size", "8", "--force", "--no-report"];
         scene.ok(&[&typed[..], &more].concat());
         let after = tensors(&scene.at("model.heirloom"));

@@ -8,6 +8,7 @@ mod inspect;
 mod method;
 mod predict;
 mod pretrain;
+mod rerun;
 mod selection;
 mod shard;
 mod training;
@@ -20,6 +21,7 @@ pub use inspect::InspectArguments;
 pub use method::MethodName;
 pub use predict::{PredictArguments, PredictionFormat};
 pub use pretrain::{PlantLabel, PretrainArguments};
+pub use rerun::RerunArguments;
 pub use selection::TableArguments;
 pub use shard::ShardArgument;
 pub use training::{
@@ -27,6 +29,7 @@ pub use training::{
     TrainingArguments,
 };
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -60,6 +63,8 @@ pub enum Command {
     Predict(PredictArguments),
     /// Train a network of your own on a data set, from random or given weights
     Pretrain(Box<PretrainArguments>),
+    /// Repeat a run from its record and say whether every bit is the same
+    Rerun(RerunArguments),
     /// Compute a backbone's features of a data set into the cache
     Extract(Box<ExtractArguments>),
     /// Say what a weight file, a data set, a folder of features or a model is
@@ -82,6 +87,22 @@ pub struct SharedArguments {
     /// Folder of cached features [default: $HEIRLOOM_CACHE, else ~/.cache/heirloom]
     #[arg(long, global = true, value_name = "DIR")]
     pub cache: Option<PathBuf>,
+    /// All that was typed after the program's name, for the record of the run.
+    #[arg(skip)]
+    pub typed: Vec<String>,
+}
+
+impl CommandLine {
+    /// Reads what was typed after the program's name.
+    ///
+    /// # Errors
+    /// What clap refuses; help and version are errors of this kind, too.
+    pub fn read(typed: &[OsString]) -> Result<Self, clap::Error> {
+        let mut line =
+            Self::try_parse_from(std::iter::once(OsStr::new("heirloom")).chain(typed.iter().map(OsString::as_os_str)))?;
+        line.shared.typed = typed.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        Ok(line)
+    }
 }
 
 /// Bytes from GiB.

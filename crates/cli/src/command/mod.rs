@@ -9,6 +9,8 @@ mod inspect;
 mod limit;
 mod predict;
 mod pretrain;
+mod rerun;
+mod run_file;
 mod training;
 
 use std::path::{Path, PathBuf};
@@ -43,12 +45,18 @@ impl Outcome {
 
 /// Runs the command that was typed.
 pub fn run(line: CommandLine, console: Console) -> Result<Outcome, Failure> {
+    set_threads(&line.shared)?;
+    carry_out(&line, console)
+}
+
+/// The command alone, in threads that are there already.
+fn carry_out(line: &CommandLine, console: Console) -> Result<Outcome, Failure> {
     let shared = &line.shared;
-    set_threads(shared)?;
     match &line.command {
         Command::Fit(arguments) => fit::run(arguments, shared, console),
         Command::Predict(arguments) => predict::run(arguments, shared, console),
         Command::Pretrain(arguments) => pretrain::run(arguments, shared, console),
+        Command::Rerun(arguments) => rerun::run(arguments, shared, console),
         Command::Extract(arguments) => extract::run(arguments, shared, console),
         Command::Inspect(arguments) => inspect::run(arguments, shared, console),
         Command::Cache(arguments) => cache::run(arguments, shared, console),

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use heirloom_data::Table;
 use heirloom_data::intervention::{Classes, NewClass, Plant, Relabel};
 use heirloom_report::percent;
-use heirloom_transfer::fit::Watch;
 use heirloom_transfer::fit::trained::TrainingEvent;
+use heirloom_transfer::fit::{Watch, data_digest};
 use heirloom_transfer::pretrain::{PretrainOptions, Pretrained, Start, pretrain};
 use heirloom_zoo::{Backbone, Initialization, Recipe, ZooError, architectures};
 use serde_json::json;
 
 use super::fit::{extract_options, open_table};
+use super::run_file::{Inputs, RunFile};
 use super::training::{self, Follower};
 use super::{Outcome, limit, refuse_to_replace};
 use crate::arguments::{PlantLabel, PretrainArguments, SharedArguments};
@@ -27,7 +28,9 @@ pub fn run(arguments: &PretrainArguments, shared: &SharedArguments, console: Con
         let fact = format!("{} does not end in .safetensors", output.display());
         return Err(Failure::input(fact).hint("name the file with -o source.safetensors"));
     }
-    refuse_to_replace(output, arguments.force)?;
+    for path in [output, &RunFile::path(output)] {
+        refuse_to_replace(path, arguments.force)?;
+    }
     let table = open_table(&arguments.table)?;
     let start = start(arguments, &table)?;
     let options = PretrainOptions {
@@ -42,6 +45,15 @@ pub fn run(arguments: &PretrainArguments, shared: &SharedArguments, console: Con
     };
     let made = train(&start, &table, &options, arguments, console)?;
     made.backbone.save(output)?;
+    let (Start::Random(first) | Start::Weights(first)) = &start;
+    let all: Vec<usize> = (0..table.rows.len()).collect();
+    let data = data_digest(&table, options.rows.as_ref().unwrap_or(&all));
+    let inputs = Inputs { data, backbone: first.weights_digest.clone() };
+    let last = made.epochs.last();
+    let (accuracy, log_loss) =
+        (last.and_then(|epoch| epoch.validation_accuracy), last.and_then(|epoch| epoch.validation));
+    let run_file = RunFile::new(shared.typed.clone(), inputs, output, accuracy, log_loss)?;
+    run_file.save(&RunFile::path(output))?;
     console.say(format!("\n{}", summary(&made, output)));
     Ok(Outcome::strict(object(&made, arguments, options.plant.as_ref()), arguments.strict, made.skipped))
 }

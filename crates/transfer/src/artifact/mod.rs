@@ -9,6 +9,7 @@ mod check;
 mod error;
 mod file;
 mod record;
+mod tensors;
 mod unfamiliar;
 
 use heirloom_data::Preprocess;
@@ -17,6 +18,7 @@ use heirloom_zoo::{Backbone, weights_digest};
 
 pub use error::ArtifactError;
 pub use record::{Accuracy, BackboneRecord, DataRecord, RunRecord, Times};
+pub use tensors::tensors_digest;
 pub use unfamiliar::{BEYOND, MOST_REFERENCES, Unfamiliar};
 
 use crate::extract::{Network, Request};

@@ -184,8 +184,9 @@ fn extract(
     Ok((extracted, digest))
 }
 
-/// BLAKE3 over the content digests of `rows`, in order, in hexadecimal.
-fn data_digest(images: &dyn Images, rows: &[usize]) -> Option<String> {
+/// BLAKE3 over the content digests of `rows`, in order, in hexadecimal; `None` where one cannot be read.
+#[must_use]
+pub fn data_digest(images: &dyn Images, rows: &[usize]) -> Option<String> {
     let mut hasher = blake3::Hasher::new();
     for digest in images.digests(rows) {
         hasher.update(&digest.ok()?);

@@ -17,6 +17,7 @@ use heirloom_transfer::heads::{Head2ToeSettings, Method, Settings};
 use heirloom_transfer::store::Store;
 use heirloom_zoo::Backbone;
 
+use super::run_file::{Inputs, RunFile};
 use super::{Outcome, artifact, cache_folder, limit, refuse_to_replace, threads};
 use crate::arguments::{FitArguments, SharedArguments, TableArguments};
 use crate::backbone;
@@ -81,7 +82,7 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
     if arguments.no_report {
         job.report = None;
     }
-    for path in job.report.iter().chain([&job.output]) {
+    for path in job.report.iter().chain([&job.output, &RunFile::path(&job.output)]) {
         refuse_to_replace(path, arguments.force)?;
     }
     let backbone = backbone::open(arguments.backbone.as_deref())?;
@@ -99,6 +100,11 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
         Some(method) => trained::make(&job, method, arguments, &backbone, &table, console)?,
         None => make(&job, &backbone, &table, console)?,
     };
+    let scores = &record.scores;
+    let inputs = Inputs { data: record.run.data_digest.clone(), backbone: backbone.weights_digest.clone() };
+    let (accuracy, log_loss) = (Some(scores.accuracy.value), Some(scores.log_loss));
+    let run_file = RunFile::new(shared.typed.clone(), inputs, &job.output, accuracy, log_loss)?;
+    run_file.save(&RunFile::path(&job.output))?;
     let object = json::object(&record, &job.output, job.report.as_deref());
     Ok(Outcome::strict(object, arguments.strict, record.skipped.len()))
 }

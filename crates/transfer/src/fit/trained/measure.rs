@@ -6,7 +6,7 @@ use heirloom_zoo::Backbone;
 use super::super::copies::Copies;
 use super::super::judge::Judged;
 use super::super::select::Selected;
-use super::super::{Facts, Fit, FitError, Rows, Seconds, check};
+use super::super::{Facts, Fit, FitError, Rows, Seconds, check, data_digest};
 use super::head;
 use super::job::Job;
 use super::readout::SelectedColumns;
@@ -61,6 +61,7 @@ impl Job<'_> {
         record.requested = record.method.clone();
         // Validation rows chose the epoch and the temperature; no weight was fitted on them.
         record.rows.train -= selected.fitted.choice.rows.len();
+        record.run.data_digest = data_digest(self.table, &extracted.rows);
         record.run.settings = serde_json::to_value(&self.recipe).unwrap_or_default();
         let total = self.started.elapsed().as_secs_f64();
         record.seconds = Seconds { extract: total - trained_seconds, fit: trained_seconds, total };
