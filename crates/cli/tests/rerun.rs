@@ -26,7 +26,11 @@ fn runs_are_repeated_to_the_last_bit() {
     let pretrain = ["pretrain", "colours", "--arch", "cifar_resnet20", "--epochs", "1", "--batch-size", "8"];
     scene.ok(&pretrain);
     assert_eq!(scene.ok(&["rerun", "source.run.json", "--json"]).json()["identical"], true);
-    assert_eq!(scene.at("model.heirloom").metadata().unwrap().modified().unwrap(), made, "what was there is not touched");
+    assert_eq!(
+        scene.at("model.heirloom").metadata().unwrap().modified().unwrap(),
+        made,
+        "what was there is not touched"
+    );
 
     // Another image in the place of one: named, and exit code 1.
     scene.bitmap("colours/train/red/0.bmp", [40, 60, 200], 99);

@@ -43,7 +43,7 @@ Examples:
   heirloom fit photos/ --backbone deit_tiny_patch16_224   a classifier of your photos (photos/CLASS/IMAGE)
   heirloom predict model.heirloom new-photos/          what it says about new ones
 
-Exit codes: 0 done, 1 done but rows were skipped under --strict, 2 usage or input error, 3 internal error,
+Exit codes: 0 done, 1 done but rows were skipped under --strict (or a repeated run differs), 2 usage or input error, 3 internal error,
 4 a limit that you set was crossed, 130 interrupted.")]
 pub struct CommandLine {
     /// What to do.
