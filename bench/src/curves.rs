@@ -27,7 +27,8 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
             None => sides.push(Side { name: name.to_owned(), runs: vec![run] }),
         }
     }
-    let svg = training_curves(&sides).ok_or("one or two names with at least two epochs each can be drawn")?;
+    let svg = training_curves(&sides, "test accuracy")
+        .ok_or("one or two names with at least two epochs each can be drawn")?;
     Ok(std::fs::write(output, svg)?)
 }
 

@@ -28,20 +28,20 @@ impl Side {
     }
 }
 
-/// Each run as a thin line, the mean of each side as a thick one. `None` without sides, for more than two, or where a side has no
+/// Each run as a thin line, the mean of each side as a thick one; `what` says which accuracy it is. `None` without sides, for more than two, or where a side has no
 /// two epochs or a value that is no number.
 #[must_use]
-pub fn training_curves(sides: &[Side]) -> Option<String> {
+pub fn training_curves(sides: &[Side], what: &str) -> Option<String> {
     let drawable = |side: &Side| side.mean().len() > 1 && side.runs.iter().flatten().all(|value| value.is_finite());
     if !(1..=2).contains(&sides.len()) || !sides.iter().all(drawable) {
         return None;
     }
     let mut svg = String::new();
-    draw(sides, &mut svg).ok()?;
+    draw(sides, what, &mut svg).ok()?;
     Some(svg)
 }
 
-fn draw(sides: &[Side], svg: &mut String) -> Result<(), Failure> {
+fn draw(sides: &[Side], what: &str, svg: &mut String) -> Result<(), Failure> {
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     let values = || sides.iter().flat_map(|side| side.runs.iter().flatten().copied());
     let (lowest, highest) = (values().fold(1.0, f64::min), values().fold(0.0, f64::max));
@@ -56,7 +56,7 @@ fn draw(sides: &[Side], svg: &mut String) -> Result<(), Failure> {
     chart
         .configure_mesh()
         .x_desc("epoch")
-        .y_desc("test accuracy")
+        .y_desc(what)
         .x_label_formatter(&|value| format!("{value:.0}"))
         .y_label_formatter(&|value| format!("{:.0} %", 100.0 * value))
         .axis_style(INK)
@@ -101,7 +101,7 @@ mod tests {
         let sides =
             [side("one & all", &[&[0.3, 0.5, 0.6], &[0.2, 0.5, 0.7]]), side("two", &[&[0.3, 0.4, 0.65], &[0.1, 0.6]])];
         assert_eq!(sides[1].mean(), [0.2, 0.5]);
-        let svg = training_curves(&sides).unwrap();
+        let svg = training_curves(&sides, "test accuracy").unwrap();
         let lines = |width: usize| svg.matches(&format!("stroke-width=\"{width}\"")).count();
         assert_eq!(lines(3), 4, "two means, and their keys in the legend: {svg}");
         for (colour, runs) in [("#2B66D9", 2), ("#CC5223", 2)] {
@@ -113,9 +113,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_drawn_is_not() {
-        assert_eq!(training_curves(&[]), None);
-        assert_eq!(training_curves(&[side("short", &[&[0.5]])]), None);
-        assert_eq!(training_curves(&[side("empty", &[])]), None);
-        assert_eq!(training_curves(&[side("broken", &[&[0.5, f64::NAN]])]), None);
+        assert_eq!(training_curves(&[], ""), None);
+        assert_eq!(training_curves(&[side("short", &[&[0.5]])], ""), None);
+        assert_eq!(training_curves(&[side("empty", &[])], ""), None);
+        assert_eq!(training_curves(&[side("broken", &[&[0.5, f64::NAN]])], ""), None);
     }
 }

@@ -326,6 +326,7 @@ impl Facts<'_> {
             duplicates: self.copies.describe(self.table, rows),
             skipped: self.skipped(),
             learning_curve: Vec::new(),
+            epochs: Vec::new(),
             warnings: self.warnings(rows),
             seconds: Seconds { extract: 0.0, fit: 0.0, total: 0.0 },
             images_per_second: (summary.computed > 0).then_some(summary.images_per_second),

@@ -1,6 +1,7 @@
 //! The record of one fit: everything that the terminal table, the JSON object and the HTML page show. They compute nothing
 //! of their own, so they cannot disagree.
 
+use heirloom_training::trainer::EpochReport;
 use serde::{Deserialize, Serialize};
 
 /// How the accuracy was measured.
@@ -277,6 +278,9 @@ pub struct FitReport {
     pub skipped: Vec<SkippedRow>,
     /// Accuracy against the number of training rows.
     pub learning_curve: Vec<CurveRow>,
+    /// Training by epoch; held-out figures are those of the rows that choose the epoch. Empty for heads on frozen features.
+    #[serde(default)]
+    pub epochs: Vec<EpochReport>,
     /// What the reader should know before trusting the figures.
     pub warnings: Vec<String>,
     /// Where the time went.

@@ -26,6 +26,7 @@ pub fn object(record: &FitReport, artifact: &Path, report: Option<&Path>) -> Val
         "classes": record.classes,
         "per_class": record.per_class,
         "confusion": record.confusion,
+        "epochs": record.epochs,
         "learning_curve": record.learning_curve,
         "rows": record.rows,
         "skipped": record.skipped,

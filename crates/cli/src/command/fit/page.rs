@@ -1,9 +1,10 @@
 //! The HTML report of a fit: the record laid out for reading, with the pictures that matter.
 
 use heirloom_report::{
-    Align, Bin, Block, Card, CurvePoint, Matrix, Page, Picture, Section, Table, count, counted, duration, interval,
-    learning_curve, percent, reliability,
+    Align, Bin, Block, Card, CurvePoint, Matrix, Page, Picture, Section, Side, Table, count, counted, duration,
+    interval, learning_curve, percent, reliability, training_curves,
 };
+use heirloom_transfer::fit::trained::EpochReport;
 use heirloom_transfer::fit::{CurveRow, Evaluated, FitReport, Share};
 
 use super::text;
@@ -28,7 +29,12 @@ pub fn page(record: &FitReport, picture: impl Fn(&Evaluated) -> Option<Picture>)
     );
     let mut page = Page::new(format!("{}: {}", record.run.data, percent(record.scores.accuracy.value))).lead(lead);
     page.push(headline(record));
-    page.push(more_photos(record));
+    if !record.learning_curve.is_empty() || record.epochs.is_empty() {
+        page.push(more_photos(record));
+    }
+    if !record.epochs.is_empty() {
+        page.push(training(record));
+    }
     page.push(classes(record));
     page.push(mistakes(record, &picture));
     page.push(labels(record, &picture));
@@ -94,6 +100,47 @@ fn more_photos(record: &FitReport) -> Section {
         }),
         None => section.with(Block::Paragraph("Too few rows to draw accuracy against their number.".into())),
     }
+}
+
+/// How training went, epoch by epoch.
+fn training(record: &FitReport) -> Section {
+    let curve = |name: &str, value: &dyn Fn(&EpochReport) -> Option<f64>| Side {
+        name: name.to_owned(),
+        runs: vec![record.epochs.iter().filter_map(value).collect()],
+    };
+    let trained = curve("training images", &|epoch| Some(epoch.accuracy));
+    let held_out = curve("images that choose the epoch", &|epoch| epoch.validation_accuracy);
+    let sides: Vec<Side> = [trained, held_out].into_iter().filter(|side| side.runs[0].len() > 1).collect();
+    let section = Section::new("How did training go?");
+    let section = match training_curves(&sides, "accuracy") {
+        Some(svg) => section.with(Block::Figure {
+            svg,
+            caption:
+                "Accuracy after each epoch; training images are counted while training, with their random changes."
+                    .into(),
+        }),
+        None => section,
+    };
+    let mut table = Table::new(&[
+        ("epoch", Align::Right),
+        ("loss", Align::Right),
+        ("accuracy", Align::Right),
+        ("held-out loss", Align::Right),
+        ("held-out accuracy", Align::Right),
+        ("images/s", Align::Right),
+    ]);
+    for epoch in &record.epochs {
+        let kept = if epoch.best { " (best so far)" } else { "" };
+        table.push([
+            format!("{}", epoch.epoch + 1),
+            format!("{:.3}", epoch.loss),
+            percent(epoch.accuracy),
+            epoch.validation.map_or_else(String::new, |loss| format!("{loss:.3}{kept}")),
+            epoch.validation_accuracy.map_or_else(String::new, percent),
+            format!("{:.0}", epoch.images as f64 / epoch.seconds.max(1e-9)),
+        ]);
+    }
+    section.with(Block::Table(table))
 }
 
 fn outlook(curve: &[CurveRow]) -> String {

@@ -88,6 +88,7 @@ impl Job<'_> {
         let mut fit = self.measure(&network, readout, trained_seconds)?;
         fit.record.choice = self.choice(best, &epochs, timed_out);
         fit.record.warnings.append(&mut self.warnings);
+        fit.record.epochs.clone_from(&epochs);
         if let Some((path, _)) = checkpoint {
             // The model takes its place; a file that cannot be removed does no harm.
             let _ = std::fs::remove_file(path);
