@@ -82,6 +82,9 @@ pub struct TrainingArguments {
     /// Train convolutions that hold a folded batch norm as they stand, instead of putting the norm back
     #[arg(long)]
     pub keep_folded: bool,
+    /// Let delta hold the channels that matter to the task more than others; takes a pass over four batches for every channel
+    #[arg(long)]
+    pub delta_attention: bool,
 }
 
 /// A learning rate as typed.
@@ -128,6 +131,7 @@ impl TrainingArguments {
             ("--freeze", !self.freeze.is_empty()),
             ("--train-from", self.train_from.is_some()),
             ("--keep-folded", self.keep_folded),
+            ("--delta-attention", self.delta_attention),
         ];
         let own = typed.into_iter().find(|option| option.1).map(|option| option.0);
         self.recipe.typed().or(own)

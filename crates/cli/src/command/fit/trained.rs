@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use heirloom_data::Table;
-use heirloom_transfer::fit::trained::{TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, train};
+use heirloom_transfer::fit::trained::{RecipeOptions, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, train};
 use heirloom_transfer::fit::{FitOptions, FitReport, Watch};
 use heirloom_transfer::store::Store;
 use heirloom_zoo::Backbone;
@@ -28,7 +28,7 @@ pub fn make(
     let typed = &arguments.training;
     let trained = TrainedOptions {
         method,
-        recipe: training::recipe(&typed.recipe),
+        recipe: RecipeOptions { delta_attention: typed.delta_attention, ..training::recipe(&typed.recipe) },
         freeze: typed.freeze.clone(),
         train_from: typed.train_from.clone(),
         checkpoint: Some(training::checkpoint(&job.output, arguments.force)?),

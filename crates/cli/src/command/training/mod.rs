@@ -65,6 +65,7 @@ pub fn recipe(typed: &RecipeArguments) -> RecipeOptions {
             NormStatisticsName::Trained => NormStatistics::Trained,
             NormStatisticsName::Adapt => NormStatistics::Adapt,
         }),
+        delta_attention: false,
     }
 }
 

@@ -13,6 +13,7 @@ use heirloom_training::trainer::{Ended, Readout, Trainer, TrainerSettings, Train
 use heirloom_zoo::{Backbone, HeadStart, Initialization, NewHead, replace_head};
 
 use super::super::{FitError, FitOptions, Watch};
+use super::attention::Probe;
 use super::images::{Reading, augmentation};
 use super::parts::Parts;
 use super::probe::FirstHead;
@@ -21,7 +22,7 @@ use super::settings::{groups, loss, trainable, trainer_settings};
 use super::source::LoaderSource;
 use super::watch::{FitWatcher, Validation};
 use super::{Recipe, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, find_rate, penalties, unfold};
-use crate::extract::graph_digest;
+use crate::extract::{Progress, graph_digest};
 use crate::store::Store;
 
 pub(super) struct Job<'a> {
@@ -37,6 +38,8 @@ pub(super) struct Job<'a> {
     pub started: Instant,
     /// What the reader should know.
     pub warnings: Vec<String>,
+    /// DELTA's weights of channels, by tap, where they are not all alike.
+    pub attention: Option<Vec<Vec<f64>>>,
 }
 
 /// Decoded images by what they are for.
@@ -57,6 +60,7 @@ impl Job<'_> {
         let mut network = self.network(pretrained)?;
         let images = self.images(&network)?;
         let readout = self.first_head(&mut network)?;
+        self.attention = self.attention(&network)?;
         let mut settings = self.settings(&network, &images.training)?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.options.extract.threads);
         let pool = pool.build().map_err(FitError::threads)?;
@@ -154,6 +158,30 @@ impl Job<'_> {
         Ok(network.unfold_batch_norms(&statistics)?)
     }
 
+    /// How much each channel matters to the task at hand, where that is asked for: measured on four batches.
+    fn attention(&self, network: &Backbone) -> Result<Option<Vec<Vec<f64>>>, FitError> {
+        if !self.recipe.delta_attention {
+            return Ok(None);
+        }
+        let mut probed = network.clone();
+        self.linear_probe(&mut probed)?;
+        self.stage("weighing channels (counted as images)");
+        let count = (4 * self.recipe.batch_size).min(self.parts.train.len());
+        let train = &self.parts.train;
+        let rows: Vec<usize> = (0..count).map(|at| train[at * train.len() / count]).collect();
+        let plain = Augmentation::none(network.preprocess.clone());
+        let images = self.reading().decode(&rows, &plain)?;
+        let rows = images.rows();
+        let loader = Loader::new(images, plain, self.loader_options())?;
+        let probe = Probe::read(&loader, &rows, self.classes())?;
+        let progress = |done: usize, total: usize| {
+            if let Some(report) = self.watch.progress {
+                report(&Progress { done, total, from_store: 0, skipped: 0, images_per_second: 0.0 });
+            }
+        };
+        probe.attention(&probed, &penalties::stage_outputs(network)?, &progress, self.watch.cancel).map(Some)
+    }
+
     fn images(&self, network: &Backbone) -> Result<Images, FitError> {
         let augmentation = augmentation(&self.recipe, &network.preprocess, self.shorter_side);
         let plain = Augmentation::none(network.preprocess.clone());
@@ -224,7 +252,7 @@ impl Job<'_> {
             let columns = Arc::clone(&head.columns) as Arc<dyn Readout>;
             return Ok(Trainer::with_readout(&network.graph, weights, columns, groups, settings)?);
         }
-        let regularizer = penalties::regularizer(self.recipe.method, network, &settings)?;
+        let regularizer = penalties::regularizer(self.recipe.method, network, &settings, self.attention.clone())?;
         let logits = network.logits.clone().unwrap_or_else(|| "logits".to_owned());
         Ok(Trainer::new(&network.graph, network.weights.clone(), &logits, groups, regularizer, settings)?)
     }

@@ -7,6 +7,7 @@
 //!
 //! Test rows are read once, after training. Validation rows choose the epoch and the temperature; they train nothing.
 
+mod attention;
 mod find_rate;
 mod head;
 pub(crate) mod images;
@@ -94,6 +95,7 @@ pub fn train(
     let parts = Parts::of(table, used, options.seed)?;
     let shorter_side = typical_shorter_side(table, &parts.train).unwrap_or(224);
     let recipe = Recipe::choose(trained.method, &trained.recipe, backbone, parts.train.len(), shorter_side)?;
-    let warnings = Vec::new();
-    Job { table, store, options, trained, watch, report, parts, recipe, shorter_side, started, warnings }.run(backbone)
+    let (warnings, attention) = (Vec::new(), None);
+    Job { table, store, options, trained, watch, report, parts, recipe, shorter_side, started, warnings, attention }
+        .run(backbone)
 }

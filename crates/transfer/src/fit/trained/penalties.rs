@@ -13,11 +13,12 @@ const L2_SP: L2SpSettings = L2SpSettings { backbone: 0.1, head: 0.01 };
 const DELTA: f64 = 0.01;
 const BSS: BssSettings = BssSettings { singular_values: 1, strength: 1e-3 };
 
-/// The penalty of a method, held to `network` as it is before training.
+/// The penalty of a method (`attention` by tap is DELTA's), held to `network` as it is before training.
 pub(super) fn regularizer(
     method: TrainedMethod,
     network: &Backbone,
     settings: &TrainerSettings,
+    attention: Option<Vec<Vec<f64>>>,
 ) -> Result<Option<Regularizer>, FitError> {
     let head = network.classifier_parameters();
     Ok(match method {
@@ -29,7 +30,7 @@ pub(super) fn regularizer(
         TrainedMethod::Delta => {
             let (graph, weights) = (&network.graph, &network.weights);
             let input_size = network.preprocess.input_size;
-            let source = Delta::new(graph, weights, input_size, stage_outputs(network)?, DELTA, None)?;
+            let source = Delta::new(graph, weights, input_size, stage_outputs(network)?, DELTA, attention)?;
             Some(Regularizer::Delta(Box::new(source)))
         }
         TrainedMethod::Bss => Some(Regularizer::Bss { features: network.features.clone(), settings: BSS }),
@@ -38,7 +39,7 @@ pub(super) fn regularizer(
 }
 
 /// The last tap of each size of map: what a stage hands to the next.
-fn stage_outputs(network: &Backbone) -> Result<Vec<String>, FitError> {
+pub(super) fn stage_outputs(network: &Backbone) -> Result<Vec<String>, FitError> {
     let shapes = network.graph.tap_shapes(network.preprocess.input_size, &network.taps)?;
     let mut stages: Vec<(usize, String)> = Vec::new();
     for (tap, shape) in network.taps.iter().zip(shapes) {

@@ -21,18 +21,10 @@ pub(super) struct FirstHead {
 impl Job<'_> {
     /// Fits the head that the method begins with. A linear one goes into the network's classifier; Head2Toe's is returned.
     pub(super) fn first_head(&self, network: &mut Backbone) -> Result<Option<FirstHead>, FitError> {
-        let mut settings = self.options.settings.clone();
-        settings.penultimate.clone_from(&network.features);
         match self.trained.method {
-            TrainedMethod::LpFt => {
-                // A map that is linear in the features as they come, so that the network's classifier can hold it.
-                settings.linear.normalization = Normalization::PerFeature;
-                let fitted = self.probe(network, Method::Linear, &settings)?;
-                head::into_network(&fitted.head, network)?;
-                Ok(None)
-            }
+            TrainedMethod::LpFt => self.linear_probe(network).map(|()| None),
             TrainedMethod::Head2ToeFt => {
-                let fitted = self.probe(network, Method::Head2Toe, &settings)?;
+                let fitted = self.probe(network, Method::Head2Toe, self.head_settings(network))?;
                 let (columns, parameters) = SelectedColumns::of_head(&fitted.head, network)?;
                 let parameters = KEYS.iter().map(|key| (*key).to_owned()).zip(parameters).collect();
                 Ok(Some(FirstHead { columns: Arc::new(columns), parameters }))
@@ -41,8 +33,21 @@ impl Job<'_> {
         }
     }
 
+    /// Logistic regression on frozen features in the place of the network's classifier.
+    pub(super) fn linear_probe(&self, network: &mut Backbone) -> Result<(), FitError> {
+        let mut settings = self.head_settings(network);
+        // A map that is linear in the features as they come, so that the network's classifier can hold it.
+        settings.linear.normalization = Normalization::PerFeature;
+        let fitted = self.probe(network, Method::Linear, settings)?;
+        head::into_network(&fitted.head, network)
+    }
+
+    fn head_settings(&self, network: &Backbone) -> Settings {
+        Settings { penultimate: network.features.clone(), ..self.options.settings.clone() }
+    }
+
     /// A head on frozen features of the training rows alone.
-    fn probe(&self, network: &Backbone, method: Method, settings: &Settings) -> Result<Fitted, FitError> {
+    fn probe(&self, network: &Backbone, method: Method, settings: Settings) -> Result<Fitted, FitError> {
         self.stage("fitting the head on frozen features");
         let requests = requests(network, &[method], &self.options.targets);
         let mut rows = self.parts.train.clone();
@@ -59,6 +64,6 @@ impl Job<'_> {
         let all: Vec<usize> = (0..places.len()).collect();
         let (features, classes) = (&extracted.features, self.classes());
         let training = Training { features, labels: &labels, rows: &all, folds: &folds, classes };
-        Ok(crate::heads::fit(method, &training, settings)?)
+        Ok(crate::heads::fit(method, &training, &settings)?)
     }
 }

@@ -47,6 +47,8 @@ pub struct RecipeOptions {
     pub clip_norm: Option<f64>,
     /// Statistics of batch norms.
     pub norm_statistics: Option<NormStatistics>,
+    /// Let `delta` hold channels the more the more they matter to the task at hand, instead of all alike.
+    pub delta_attention: bool,
 }
 
 /// Rules of optimisation by name.
@@ -150,6 +152,8 @@ pub struct Recipe {
     pub clip_norm: Option<f64>,
     /// Statistics of batch norms.
     pub norm_statistics: NormStatistics,
+    /// Whether `delta` weighs channels.
+    pub delta_attention: bool,
 }
 
 /// Side up to which a network is trained unless asked for more: what two cores can do in minutes.
@@ -174,6 +178,9 @@ impl Recipe {
         let refuse = |setting, value: String, reason: String| Err(FitError::Recipe { setting, value, reason });
         if let Some(size) = typed.batch_size.filter(|&size| size > rows) {
             return refuse("--batch-size", size.to_string(), format!("there are only {rows} rows to train on"));
+        }
+        if typed.delta_attention && method != TrainedMethod::Delta {
+            return refuse("--delta-attention", "on".into(), format!("it belongs to delta, not to {method}"));
         }
         let transformer = is_transformer(&backbone.graph);
         let image_size = typed.image_size.unwrap_or_else(|| usual_side(backbone, transformer, shorter_side));
@@ -213,6 +220,7 @@ impl Recipe {
             } else {
                 NormStatistics::Frozen
             }),
+            delta_attention: typed.delta_attention,
         })
     }
 
