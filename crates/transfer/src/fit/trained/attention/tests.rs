@@ -13,7 +13,7 @@ fn network_and_probe() -> (Backbone, Probe) {
     weight.values.fill(0.0);
     (weight.values[3], weight.values[columns + 3]) = (-0.5, 0.5);
     let pixels = (0..6 * 32 * 32 * 3).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8 / 2).collect();
-    let batch = Batch { rows: (0..6).collect(), labels: vec![1; 6], pixels, ..Batch::default() };
+    let batch = Batch { rows: (0..6).collect(), labels: vec![1; 6], pixels };
     (network, Probe { batch, classes: 2 })
 }
 
@@ -56,6 +56,7 @@ fn a_mask_of_ones_changes_nothing() {
 #[test]
 fn the_work_can_be_stopped() {
     let (network, probe) = network_and_probe();
-    let stopped = probe.attention(&network, &[network.features.clone()], &|_, _| (), Some(&AtomicBool::new(true)));
+    let stopped =
+        probe.attention(&network, std::slice::from_ref(&network.features), &|_, _| (), Some(&AtomicBool::new(true)));
     assert!(matches!(stopped, Err(FitError::Interrupted { .. })));
 }
