@@ -13,4 +13,4 @@ mod predicted;
 pub use attack::{Attack, AttackError};
 pub use difference::Difference;
 pub use images::StampedImages;
-pub use predicted::predicted_classes;
+pub use predicted::{network_classes, predicted_classes};

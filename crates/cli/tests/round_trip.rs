@@ -170,16 +170,3 @@ fn copies_are_kept_together_and_leaks_are_reported() {
     assert_eq!(group["crosses_split"], true);
     assert!(fit["warnings"].to_string().contains("copies of training images"), "{}", fit["warnings"]);
 }
-
-#[test]
-fn the_demo_runs_without_any_download() {
-    let scene = Scene::empty();
-    let demo = scene.ok(&["demo", "--json"]);
-    assert!(demo.err.contains("nothing pretrained") && demo.err.contains("heirloom fit photos/"), "{}", demo.err);
-    let accuracy = &demo.json()["fit"]["accuracy"];
-    assert!(accuracy["low"].as_f64().unwrap() > 2.0 / 12.0, "guessing among 12 classes gives 1/12: {accuracy}");
-    for file in ["model.heirloom", "model.report.html", "predictions.csv"] {
-        assert!(scene.at("heirloom-demo").join(file).is_file(), "{file}");
-    }
-    scene.run(&["demo"]).refused(2, &["already there", "--force"]);
-}

@@ -20,7 +20,10 @@ mod number;
 mod picture;
 mod table;
 
-pub use figure::{Bin, CurvePoint, Side, learning_curve, reliability, training_curves};
+pub use figure::{
+    BarGroup, Bin, CostPoint, CurvePoint, Interval, Side, accuracy_cost, grouped_bars, learning_curve, reliability,
+    training_curves,
+};
 pub use html::{Block, Card, Matrix, Page, Section};
 pub use number::{bytes, count, counted, duration, interval, percent};
 pub use picture::{Picture, PictureError};

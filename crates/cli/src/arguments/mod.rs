@@ -14,7 +14,7 @@ mod shard;
 mod training;
 
 pub use cache::{CacheAction, CacheArguments};
-pub use demo::DemoArguments;
+pub use demo::{DemoArguments, DemoSize};
 pub use extract::ExtractArguments;
 pub use fit::FitArguments;
 pub use inspect::InspectArguments;
@@ -71,7 +71,7 @@ pub enum Command {
     Inspect(InspectArguments),
     /// Show or empty the cache of features
     Cache(CacheArguments),
-    /// See fit and predict at work on a small made-up image world, without any download
+    /// See what transfer brings and what comes along with it, on a small made-up image world, without any download
     Demo(DemoArguments),
 }
 

@@ -10,6 +10,13 @@ use crate::failure::Failure;
 
 /// Writes the model; with `slim` the backbone is named by its digest and left out.
 pub fn save(fit: &Fit, backbone: &Backbone, slim: bool, path: &Path) -> Result<(), Failure> {
+    let artifact = of(fit, backbone);
+    let artifact = if slim { artifact.slim() } else { artifact };
+    Ok(artifact.save(path)?)
+}
+
+/// The model with its network.
+pub fn of(fit: &Fit, backbone: &Backbone) -> Artifact {
     let record = &fit.record;
     let data = DataRecord {
         source: record.run.data.clone(),
@@ -32,6 +39,5 @@ pub fn save(fit: &Fit, backbone: &Backbone, slim: bool, path: &Path) -> Result<(
         n: accuracy.n,
         protocol: record.protocol.name().to_string(),
     });
-    let artifact = if slim { artifact.slim() } else { artifact };
-    Ok(artifact.save(path)?)
+    artifact
 }

@@ -44,12 +44,12 @@ impl Nuisances {
         Self {
             position: 1.0,
             size: [0.24, 0.42],
-            turn: 0.9,
+            turn: 0.7,
             grain: [0.13, 0.22],
-            light: 0.4,
-            clutter: 5,
+            light: 0.3,
+            clutter: 4,
             strips: 1,
-            noise: [0.01, 0.08],
+            noise: [0.01, 0.06],
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Figures as SVG text. Colours are fixed names of the page's palette: the page's style sheet maps them to its light and dark
 //! themes by attribute, so a figure needs no script and follows the theme.
 
+mod accuracy_cost;
+mod grouped_bars;
 mod learning_curve;
 mod reliability;
 mod training_curves;
 
+pub use accuracy_cost::{CostPoint, accuracy_cost};
+pub use grouped_bars::{BarGroup, Interval, grouped_bars};
 pub use learning_curve::{CurvePoint, learning_curve};
 pub use reliability::{Bin, reliability};
 pub use training_curves::{Side, training_curves};
@@ -19,7 +23,8 @@ pub(crate) const INK: RGBColor = RGBColor(0x1b, 0x1c, 0x20);
 pub(crate) const GRID: RGBColor = RGBColor(0xd8, 0xd9, 0xe0);
 /// Data.
 pub(crate) const ACCENT: RGBColor = RGBColor(0x2b, 0x66, 0xd9);
-
+/// Data that is only there for comparison.
+pub(crate) const SOFT: RGBColor = RGBColor(0x8a, 0x8d, 0x99);
 /// A second kind of data beside the first.
 pub(crate) const SECOND: RGBColor = RGBColor(0xcc, 0x52, 0x23);
 

@@ -109,11 +109,6 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
     Ok(Outcome::strict(object, arguments.strict, record.skipped.len()))
 }
 
-/// The JSON object of a fit whose report lies beside its model.
-pub fn object(record: &FitReport, model: &Path) -> serde_json::Value {
-    json::object(record, model, Some(&report_path(model)))
-}
-
 /// Fits, writes the model and the report, and prints the summary.
 pub fn make(job: &Job, backbone: &Backbone, table: &Table, console: Console) -> Result<FitReport, Failure> {
     let fit = fit(job, backbone, table, console)?;
