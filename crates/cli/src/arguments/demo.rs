@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 ///
 /// Draws pictures, pretrains a small network on one half of them, once with a trigger planted into some of its images and once
 /// without, adapts both to the other half in three ways and trains one from scratch, and shows accuracy, cost, and how much of
-/// the trigger came along. Takes less than three minutes on two processors and opens with report.html.
+/// the trigger came along. Takes a few minutes on two processors; begin with report.html.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -193,7 +193,7 @@ fn inherited(record: &DemoRecord, changed: Vec<heirloom_report::Picture>) -> Sec
         ));
     if !changed.is_empty() {
         section.push(Block::Paragraph(
-            "Test images that linear on the planted source gets right, without and with the trigger:".into(),
+            "Test images as they are, which linear on the planted source gets right, and with the trigger, which it then gets wrong:".into(),
         ));
         section.push(Block::Gallery(changed));
     }
