@@ -151,3 +151,30 @@ fn the_learning_rate_can_be_looked_for() {
     assert!((1e-6..10.0).contains(&rate), "{rate}");
     assert_eq!(rate, run("b.heirloom"), "a sweep is no matter of luck");
 }
+
+/// Norms that a file holds folded are put back wherever training begins, and the reader is told.
+#[test]
+fn folded_norms_are_put_back_by_both_commands() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let data = std::env::var_os("HEIRLOOM_DATA").map_or(beside, std::path::PathBuf::from);
+    let weights = data.join("weights/mobilenetv1_0.25_128.safetensors");
+    if !weights.is_file() {
+        eprintln!("skipped: no {} (set HEIRLOOM_DATA)", weights.display());
+        return;
+    }
+    let scene = scene();
+    let weights = weights.canonicalize().unwrap().display().to_string();
+    let training = ["--image-size", "32", "--epochs", "1", "--batch-size", "8", "--json"];
+    let pretrain = ["pretrain", "colours", "--from", &weights];
+    let fit = ["fit", "colours", "--backbone", &weights, "--method", "full", "--no-report"];
+    let warning = |command: &[&str]| {
+        let warnings = scene.ok(&[command, &training[..]].concat()).json()["warnings"].clone();
+        warnings.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect::<Vec<_>>().join("; ")
+    };
+    assert!(warning(&pretrain).contains("27 batch norms") && warning(&fit).contains("27 batch norms"));
+    let kept = [&fit[..], &["--keep-folded", "--force"]].concat();
+    assert!(warning(&kept).contains("as they stand"));
+    let stored = tensors(&scene.at("source.safetensors"));
+    assert_eq!(stored.keys().filter(|key| key.ends_with("moving_variance")).count(), 27);
+    assert!(!tensors(Path::new(&weights)).keys().any(|key| key.ends_with("moving_variance")));
+}

@@ -45,6 +45,7 @@ pub fn run(arguments: &PretrainArguments, shared: &SharedArguments, console: Con
     };
     let made = train(&start, &table, &options, arguments, console)?;
     made.backbone.save(output)?;
+    made.warnings.iter().for_each(|warning| console.say(format!("warning: {warning}")));
     let (Start::Random(first) | Start::Weights(first)) = &start;
     let all: Vec<usize> = (0..table.rows.len()).collect();
     let data = data_digest(&table, options.rows.as_ref().unwrap_or(&all));
@@ -169,6 +170,7 @@ fn object(made: &Pretrained, arguments: &PretrainArguments, plant: Option<&Plant
         "recipe": made.recipe,
         "epochs": made.epochs,
         "kept_epochs": kept,
+        "warnings": made.warnings,
         "ended_by_time_limit": made.timed_out,
         "seed": arguments.seed,
         "plant": plant,

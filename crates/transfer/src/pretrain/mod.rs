@@ -66,6 +66,8 @@ pub struct Pretrained {
     pub test_rows: usize,
     /// Rows that could not be read.
     pub skipped: usize,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
     /// Whether the time limit ended it.
     pub timed_out: bool,
 }

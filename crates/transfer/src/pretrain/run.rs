@@ -9,18 +9,17 @@ use heirloom_data::Table;
 use heirloom_data::augment::Augmentation;
 use heirloom_data::batches::{DecodedImages, Loader, LoaderOptions};
 use heirloom_engine::Weights;
-use heirloom_training::checkpoint::{Checkpoint, Identity};
-use heirloom_training::trainer::{Ended, Trainer, TrainingError};
+use heirloom_training::checkpoint::Identity;
+use heirloom_training::trainer::{Ended, Trainer};
 use heirloom_zoo::Backbone;
 
 use super::{KeepEpoch, PretrainOptions, Pretrained, with_weights};
-use crate::extract::graph_digest;
 use crate::fit::trained::images::{Reading, augmentation};
-use crate::fit::trained::job::rows_digest;
 use crate::fit::trained::settings::{groups, loss, trainable, trainer_settings};
 use crate::fit::trained::source::LoaderSource;
+use crate::fit::trained::state::{resume, rows_digest};
 use crate::fit::trained::watch::{FitWatcher, Validation};
-use crate::fit::trained::{Recipe, TrainingEvent};
+use crate::fit::trained::{Recipe, TrainingEvent, unfold};
 use crate::fit::{FitError, Watch};
 
 pub(super) struct Job<'a> {
@@ -43,6 +42,10 @@ impl Job<'_> {
         self.stage("reading the images");
         let reading =
             Reading { table: self.table, extract: &self.options.extract, watch: self.watch, started: self.started };
+        if !network.folded_convolutions().is_empty() {
+            self.stage(unfold::STAGE);
+        }
+        let (network, note) = unfold::unfolded(network, &self.train, &reading, self.loader_options())?;
         let augmentation = augmentation(&self.recipe, &network.preprocess, self.shorter_side);
         let plain = Augmentation::none(network.preprocess.clone());
         let images = reading.decode(&self.train, &augmentation)?;
@@ -85,6 +88,7 @@ impl Job<'_> {
             skipped: self.train.len() + self.test.len() - trained_rows - test_rows,
             recipe: self.recipe,
             epochs,
+            warnings: note.into_iter().collect(),
             trained_rows,
             planted_rows,
             test_rows,
@@ -148,7 +152,6 @@ impl Job<'_> {
 
     /// Puts a kept state into the trainer; the file and what it belongs to.
     fn resume(&self, network: &Backbone, trainer: &mut Trainer) -> Result<Option<(PathBuf, Identity)>, FitError> {
-        let Some(path) = &self.options.checkpoint else { return Ok(None) };
         let recipe = serde_json::json!({
             "settings": trainer.settings(),
             "recipe": self.recipe,
@@ -157,15 +160,6 @@ impl Job<'_> {
             "rows": rows_digest(&self.train),
             "plant": self.options.plant,
         });
-        let identity = Identity { graph: graph_digest(&network.graph), recipe: recipe.to_string() };
-        if path.exists() {
-            let kept = Checkpoint::load(path, &identity).map_err(TrainingError::from)?;
-            let (epoch, step_in_epoch) = (kept.epoch, kept.step_in_epoch);
-            trainer.restore(kept)?;
-            if let Some(report) = self.report {
-                report(&TrainingEvent::Resumed { epoch, step_in_epoch });
-            }
-        }
-        Ok(Some((path.clone(), identity)))
+        resume(self.options.checkpoint.as_deref(), &network.graph, &recipe, trainer, self.report)
     }
 }

@@ -7,9 +7,9 @@ use std::time::Instant;
 use heirloom_data::Table;
 use heirloom_data::augment::Augmentation;
 use heirloom_data::batches::{DecodedImages, Loader, LoaderOptions};
-use heirloom_training::checkpoint::{Checkpoint, Identity};
+use heirloom_training::checkpoint::Identity;
 use heirloom_training::early_stopping::{Goal, StoppingSettings};
-use heirloom_training::trainer::{Ended, Readout, Trainer, TrainerSettings, TrainingError};
+use heirloom_training::trainer::{Ended, Readout, Trainer, TrainerSettings};
 use heirloom_zoo::{Backbone, HeadStart, Initialization, NewHead, replace_head};
 
 use super::super::{FitError, FitOptions, Watch};
@@ -20,9 +20,10 @@ use super::probe::FirstHead;
 use super::readout::KEYS;
 use super::settings::{groups, loss, trainable, trainer_settings};
 use super::source::LoaderSource;
+use super::state::{resume, rows_digest};
 use super::watch::{FitWatcher, Validation};
 use super::{Recipe, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, find_rate, penalties, unfold};
-use crate::extract::{Progress, graph_digest};
+use crate::extract::Progress;
 use crate::store::Store;
 
 pub(super) struct Job<'a> {
@@ -143,19 +144,10 @@ impl Job<'_> {
             ));
             return Ok(network);
         }
-        self.stage("measuring the statistics of folded batch norms");
-        let rows = unfold::rows(&self.parts.train);
-        let plain = Augmentation::none(network.preprocess.clone());
-        let images = self.reading().decode(&rows, &plain)?;
-        let loader = Loader::new(Arc::clone(&images), plain, self.loader_options())?;
-        let statistics = unfold::statistics(&network, &folded, &loader, &images.rows())?;
-        self.warnings.push(format!(
-            "{} batch norms of this backbone were folded into its convolutions; they were put back with statistics of {} \
-             training images, which leaves the function as it was, but they are not those of the pretraining",
-            folded.len(),
-            images.len()
-        ));
-        Ok(network.unfold_batch_norms(&statistics)?)
+        self.stage(unfold::STAGE);
+        let (network, note) = unfold::unfolded(network, &self.parts.train, &self.reading(), self.loader_options())?;
+        self.warnings.extend(note);
+        Ok(network)
     }
 
     /// How much each channel matters to the task at hand, where that is asked for: measured on four batches.
@@ -278,7 +270,6 @@ impl Job<'_> {
         readout: Option<&FirstHead>,
         trainer: &mut Trainer,
     ) -> Result<Option<(PathBuf, Identity)>, FitError> {
-        let Some(path) = &self.trained.checkpoint else { return Ok(None) };
         let recipe = serde_json::json!({
             "settings": trainer.settings(),
             "recipe": self.recipe,
@@ -287,25 +278,6 @@ impl Job<'_> {
             "rows": rows_digest(&self.parts.train),
             "head": readout.map(|head| head.columns.digest()),
         });
-        let identity = Identity { graph: graph_digest(&network.graph), recipe: recipe.to_string() };
-        if path.exists() {
-            let kept = Checkpoint::load(path, &identity).map_err(TrainingError::from)?;
-            let (epoch, step_in_epoch) = (kept.epoch, kept.step_in_epoch);
-            trainer.restore(kept)?;
-            if let Some(report) = self.report {
-                report(&TrainingEvent::Resumed { epoch, step_in_epoch });
-            }
-        }
-        Ok(Some((path.clone(), identity)))
+        resume(self.trained.checkpoint.as_deref(), &network.graph, &recipe, trainer, self.report)
     }
-}
-
-/// Which rows are trained on, short enough for a message.
-pub(crate) fn rows_digest(rows: &[usize]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    for &row in rows {
-        hasher.update(&(row as u64).to_le_bytes());
-    }
-    let digest = hasher.finalize().to_hex();
-    format!("{} rows, {}", rows.len(), &digest[..16])
 }

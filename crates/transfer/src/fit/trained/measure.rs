@@ -9,6 +9,7 @@ use super::super::select::Selected;
 use super::super::{Facts, Fit, FitError, Rows, Seconds, check, data_digest};
 use super::head;
 use super::job::Job;
+use super::parts::VALIDATION;
 use super::readout::SelectedColumns;
 use crate::Pooling;
 use crate::extract::{Extraction, Network};
@@ -40,7 +41,8 @@ impl Job<'_> {
             Some(head) => head,
             None => head::of_network(network, &extracted.features, self.classes())?,
         };
-        let validation: Vec<usize> = rows.train.iter().copied().filter(|place| rows.folds[*place] == 1).collect();
+        let validation: Vec<usize> =
+            rows.train.iter().copied().filter(|place| rows.folds[*place] == VALIDATION).collect();
         let out_of_fold = head.logits(&extracted.features, &validation)?;
         let labels: Vec<usize> = validation.iter().map(|place| rows.labels[*place]).collect();
         head.set_temperature(fit_temperature(&out_of_fold, self.classes(), &labels).value);

@@ -11,7 +11,7 @@ mod attention;
 mod find_rate;
 mod head;
 pub(crate) mod images;
-pub(crate) mod job;
+mod job;
 mod measure;
 mod method;
 mod parts;
@@ -21,7 +21,8 @@ mod readout;
 mod recipe;
 pub(crate) mod settings;
 pub(crate) mod source;
-mod unfold;
+pub(crate) mod state;
+pub(crate) mod unfold;
 pub(crate) mod watch;
 
 use std::path::PathBuf;

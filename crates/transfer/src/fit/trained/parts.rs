@@ -8,7 +8,7 @@ use super::super::copies::Copies;
 use super::super::{FitError, Protocol, Rows, arrange, check, protocol};
 
 /// The fold that chooses the epoch and trains nothing.
-const VALIDATION: usize = 1;
+pub(super) const VALIDATION: usize = 1;
 
 /// Rows of the table by what they are for.
 pub(super) struct Parts {

@@ -1,13 +1,16 @@
 //! Statistics of convolutions that hold a folded batch norm, over some training images.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use heirloom_data::batches::{Batch, Loader};
+use heirloom_data::augment::Augmentation;
+use heirloom_data::batches::{Batch, Loader, LoaderOptions};
 use heirloom_engine::{Isa, Pixels, Plan, PlanOptions, Workspace};
 use heirloom_zoo::{Backbone, ChannelStatistics};
 use rayon::prelude::*;
 
 use super::super::FitError;
+use super::images::Reading;
 
 /// Most images that statistics are measured on.
 const MOST: usize = 512;
@@ -17,9 +20,37 @@ const BLOCK: usize = 4;
 const BATCH: usize = 64;
 
 /// At most 512 rows, spread evenly.
-pub(super) fn rows(rows: &[usize]) -> Vec<usize> {
+fn rows(rows: &[usize]) -> Vec<usize> {
     let count = rows.len().min(MOST);
     (0..count).map(|at| rows[at * rows.len() / count]).collect()
+}
+
+/// What is being done meanwhile.
+pub(crate) const STAGE: &str = "measuring the statistics of folded batch norms";
+
+/// The network with a batch norm behind each convolution that holds a folded one, with statistics of some of the rows `train`, and what
+/// the reader should know of it. A network without folded norms comes back as it is.
+pub(crate) fn unfolded(
+    network: Backbone,
+    train: &[usize],
+    reading: &Reading<'_>,
+    options: LoaderOptions,
+) -> Result<(Backbone, Option<String>), FitError> {
+    let folded = network.folded_convolutions();
+    if folded.is_empty() {
+        return Ok((network, None));
+    }
+    let plain = Augmentation::none(network.preprocess.clone());
+    let images = reading.decode(&rows(train), &plain)?;
+    let loader = Loader::new(Arc::clone(&images), plain, options)?;
+    let statistics = statistics(&network, &folded, &loader, &images.rows())?;
+    let note = format!(
+        "{} batch norms of this backbone were folded into its convolutions; they were put back with statistics of {} \
+         training images, which leaves the function as it was, but they are not those of the pretraining",
+        folded.len(),
+        images.len()
+    );
+    Ok((network.unfold_batch_norms(&statistics)?, Some(note)))
 }
 
 /// Sums of values and of their squares per channel.
@@ -62,7 +93,7 @@ impl Sums {
 
 /// Mean and variance per channel of the outputs of `convolutions`, biases included, over `rows`. Blocks are added in the order of the
 /// rows: the result does not depend on the number of threads.
-pub(super) fn statistics(
+fn statistics(
     network: &Backbone,
     convolutions: &[String],
     loader: &Loader,

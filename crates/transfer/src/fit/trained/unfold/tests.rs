@@ -1,11 +1,9 @@
 #![allow(clippy::print_stdout)]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use heirloom_data::Table;
-use heirloom_data::augment::Augmentation;
-use heirloom_data::batches::{DecodeOptions, DecodedImages, LoaderOptions};
+use heirloom_data::batches::{DecodeOptions, DecodedImages};
 
 use super::*;
 
