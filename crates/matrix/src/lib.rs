@@ -1,4 +1,4 @@
-//! Products and eigendecompositions of dense matrices.
+//! Products, eigendecompositions and Cholesky factors of dense matrices.
 //!
 //! They are generic code of the linear algebra library and take longer to compile than everything that calls them; here they
 //! are compiled once, for the two number types in use, and again only when the library changes. That is why no function is
@@ -17,6 +17,8 @@
 //! ```
 
 use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_scratch};
+use faer::linalg::cholesky::llt::solve::{solve_in_place, solve_in_place_scratch};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Par};
@@ -75,4 +77,36 @@ pub fn symmetric_eigen(matrix: MatRef<'_, f64>) -> Result<(Vec<f64>, Mat<f64>), 
     self_adjoint_evd(matrix, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
         .map_err(|_| NotConverged)?;
     Ok((values.column_vector().iter().copied().collect(), vectors))
+}
+
+/// A matrix that was to be positive definite and is not, up to rounding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotPositiveDefinite;
+
+/// Replaces `right` by the `x` of `matrix x = right`, for a symmetric positive definite matrix of which only the lower triangle is
+/// read; the matrix is overwritten by its Cholesky factor.
+///
+/// ```
+/// use heirloom_matrix::{Mat, solve_positive_definite};
+/// let mut matrix = Mat::from_fn(2, 2, |row, column| if row == column { 2.0 } else { 1.0 });
+/// let mut right = Mat::from_fn(2, 1, |row, _| if row == 0 { 4.0 } else { 5.0 });
+/// solve_positive_definite(&mut matrix, &mut right).unwrap();
+/// assert!((right[(0, 0)] - 1.0).abs() < 1e-12 && (right[(1, 0)] - 2.0).abs() < 1e-12);
+/// ```
+///
+/// # Errors
+/// [`NotPositiveDefinite`].
+///
+/// # Panics
+/// If the matrix is not square or the right side has another number of rows.
+#[inline(never)]
+pub fn solve_positive_definite(matrix: &mut Mat<f64>, right: &mut Mat<f64>) -> Result<(), NotPositiveDefinite> {
+    let (size, columns) = (matrix.nrows(), right.ncols());
+    let mut memory = MemBuffer::new(cholesky_in_place_scratch::<f64>(size, Par::Seq, Default::default()));
+    let stack = MemStack::new(&mut memory);
+    cholesky_in_place(matrix.as_mut(), Default::default(), Par::Seq, stack, Default::default())
+        .map_err(|_| NotPositiveDefinite)?;
+    let mut memory = MemBuffer::new(solve_in_place_scratch::<f64>(size, columns, Par::Seq));
+    solve_in_place(matrix.as_ref(), right.as_mut(), Par::Seq, MemStack::new(&mut memory));
+    Ok(())
 }

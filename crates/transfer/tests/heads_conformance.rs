@@ -81,6 +81,8 @@ fn cases() -> Vec<Case> {
         Case { name: "linear", method: Method::Linear, settings: with(&small) },
         Case { name: "linear per feature", method: Method::Linear, settings: standardised },
         Case { name: "ridge", method: Method::Ridge, settings: with(&small) },
+        Case { name: "lda", method: Method::Lda, settings: with(&small) },
+        Case { name: "svm", method: Method::Svm, settings: with(&small) },
         Case { name: "ncm", method: Method::Ncm, settings: with(&small) },
         Case { name: "knn", method: Method::Knn, settings: with(&small) },
         Case { name: "head2toe", method: Method::Head2Toe, settings: with(&small) },
@@ -288,7 +290,7 @@ fn a_stored_head_predicts_the_same_bits() {
 #[test]
 fn head2toe_stores_its_selected_columns_alone() {
     let world = world();
-    let case = &cases()[5];
+    let case = &cases()[7];
     let head = world.fit(case).head;
     let columns: usize = head.columns().iter().map(heirloom_transfer::heads::Input::count).sum();
     assert_eq!(head.stored_values(), columns * CLASSES + CLASSES);

@@ -15,6 +15,10 @@ pub enum MethodName {
     Linear,
     /// Ridge regression on one-hot labels
     Ridge,
+    /// Linear discriminant analysis with a shrunken covariance
+    Lda,
+    /// Linear support vector machines, one class versus the rest
+    Svm,
     /// Nearest class mean
     Ncm,
     /// Nearest neighbours
@@ -48,7 +52,14 @@ impl MethodName {
     /// The method that trains through the backbone, if it is one.
     pub fn trained(self) -> Option<TrainedMethod> {
         Some(match self {
-            Self::Auto | Self::Linear | Self::Ridge | Self::Ncm | Self::Knn | Self::Head2Toe => return None,
+            Self::Auto
+            | Self::Linear
+            | Self::Ridge
+            | Self::Lda
+            | Self::Svm
+            | Self::Ncm
+            | Self::Knn
+            | Self::Head2Toe => return None,
             Self::Full => TrainedMethod::Full,
             Self::LpFt => TrainedMethod::LpFt,
             Self::Scratch => TrainedMethod::Scratch,
@@ -68,6 +79,8 @@ impl fmt::Display for MethodName {
             Self::Auto => "auto",
             Self::Linear => "linear",
             Self::Ridge => "ridge",
+            Self::Lda => "lda",
+            Self::Svm => "svm",
             Self::Ncm => "ncm",
             Self::Knn => "knn",
             Self::Head2Toe => "head2toe",
@@ -82,6 +95,8 @@ impl From<MethodName> for Option<Method> {
         match name {
             MethodName::Linear => Some(Method::Linear),
             MethodName::Ridge => Some(Method::Ridge),
+            MethodName::Lda => Some(Method::Lda),
+            MethodName::Svm => Some(Method::Svm),
             MethodName::Ncm => Some(Method::Ncm),
             MethodName::Knn => Some(Method::Knn),
             MethodName::Head2Toe => Some(Method::Head2Toe),

@@ -1,6 +1,6 @@
 //! Settings narrowed to what was chosen, to fit the same head on other rows without choosing anew.
 
-use crate::heads::{Fitted, Setting, Settings, Solver};
+use crate::heads::{Fitted, Setting, Settings, Shrinkage, Solver};
 
 /// `settings` with each list of penalties reduced to the value that `fitted` took. What remains to be chosen is
 /// among a handful, at no cost.
@@ -17,6 +17,11 @@ pub(super) fn narrowed(settings: &Settings, fitted: &Fitted) -> Settings {
     };
     keep(&mut narrow.linear.penalties, "penalty");
     keep(&mut narrow.ridge.penalties, "penalty");
+    keep(&mut narrow.svm.penalties, "penalty");
+    if let Some(share) = number("shrinkage") {
+        let estimated = fitted.choice.taken().is_some_and(|taken| taken.settings.contains_key("estimator"));
+        narrow.lda.shrinkages = vec![if estimated { Shrinkage::LedoitWolf } else { Shrinkage::Share(share) }];
+    }
     let head2toe = &mut narrow.head2toe;
     keep(&mut head2toe.fractions, "fraction");
     if let Some(target) = number("pooling_target") {

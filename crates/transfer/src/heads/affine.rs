@@ -31,6 +31,14 @@ impl Affine {
         out
     }
 
+    /// The rule whose logits are these divided by a temperature; a class without a row stays where it is.
+    pub fn divided(mut self, temperature: f64) -> Self {
+        let divide = |value: &mut f32| *value = (f64::from(*value) / temperature) as f32;
+        self.weights.iter_mut().for_each(divide);
+        self.bias.iter_mut().filter(|bias| f64::from(**bias) > ABSENT_LOGIT).for_each(divide);
+        self
+    }
+
     /// The rule for a model on centred, scaled rows of the classes `present`, brought back to normalised features.
     pub fn expand(model: &Centred, means: &[f64], norm: f64, present: &[usize], classes: usize) -> Self {
         let (local, columns) = (present.len(), means.len());

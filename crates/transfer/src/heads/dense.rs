@@ -1,7 +1,7 @@
-//! Dense single-precision matrices and the few products the heads need. Every product is cut into pieces of a fixed size
+//! Dense single-precision matrices and the few products the heads need, one of them in double precision. Every product is cut into pieces of a fixed size
 //! that depend on the shape alone, each computed on one thread, so the bits do not depend on the number of threads.
 
-use heirloom_matrix::{MatMut, MatRef, multiply, multiply_add};
+use heirloom_matrix::{Mat, MatMut, MatRef, multiply, multiply_add, product};
 use rayon::prelude::*;
 
 /// Rows in one piece of a product `X W`.
@@ -119,6 +119,26 @@ pub(crate) fn mirror(gram: &mut Matrix) {
             gram.values[column * size + row] = gram.values[row * size + column];
         }
     }
+}
+
+/// Rows in one piece of a double-precision Gram matrix.
+const DOUBLE_PIECE: usize = 128;
+
+/// The smaller of `x x^T` (rows at most columns) and `x^T x`, in double precision, lower triangle.
+pub(crate) fn smaller_gram(x: &Mat<f64>) -> Mat<f64> {
+    let sides = if x.nrows() <= x.ncols() { x.as_ref() } else { x.transpose() };
+    let size = sides.nrows();
+    let pieces = (0..size.div_ceil(DOUBLE_PIECE)).into_par_iter().map(|piece| {
+        let first = piece * DOUBLE_PIECE;
+        let rows = DOUBLE_PIECE.min(size - first);
+        product(sides.subrows(first, rows), sides.subrows(0, first + rows).transpose())
+    });
+    let mut gram = Mat::zeros(size, size);
+    for (piece, values) in pieces.collect::<Vec<_>>().into_iter().enumerate() {
+        let mut target = gram.as_mut().submatrix_mut(piece * DOUBLE_PIECE, 0, values.nrows(), values.ncols());
+        target.copy_from(&values);
+    }
+    gram
 }
 
 /// Takes each column's mean away and divides by the root mean square row norm; returns the means and that norm.

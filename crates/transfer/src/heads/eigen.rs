@@ -4,7 +4,7 @@
 use heirloom_matrix::{Mat, product, symmetric_eigen};
 
 use super::HeadError;
-use super::dense::Matrix;
+use super::dense::{Matrix, smaller_gram};
 
 /// Eigenvalues below this share of the largest are rounding.
 const RANK_TOLERANCE: f64 = 1e-13;
@@ -25,8 +25,7 @@ pub(crate) fn rotate(matrix: &Matrix) -> Result<Rotation, HeadError> {
         f64::from(matrix.values[row * matrix.columns + column])
     });
     let dual = matrix.rows <= matrix.columns;
-    let (left, right) = if dual { (x.as_ref(), x.transpose()) } else { (x.transpose(), x.as_ref()) };
-    let square = product(left, right);
+    let square = smaller_gram(&x);
     let (values, vectors) = symmetric_eigen(square.as_ref()).map_err(|_| HeadError::Numerical {
         routine: "the eigendecomposition",
         rows: square.nrows(),

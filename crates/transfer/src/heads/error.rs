@@ -126,10 +126,10 @@ pub enum HeadError {
         fact: String,
     },
     /// The minimiser stopped short of the optimum.
-    #[error(
-        "logistic regression stopped after {iterations} steps at penalty {penalty} with gradient norm {gradient_norm}"
-    )]
+    #[error("{solver} stopped after {iterations} steps at penalty {penalty} with gradient norm {gradient_norm}")]
     NotConverged {
+        /// What stopped.
+        solver: &'static str,
         /// Relative penalty.
         penalty: f64,
         /// Steps taken.

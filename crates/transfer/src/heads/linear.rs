@@ -72,7 +72,9 @@ pub(crate) fn fit(
     checked.needs_folds()?;
     let penalties = sorted_penalties(&settings_of.penalties)?;
     let raw = gather_raw(training.features, &inputs, &checked.rows)?;
-    let candidates = out_of_fold(checked, &raw, &inputs, &penalties, settings_of.normalization)?;
+    let candidates = out_of_fold(checked, &raw, &inputs, settings_of.normalization, |rows, labels| {
+        logistic_path(rows, labels, checked.classes, &penalties, COMPARE_TOLERANCE)
+    })?;
     let named = penalties.iter().map(|&penalty| settings([("penalty", Setting::Number(penalty))]));
     let choice = choose(checked, named.zip(candidates).collect());
     let path = &penalties[..=choice.chosen];
@@ -93,32 +95,33 @@ fn finish(
     Ok(Fitted::calibrated(head, choice, &checked.labels))
 }
 
-fn normalised(raw: &Matrix, inputs: &[Input], kind: Normalization) -> (Matrix, Normalizer) {
+pub(super) fn normalised(raw: &Matrix, inputs: &[Input], kind: Normalization) -> (Matrix, Normalizer) {
     let normalizer = Normalizer::learn(kind, &raw.values, raw.columns);
     let mut rows = raw.clone();
     normalise(&mut rows, inputs, &normalizer);
     (rows, normalizer)
 }
 
-/// Logits `[rows, classes]` for each penalty, each row predicted by the model of the folds it is not in.
-fn out_of_fold(
+/// Logits `[rows, classes]` for each candidate, each row predicted by the rule of the folds it is not in. `path` gives a rule per
+/// candidate from normalised rows and their labels.
+pub(super) fn out_of_fold(
     checked: &Checked,
     raw: &Matrix,
     inputs: &[Input],
-    penalties: &[f64],
     kind: Normalization,
+    path: impl Fn(Matrix, &[usize]) -> Result<Vec<Affine>, HeadError> + Sync,
 ) -> Result<Vec<Vec<f32>>, HeadError> {
     let one_fold = |fold: usize| -> Result<(Vec<usize>, Vec<Vec<f32>>), HeadError> {
         let (kept, held) = checked.split(fold);
         let (rows, normalizer) = normalised(&raw.select_rows(&kept), inputs, kind);
         let labels: Vec<usize> = kept.iter().map(|&position| checked.labels[position]).collect();
-        let path = logistic_path(rows, &labels, checked.classes, penalties, COMPARE_TOLERANCE)?;
+        let path = path(rows, &labels)?;
         let mut rows = raw.select_rows(&held);
         normalise(&mut rows, inputs, &normalizer);
         Ok((held, path.iter().map(|rule| rule.logits(&rows)).collect()))
     };
     let folds: Vec<_> = (0..checked.fold_count).into_par_iter().map(one_fold).collect::<Result<_, _>>()?;
-    Ok(assemble(checked, penalties.len(), &folds))
+    Ok(assemble(checked, folds.first().map_or(0, |(_, by_candidate)| by_candidate.len()), &folds))
 }
 
 /// Puts each fold's logits into the order of the training rows, one matrix per candidate.

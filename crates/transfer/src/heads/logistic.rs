@@ -312,7 +312,8 @@ pub(crate) fn path(
         let (solution, end) = problem.minimise(point, penalty, tolerance);
         if !solution.converged && solution.gradient_norm > STALLED_GRADIENT {
             let Solution { iterations, gradient_norm, .. } = solution;
-            return Err(HeadError::NotConverged { penalty, iterations, gradient_norm });
+            let solver = "logistic regression";
+            return Err(HeadError::NotConverged { solver, penalty, iterations, gradient_norm });
         }
         solutions.push(solution);
         point = end;

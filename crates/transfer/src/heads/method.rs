@@ -13,10 +13,14 @@ pub enum Method {
     Ncm,
     /// Ridge regression on one-hot labels.
     Ridge,
+    /// Linear discriminant analysis with a shrunken covariance.
+    Lda,
     /// k nearest neighbours.
     Knn,
     /// Multinomial logistic regression.
     Linear,
+    /// Linear support vector machines, one class versus the rest.
+    Svm,
     /// Head2Toe: features of all taps, chosen by a group lasso, then a logistic head.
     #[serde(rename = "head2toe")]
     Head2Toe,
@@ -24,7 +28,7 @@ pub enum Method {
 
 impl Method {
     /// Every method, the cheapest to apply first; this is the order in which ties are broken.
-    pub const ALL: [Self; 5] = [Self::Ncm, Self::Ridge, Self::Linear, Self::Knn, Self::Head2Toe];
+    pub const ALL: [Self; 7] = [Self::Ncm, Self::Ridge, Self::Lda, Self::Linear, Self::Svm, Self::Knn, Self::Head2Toe];
 
     /// Name on the command line and in files.
     #[must_use]
@@ -32,6 +36,8 @@ impl Method {
         match self {
             Self::Ncm => "ncm",
             Self::Ridge => "ridge",
+            Self::Lda => "lda",
+            Self::Svm => "svm",
             Self::Knn => "knn",
             Self::Linear => "linear",
             Self::Head2Toe => "head2toe",
@@ -44,6 +50,8 @@ impl Method {
         match self {
             Self::Ncm => "nearest class mean, Euclidean or cosine",
             Self::Ridge => "ridge regression on one-hot labels, exact leave-one-out",
+            Self::Lda => "linear discriminant analysis with a shrunken covariance",
+            Self::Svm => "linear support vector machines, one class versus the rest",
             Self::Knn => "k nearest neighbours by cosine",
             Self::Linear => "multinomial logistic regression on the penultimate features",
             Self::Head2Toe => "logistic regression on features selected from all taps",
@@ -56,9 +64,11 @@ impl Method {
         match self {
             Self::Ncm => 0,
             Self::Ridge => 1,
-            Self::Linear => 2,
-            Self::Knn => 3,
-            Self::Head2Toe => 4,
+            Self::Lda => 2,
+            Self::Linear => 3,
+            Self::Svm => 4,
+            Self::Knn => 5,
+            Self::Head2Toe => 6,
         }
     }
 
@@ -117,7 +127,7 @@ mod tests {
             assert_eq!(method.cost_rank(), rank);
             assert_eq!(serde_json::to_string(&method).unwrap(), format!("\"{method}\""));
         }
-        let message = "svm".parse::<Method>().unwrap_err().to_string();
-        assert!(message.contains("`svm`") && message.contains("head2toe"), "{message}");
+        let message = "forest".parse::<Method>().unwrap_err().to_string();
+        assert!(message.contains("`forest`") && message.contains("head2toe"), "{message}");
     }
 }

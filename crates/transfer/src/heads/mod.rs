@@ -8,8 +8,10 @@ mod eigen;
 mod error;
 mod head;
 mod head2toe;
+mod hinge;
 mod input;
 mod knn;
+mod lda;
 mod linear;
 mod logistic;
 mod method;
@@ -18,6 +20,7 @@ mod normalization;
 mod ridge;
 mod softmax;
 mod stored;
+mod svm;
 mod temperature;
 mod training;
 
@@ -27,6 +30,7 @@ pub use head::{Head, probabilities};
 pub use head2toe::{AdamRecipe, Head2ToeSettings, Ragged, Solver, batched_accuracy, cosine_schedule, kept_columns};
 pub use input::Input;
 pub use knn::{KnnSettings, Weighting};
+pub use lda::{LdaSettings, Shrinkage};
 pub use linear::LinearSettings;
 pub use method::{Method, recipe};
 pub use ncm::{Metric, NcmSettings};
@@ -34,6 +38,7 @@ pub use normalization::Normalization;
 pub use ridge::RidgeSettings;
 pub(crate) use softmax::PROBABILITY_FLOOR;
 pub use stored::{StoredHead, StoredTensor};
+pub use svm::SvmSettings;
 pub use temperature::{Temperature, fit_temperature};
 pub use training::Training;
 
@@ -50,6 +55,10 @@ pub struct Settings {
     pub linear: LinearSettings,
     /// Settings of `ridge`.
     pub ridge: RidgeSettings,
+    /// Settings of `lda`.
+    pub lda: LdaSettings,
+    /// Settings of `svm`.
+    pub svm: SvmSettings,
     /// Settings of `ncm`.
     pub ncm: NcmSettings,
     /// Settings of `knn`.
@@ -64,6 +73,8 @@ impl Default for Settings {
             penultimate: "pre_logits".to_string(),
             linear: LinearSettings::default(),
             ridge: RidgeSettings::default(),
+            lda: LdaSettings::default(),
+            svm: SvmSettings::default(),
             ncm: NcmSettings::default(),
             knn: KnnSettings::default(),
             head2toe: Head2ToeSettings::default(),
@@ -105,6 +116,8 @@ pub fn fit(method: Method, training: &Training<'_>, settings: &Settings) -> Resu
     match method {
         Method::Linear => linear::fit(training, &checked, inputs()?, &settings.linear),
         Method::Ridge => ridge::fit(training, &checked, inputs()?, &settings.ridge),
+        Method::Lda => lda::fit(training, &checked, inputs()?, &settings.lda),
+        Method::Svm => svm::fit(training, &checked, inputs()?, &settings.svm),
         Method::Ncm => ncm::fit(training, &checked, inputs()?, &settings.ncm),
         Method::Knn => knn::fit(training, &checked, inputs()?, &settings.knn),
         Method::Head2Toe => head2toe::fit(training, &checked, &settings.head2toe),

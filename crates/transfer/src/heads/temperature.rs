@@ -44,6 +44,15 @@ pub fn fit_temperature(logits: &[f32], classes: usize, labels: &[usize]) -> Temp
     Temperature { value: 1.0 / inverse, separable }
 }
 
+/// Divides out-of-fold logits by the temperature that suits them, and returns it; those of classes that a model could not know
+/// stay as they are.
+pub(crate) fn temper(logits: &mut [f32], classes: usize, labels: &[usize]) -> f64 {
+    let temperature = fit_temperature(logits, classes, labels).value;
+    let known = logits.iter_mut().filter(|logit| f64::from(**logit) > 0.5 * ABSENT_LOGIT);
+    known.for_each(|logit| *logit = (f64::from(*logit) / temperature) as f32);
+    temperature
+}
+
 /// The inverse temperature, on a log scale, at which `reached` turns true.
 fn bisect(reached: impl Fn(f64) -> bool) -> f64 {
     let (mut low, mut high) = (INVERSE_RANGE.0.ln(), INVERSE_RANGE.1.ln());
