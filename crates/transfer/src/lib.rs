@@ -1,5 +1,6 @@
 //! Features and their store, heads, model selection and the artifact.
 
+pub mod adaptation;
 pub mod artifact;
 pub mod extract;
 mod features;

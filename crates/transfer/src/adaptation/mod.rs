@@ -1,0 +1,35 @@
+//! Domain adaptation on features (`spec/easytl.md`): a labelled source, an unlabelled target, and what brings the two together.
+//!
+//! ```text
+//! preprocess each row, each column -> align the source with the target -> class means -> distances -> the programme -> labels
+//! ```
+//!
+//! Everything here is transductive unless said otherwise: statistics of the whole unlabelled target take part. Target labels never
+//! do: no function takes them.
+
+mod align;
+mod coral;
+mod coverage;
+mod distance;
+mod easytl;
+mod error;
+mod means;
+mod neighbour;
+mod preprocess;
+mod programme;
+mod samples;
+
+pub use align::{Adaptation, Adapted, Alignment};
+pub use coral::{Coral, Covariance};
+pub use coverage::Coverage;
+pub use distance::Distance;
+pub use easytl::{EasyTl, EasyTlResult};
+pub use error::AdaptationError;
+pub use means::class_means;
+pub use neighbour::nearest_neighbour;
+pub use preprocess::{ColumnScaling, ColumnStatistics, Preprocessing, RowScaling};
+pub use programme::{Assignment, assign, cheapest};
+pub use samples::Samples;
+
+#[cfg(test)]
+mod tests;
