@@ -156,7 +156,7 @@ impl DigestIndex {
 fn place(locator: &Locator) -> (&Path, usize) {
     match locator {
         Locator::File(path) => (path, 0),
-        Locator::Parquet { path, row } => (path, *row),
+        Locator::Parquet { path, row } | Locator::Row { path, row } => (path, *row),
     }
 }
 

@@ -36,5 +36,7 @@ pub use preprocess::{Interpolation, Preprocess, PreprocessError, Resize};
 pub use problem::Problem;
 pub use resize::Resampler;
 pub use split::{Folds, HoldOut, SplitError, SplitInput, SplitWarning, folds, hold_out};
-pub use table::{Locator, Row, Skipped, Split, Table, TableError, TableOptions, TableWarning};
+pub use table::{
+    FeatureBlock, FeatureTable, Locator, Row, Skipped, Split, Table, TableError, TableOptions, TableWarning,
+};
 pub use world::{Halves, HalvesSize, Kind, Nuisances, Shape, Texture, World, WorldError};

@@ -34,7 +34,7 @@ pub(super) fn open(path: &Path, options: &TableOptions) -> Result<Table, TableEr
     let mut seen = HashSet::new();
     let mut repeated: Vec<PathBuf> = Vec::new();
     for record in &records {
-        let row = row(path, folder, record, &columns, &table.classes)?;
+        let row = row(path, folder, record, &columns, &table.classes, options.keep_unlabelled)?;
         match row {
             Ok(row) => {
                 if let Locator::File(file) = &row.locator
@@ -81,6 +81,7 @@ fn row(
     record: &StringRecord,
     columns: &Columns,
     classes: &[String],
+    keep_unlabelled: bool,
 ) -> Result<Result<Row, Skipped>, TableError> {
     let line = record.position().map_or(0, csv::Position::line);
     let bad = |reason: String| TableError::Line { path: path.to_path_buf(), line, reason };
@@ -98,7 +99,7 @@ fn row(
     let file = folder.join(&image);
     let label = cell(record, columns.label);
     let skip = |reason: &str| Skipped { locator: file.display().to_string(), reason: format!("line {line}: {reason}") };
-    if label.is_empty() {
+    if label.is_empty() && !keep_unlabelled {
         return Ok(Err(skip("the label is empty")));
     }
     if !file.is_file() {

@@ -82,6 +82,26 @@ pub enum TableError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file that is no table of features, or whose arrays do not fit together.
+    #[error("{}: {reason}", path.display())]
+    NotFeatures {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with names, rows and sizes.
+        reason: String,
+    },
+    /// A feature that is not a number, or infinite.
+    #[error("{}: row {row} holds {value} in column {column}", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// Row, counted from 0.
+        row: usize,
+        /// Name or number of the column.
+        column: String,
+        /// The value, `NaN`, `inf` or `-inf`.
+        value: f32,
+    },
     /// A parquet file that its own rules refuse.
     #[error("{}: not a readable parquet file: {reason}", path.display())]
     Parquet {
@@ -163,6 +183,10 @@ impl TableError {
             TableError::NotATable { .. } | TableError::NoRows { .. } => Some(
                 "one folder per class with its images inside, or a CSV file with the columns path,label, or parquet with the columns image and label",
             ),
+            TableError::NotFeatures { .. } => {
+                Some("docs/formats/feature-tables.md says what a table of features holds")
+            }
+            TableError::NotFinite { .. } => Some("replace or leave out values that are missing before they get here"),
             TableError::NoColumn { .. } => Some("name the column with --label-column or --group-column"),
             TableError::OneClass { .. } => Some("add a folder with images of what it is to be told apart from"),
             TableError::UnseenClass { .. } => {

@@ -4,24 +4,27 @@
 mod check;
 mod csv;
 mod error;
+mod features;
 mod files;
 mod folder;
 mod options;
 mod parquet;
 mod parquet_folder;
 mod parquet_images;
+mod parquet_numbers;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use error::{TableError, TableWarning};
+pub use features::{FeatureBlock, FeatureTable};
 pub use options::TableOptions;
 
 use crate::{Limits, Problem};
 use parquet_images::ParquetImages;
 
-/// Where one row's encoded image is.
+/// Where one row's encoded image, or its features, are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Locator {
     /// A file of its own.
@@ -33,6 +36,13 @@ pub enum Locator {
         /// Row in that file, counted from 0.
         row: usize,
     },
+    /// A row of a table of features.
+    Row {
+        /// The file.
+        path: Arc<Path>,
+        /// Row in that file, counted from 0.
+        row: usize,
+    },
 }
 
 impl fmt::Display for Locator {
@@ -40,7 +50,7 @@ impl fmt::Display for Locator {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Locator::File(path) => write!(formatter, "{}", path.display()),
-            Locator::Parquet { path, row } => {
+            Locator::Parquet { path, row } | Locator::Row { path, row } => {
                 let name = path.file_name().unwrap_or(path.as_os_str());
                 write!(formatter, "{}#{row}", Path::new(name).display())
             }
@@ -191,6 +201,8 @@ impl Table {
                 let file = self.parquet.iter().find(|file| file.path() == path).ok_or(Problem::Missing)?;
                 file.read(*row, &self.limits)
             }
+            // Features have no image behind them.
+            Locator::Row { .. } => Err(Problem::Missing),
         })
     }
 

@@ -12,6 +12,8 @@ pub struct TableOptions {
     pub group: Option<String>,
     /// Keep only rows whose attribute has this value, `(attribute, value)`; several must all hold. E.g. `domain = sketch`.
     pub only: Vec<(String, String)>,
+    /// Keep rows without a label; otherwise they are skipped.
+    pub keep_unlabelled: bool,
     /// Bounds on one image.
     pub limits: Limits,
 }

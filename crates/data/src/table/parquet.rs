@@ -57,7 +57,11 @@ impl ParquetFile {
         &self.path
     }
 
-    fn schema(&self) -> &SchemaDescriptor {
+    pub(super) fn reader(&self) -> &SerializedFileReader<File> {
+        &self.reader
+    }
+
+    pub(super) fn schema(&self) -> &SchemaDescriptor {
         self.reader.metadata().file_metadata().schema_descr()
     }
 
@@ -73,6 +77,14 @@ impl ParquetFile {
         let columns = self.schema().columns().iter().enumerate();
         let scalar = columns.filter(|(index, column)| Some(*index) != image && is_scalar(column));
         scalar.map(|(_, column)| column.name().to_owned()).collect()
+    }
+
+    /// Whether there is a column that images are taken from, by its name.
+    pub(super) fn has_images(&self) -> bool {
+        let names = self.schema().columns().iter().map(|column| column.path().string());
+        names
+            .into_iter()
+            .any(|name| IMAGE_COLUMNS.iter().any(|image| name == *image || name == format!("{image}.bytes")))
     }
 
     fn image_column(&self) -> Result<usize, TableError> {

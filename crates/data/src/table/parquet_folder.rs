@@ -149,7 +149,7 @@ fn differ(path: &Path, other: &Path, names: &[String], first: &[String]) -> Tabl
 }
 
 /// Names of a `ClassLabel` feature in the metadata that `datasets` writes: a list, or an object from number to name.
-fn names_in_metadata(file: &ParquetFile, column: &str) -> Option<Vec<String>> {
+pub(super) fn names_in_metadata(file: &ParquetFile, column: &str) -> Option<Vec<String>> {
     let metadata: serde_json::Value = serde_json::from_str(file.metadata("huggingface")?).ok()?;
     let text = |name: &serde_json::Value| name.as_str().map(str::to_owned);
     match metadata.get("info")?.get("features")?.get(column)?.get("names")? {
@@ -185,6 +185,14 @@ fn classes_found(parts: &[Part], warnings: &mut Vec<TableWarning>) -> Vec<String
         warnings.push(TableWarning::NumberedClasses { count: numbers.len() });
     }
     numbers.iter().map(i64::to_string).chain(texts).collect()
+}
+
+/// Whether a row says that it has no label: by a null or a negative number.
+fn is_unlabelled(labels: &Scalars, row: usize) -> bool {
+    match labels {
+        Scalars::Texts(values) => values.get(row).is_some_and(Option::is_none),
+        Scalars::Numbers(values) => values.get(row).is_some_and(|value| value.is_none_or(|number| number < 0)),
+    }
 }
 
 /// The label of row `row`, or why it has none. With names a number is an index; without, it is its own name.
@@ -227,10 +235,14 @@ fn add(table: &mut Table, part: &Part, named: bool, options: &TableOptions) -> R
             _ => None,
         });
         let text = |values: &Vec<Option<String>>| values.get(row).cloned().flatten();
-        match label(&part.labels, row, &table.classes, named) {
+        let label = match options.keep_unlabelled && is_unlabelled(&part.labels, row) {
+            true => Ok(None),
+            false => label(&part.labels, row, &table.classes, named).map(Some),
+        };
+        match label {
             Ok(label) => table.rows.push(Row {
                 locator,
-                label: Some(label),
+                label,
                 group: groups.as_ref().and_then(text),
                 split,
                 attributes: attributes.iter().map(|values| text(values).unwrap_or_default()).collect(),
