@@ -9,6 +9,7 @@ mod decode;
 mod forward;
 mod gradients;
 mod head2toe;
+mod heads;
 mod kernels;
 mod memory;
 mod steps;
@@ -24,11 +25,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("forward") => Ok(forward::run(&arguments[1..])?),
         Some("gradients") => Ok(gradients::run(&arguments[1..])?),
         Some("head2toe") => head2toe::run(&arguments[1..]),
+        Some("heads") => heads::run(&arguments[1..]),
         Some("kernels") => Ok(kernels::run(&arguments[1..])?),
         Some("memory") => memory::run(&arguments[1..]),
         Some("steps") => steps::run(&arguments[1..]),
         _ => {
-            Err("usage: heirloom-bench batches|curves|decode|forward|gradients|head2toe|kernels|memory|steps ..."
+            Err("usage: heirloom-bench batches|curves|decode|forward|gradients|head2toe|heads|kernels|memory|steps ..."
                 .into())
         }
     }

@@ -5,7 +5,8 @@
 
 use heirloom_engine::Shape;
 use heirloom_transfer::heads::{
-    AdamRecipe, Fitted, Head, Head2ToeSettings, HeadError, Method, Normalization, Settings, Solver, Training, fit,
+    AdamRecipe, AllSettings, Fitted, Head, Head2ToeSettings, HeadError, Method, Normalization, Scorer, Settings,
+    Solver, Training, fit,
 };
 use heirloom_transfer::{Block, ClassTokenMode, Features, Pooling};
 use proptest::prelude::*;
@@ -77,6 +78,12 @@ fn cases() -> Vec<Case> {
     let with = |head2toe: &Head2ToeSettings| Settings { head2toe: head2toe.clone(), ..Settings::default() };
     let mut standardised = with(&small);
     standardised.linear.normalization = Normalization::PerFeature;
+    let scored = |scorer: Scorer, normalization: Normalization, rank_offset: usize| {
+        with(&Head2ToeSettings { scorer, normalization, rank_offset, ..small.clone() })
+    };
+    let (unit, each) = (Normalization::UnitVector, Normalization::PerFeature);
+    let mut all = with(&small);
+    all.all = AllSettings { normalization: each, ..AllSettings::default() };
     vec![
         Case { name: "linear", method: Method::Linear, settings: with(&small) },
         Case { name: "linear per feature", method: Method::Linear, settings: standardised },
@@ -86,6 +93,18 @@ fn cases() -> Vec<Case> {
         Case { name: "ncm", method: Method::Ncm, settings: with(&small) },
         Case { name: "knn", method: Method::Knn, settings: with(&small) },
         Case { name: "head2toe", method: Method::Head2Toe, settings: with(&small) },
+        Case { name: "head2toe per feature", method: Method::Head2Toe, settings: scored(Scorer::Group, each, 0) },
+        Case { name: "head2toe by l2", method: Method::Head2Toe, settings: scored(Scorer::L2, each, 0) },
+        Case { name: "head2toe by layer", method: Method::Head2Toe, settings: scored(Scorer::Layer, unit, 1) },
+        Case { name: "head2toe by chi2", method: Method::Head2Toe, settings: scored(Scorer::Chi2, unit, 0) },
+        Case {
+            name: "head2toe by information",
+            method: Method::Head2Toe,
+            settings: scored(Scorer::MutualInformation, unit, 0),
+        },
+        Case { name: "all-l1", method: Method::AllL1, settings: with(&small) },
+        Case { name: "all-l2", method: Method::AllL2, settings: with(&small) },
+        Case { name: "all-l21", method: Method::AllL21, settings: all },
         Case { name: "head2toe by Adam", method: Method::Head2Toe, settings: with(&replicated) },
     ]
 }
@@ -321,7 +340,7 @@ proptest! {
         let plain = world();
         let mut other = world();
         other.labels[TRAIN..].copy_from_slice(&labels);
-        for case in cases().iter().filter(|case| case.method != Method::Head2Toe) {
+        for case in cases().iter().filter(|case| !case.method.reads_all_taps()) {
             prop_assert_eq!(plain.fit(case), other.fit(case));
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{MethodName, TableArguments, TrainingArguments};
+use super::{FrozenArguments, MethodName, TableArguments, TrainingArguments};
 
 /// Fit a classifier on a backbone's features, measure it honestly, write one file to deploy.
 ///
@@ -44,12 +44,15 @@ pub struct FitArguments {
     /// Seed of everything that is drawn: folds, splits, bootstrap
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Pooled widths of a layer that head2toe may choose from [default: 1,512,2048]
+    /// Pooled widths of a layer that head2toe and all-* may choose from [default: 1,512,2048]
     #[arg(long, value_name = "T,T,...", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     pub target_sizes: Vec<u32>,
     /// Solve head2toe by the paper's Adam recipe instead of to the optimum
     #[arg(long)]
     pub replicate: bool,
+    /// Settings of the methods on frozen features.
+    #[command(flatten)]
+    pub frozen: FrozenArguments,
     /// Most memory that features may take, in GiB [default: half of what is available]
     #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
     pub memory: Option<u64>,

@@ -26,6 +26,12 @@ pub enum MethodName {
     /// Logistic regression on features selected from all layers by group lasso
     #[value(name = "head2toe")]
     Head2Toe,
+    /// Logistic regression on the features of all layers, lasso penalty
+    AllL1,
+    /// Logistic regression on the features of all layers, ridge penalty
+    AllL2,
+    /// Logistic regression on the features of all layers, group lasso penalty
+    AllL21,
     /// Train all weights, from the pretrained ones on
     Full,
     /// Fit the head on frozen features, then train all weights at a small rate
@@ -59,7 +65,10 @@ impl MethodName {
             | Self::Svm
             | Self::Ncm
             | Self::Knn
-            | Self::Head2Toe => return None,
+            | Self::Head2Toe
+            | Self::AllL1
+            | Self::AllL2
+            | Self::AllL21 => return None,
             Self::Full => TrainedMethod::Full,
             Self::LpFt => TrainedMethod::LpFt,
             Self::Scratch => TrainedMethod::Scratch,
@@ -84,6 +93,9 @@ impl fmt::Display for MethodName {
             Self::Ncm => "ncm",
             Self::Knn => "knn",
             Self::Head2Toe => "head2toe",
+            Self::AllL1 => "all-l1",
+            Self::AllL2 => "all-l2",
+            Self::AllL21 => "all-l21",
             trained => return formatter.write_str(trained.trained().map_or("", TrainedMethod::name)),
         })
     }
@@ -100,6 +112,9 @@ impl From<MethodName> for Option<Method> {
             MethodName::Ncm => Some(Method::Ncm),
             MethodName::Knn => Some(Method::Knn),
             MethodName::Head2Toe => Some(Method::Head2Toe),
+            MethodName::AllL1 => Some(Method::AllL1),
+            MethodName::AllL2 => Some(Method::AllL2),
+            MethodName::AllL21 => Some(Method::AllL21),
             _ => None,
         }
     }

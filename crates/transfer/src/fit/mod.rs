@@ -112,7 +112,7 @@ pub fn fit(
     let started = Instant::now();
     table.check_for_training()?;
     let methods = if options.methods.is_empty() { AUTO.to_vec() } else { options.methods.clone() };
-    let requests = requests(backbone, &methods, &options.targets);
+    let requests = requests(backbone, &methods, options);
     let (extracted, data_digest) = extract(backbone, table, store, options, &requests, watch)?;
     let extract_seconds = started.elapsed().as_secs_f64();
 
@@ -126,6 +126,7 @@ pub fn fit(
     let mut settings = options.settings.clone();
     settings.penultimate = backbone.features.clone();
     settings.head2toe.targets = options.targets.clone();
+    settings.all.targets = options.targets.clone();
     let stage = |text: &str| watch.stage.map_or((), |stage| stage(text));
     let job =
         Job { methods: &methods, settings: &settings, features: &extracted.features, classes: table.classes.len() };
@@ -144,10 +145,11 @@ pub fn fit(
 }
 
 /// What the methods read, each once.
-fn requests(backbone: &Backbone, methods: &[Method], targets: &[usize]) -> Vec<(String, Pooling)> {
+fn requests(backbone: &Backbone, methods: &[Method], options: &FitOptions) -> Vec<(String, Pooling)> {
     let mut requests = Vec::new();
+    let class_token = options.settings.class_token;
     for method in methods {
-        for request in recipe(*method, &backbone.features, &backbone.taps, targets) {
+        for request in recipe(*method, &backbone.features, &backbone.taps, &options.targets, class_token) {
             if !requests.contains(&request) {
                 requests.push(request);
             }

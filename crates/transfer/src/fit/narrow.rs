@@ -22,11 +22,15 @@ pub(super) fn narrowed(settings: &Settings, fitted: &Fitted) -> Settings {
         let estimated = fitted.choice.taken().is_some_and(|taken| taken.settings.contains_key("estimator"));
         narrow.lda.shrinkages = vec![if estimated { Shrinkage::LedoitWolf } else { Shrinkage::Share(share) }];
     }
+    keep(&mut narrow.all.shares, "penalty_share");
+    keep(&mut narrow.all.penalties, "penalty");
     let head2toe = &mut narrow.head2toe;
     keep(&mut head2toe.fractions, "fraction");
     if let Some(target) = number("pooling_target") {
         head2toe.targets = vec![target as usize];
+        narrow.all.targets = vec![target as usize];
     }
+    keep(&mut head2toe.score_penalties, "score_penalty");
     if let Solver::Exact { group_penalties, penalties, .. } = &mut head2toe.solver {
         keep(group_penalties, "group_penalty");
         keep(penalties, "penalty");

@@ -24,11 +24,28 @@ pub enum Method {
     /// Head2Toe: features of all taps, chosen by a group lasso, then a logistic head.
     #[serde(rename = "head2toe")]
     Head2Toe,
+    /// Logistic regression on all columns of all taps, a sum of absolute values penalised.
+    AllL1,
+    /// The same, the sum of squares penalised.
+    AllL2,
+    /// The same, the norms of the columns' weights penalised.
+    AllL21,
 }
 
 impl Method {
     /// Every method, the cheapest to apply first; this is the order in which ties are broken.
-    pub const ALL: [Self; 7] = [Self::Ncm, Self::Ridge, Self::Lda, Self::Linear, Self::Svm, Self::Knn, Self::Head2Toe];
+    pub const ALL: [Self; 10] = [
+        Self::Ncm,
+        Self::Ridge,
+        Self::Lda,
+        Self::Linear,
+        Self::Svm,
+        Self::Knn,
+        Self::Head2Toe,
+        Self::AllL1,
+        Self::AllL2,
+        Self::AllL21,
+    ];
 
     /// Name on the command line and in files.
     #[must_use]
@@ -41,6 +58,9 @@ impl Method {
             Self::Knn => "knn",
             Self::Linear => "linear",
             Self::Head2Toe => "head2toe",
+            Self::AllL1 => "all-l1",
+            Self::AllL2 => "all-l2",
+            Self::AllL21 => "all-l21",
         }
     }
 
@@ -55,6 +75,9 @@ impl Method {
             Self::Knn => "k nearest neighbours by cosine",
             Self::Linear => "multinomial logistic regression on the penultimate features",
             Self::Head2Toe => "logistic regression on features selected from all taps",
+            Self::AllL1 => "logistic regression on all features of all taps, lasso penalty",
+            Self::AllL2 => "logistic regression on all features of all taps, ridge penalty",
+            Self::AllL21 => "logistic regression on all features of all taps, group lasso penalty",
         }
     }
 
@@ -69,13 +92,16 @@ impl Method {
             Self::Svm => 4,
             Self::Knn => 5,
             Self::Head2Toe => 6,
+            Self::AllL1 => 7,
+            Self::AllL2 => 8,
+            Self::AllL21 => 9,
         }
     }
 
     /// Whether the method reads all taps rather than the penultimate features alone.
     #[must_use]
     pub const fn reads_all_taps(self) -> bool {
-        matches!(self, Self::Head2Toe)
+        matches!(self, Self::Head2Toe | Self::AllL1 | Self::AllL2 | Self::AllL21)
     }
 }
 
@@ -99,20 +125,27 @@ impl std::str::FromStr for Method {
 /// The (tap, pooling) pairs whose features `method` reads.
 ///
 /// `penultimate` is the backbone's last vector, read whole or averaged over positions; `taps` and `targets` (pooling
-/// targets) are for the methods that read all taps.
+/// targets) and `class_token` are for the methods that read all taps.
 ///
 /// ```
+/// use heirloom_transfer::ClassTokenMode;
 /// use heirloom_transfer::heads::{Method, recipe};
 /// let taps = ["layer1".to_string(), "pre_logits".to_string()];
-/// assert_eq!(recipe(Method::Linear, "pre_logits", &taps, &[1, 512]).len(), 1);
-/// assert_eq!(recipe(Method::Head2Toe, "pre_logits", &taps, &[1, 512]).len(), 4);
+/// assert_eq!(recipe(Method::Linear, "pre_logits", &taps, &[1, 512], ClassTokenMode::Normal).len(), 1);
+/// assert_eq!(recipe(Method::Head2Toe, "pre_logits", &taps, &[1, 512], ClassTokenMode::Normal).len(), 4);
 /// ```
 #[must_use]
-pub fn recipe(method: Method, penultimate: &str, taps: &[String], targets: &[usize]) -> Vec<(String, Pooling)> {
-    let pooling = |target| Pooling { target, class_token: ClassTokenMode::Normal };
+pub fn recipe(
+    method: Method,
+    penultimate: &str,
+    taps: &[String],
+    targets: &[usize],
+    class_token: ClassTokenMode,
+) -> Vec<(String, Pooling)> {
     if !method.reads_all_taps() {
-        return vec![(penultimate.to_string(), pooling(1))];
+        return vec![(penultimate.to_string(), Pooling::MEAN)];
     }
+    let pooling = |target| Pooling { target, class_token };
     targets.iter().flat_map(|&target| taps.iter().map(move |tap| (tap.clone(), pooling(target)))).collect()
 }
 

@@ -27,7 +27,9 @@ mod training;
 pub use choice::{Candidate, Certificate, Choice, Setting};
 pub use error::HeadError;
 pub use head::{Head, probabilities};
-pub use head2toe::{AdamRecipe, Head2ToeSettings, Ragged, Solver, batched_accuracy, cosine_schedule, kept_columns};
+pub use head2toe::{
+    AdamRecipe, AllSettings, Head2ToeSettings, Ragged, Scorer, Solver, batched_accuracy, cosine_schedule, kept_columns,
+};
 pub use input::Input;
 pub use knn::{KnnSettings, Weighting};
 pub use lda::{LdaSettings, Shrinkage};
@@ -46,6 +48,8 @@ pub(crate) use head::Rule;
 pub(crate) use input::missing_block;
 pub(crate) use normalization::Normalizer;
 
+use crate::ClassTokenMode;
+
 /// Settings of every method; each reads its own part.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -63,8 +67,12 @@ pub struct Settings {
     pub ncm: NcmSettings,
     /// Settings of `knn`.
     pub knn: KnnSettings,
+    /// What happens to the class token in the methods that read all taps.
+    pub class_token: ClassTokenMode,
     /// Settings of `head2toe`.
     pub head2toe: Head2ToeSettings,
+    /// Settings of `all-l1`, `all-l2` and `all-l21`.
+    pub all: AllSettings,
 }
 
 impl Default for Settings {
@@ -77,7 +85,9 @@ impl Default for Settings {
             svm: SvmSettings::default(),
             ncm: NcmSettings::default(),
             knn: KnnSettings::default(),
+            class_token: ClassTokenMode::Normal,
             head2toe: Head2ToeSettings::default(),
+            all: AllSettings::default(),
         }
     }
 }
@@ -120,6 +130,9 @@ pub fn fit(method: Method, training: &Training<'_>, settings: &Settings) -> Resu
         Method::Svm => svm::fit(training, &checked, inputs()?, &settings.svm),
         Method::Ncm => ncm::fit(training, &checked, inputs()?, &settings.ncm),
         Method::Knn => knn::fit(training, &checked, inputs()?, &settings.knn),
-        Method::Head2Toe => head2toe::fit(training, &checked, &settings.head2toe),
+        Method::Head2Toe => head2toe::fit(training, &checked, &settings.head2toe, settings.class_token),
+        Method::AllL1 | Method::AllL2 | Method::AllL21 => {
+            head2toe::fit_all(training, &checked, method, &settings.all, settings.class_token)
+        }
     }
 }

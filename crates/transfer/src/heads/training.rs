@@ -1,7 +1,7 @@
 //! The training part of a problem, checked once: which rows, their labels, their folds. Rows outside are never read.
 
 use super::{HeadError, Input};
-use crate::Features;
+use crate::{Features, Pooling};
 
 /// What a head is fitted on. `labels` and `folds` have one entry per row of `features`; only the entries of `rows` are read.
 ///
@@ -85,7 +85,7 @@ impl Training<'_> {
             [only] => only,
             _ => blocks
                 .iter()
-                .find(|block| block.tap == penultimate && block.pooling.target == 1)
+                .find(|block| block.tap == penultimate && block.pooling == Pooling::MEAN)
                 .ok_or_else(|| super::missing_block(self.features, penultimate, 1))?,
         };
         Ok(vec![Input::whole(block)])

@@ -78,6 +78,10 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
         let fact = format!("{option} is for methods that train through the backbone, '{}' does not", arguments.method);
         return Err(Failure::input(fact).hint("leave it out, or name one of them: --method full"));
     }
+    if let Some((flag, of)) = arguments.frozen.misplaced(arguments.method) {
+        let fact = format!("{flag} is for {of}; the method is '{}'", arguments.method);
+        return Err(Failure::input(fact).hint("leave it out, or name such a method"));
+    }
     let mut job = Job::new(arguments.output.clone(), shared)?;
     if arguments.no_report {
         job.report = None;
@@ -93,6 +97,7 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
     if arguments.replicate {
         job.settings.head2toe = Head2ToeSettings::replication();
     }
+    arguments.frozen.apply(&mut job.settings, arguments.seed);
     job.seed = arguments.seed;
     job.extract = extract_options(arguments.memory, shared);
     job.slim = arguments.slim;

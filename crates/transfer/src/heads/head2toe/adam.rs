@@ -9,7 +9,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use super::super::affine::{ABSENT_LOGIT, Affine};
 use super::super::dense::Matrix;
 use super::super::softmax::softmax_in_place;
-use super::group_lasso::row_norm;
+use super::scorer::Scorer;
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
@@ -183,10 +183,10 @@ pub(super) fn train(rows: &Matrix, labels: &[usize], classes: usize, recipe: &Ad
     model
 }
 
-/// Row norms of the weights: the relevance score.
-pub(super) fn scores(model: &Affine) -> Vec<f64> {
+/// Sizes of the rows of the weights: the relevance score.
+pub(super) fn sizes(model: &Affine, scorer: Scorer) -> Vec<f64> {
     let wide = |row: &[f32]| row.iter().map(|&weight| f64::from(weight)).collect::<Vec<_>>();
-    model.weights.chunks(model.classes).map(|row| row_norm(&wide(row))).collect()
+    model.weights.chunks(model.classes).map(|row| scorer.measure(&wide(row))).collect()
 }
 
 /// A model of the classes present, spread over all of them.
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(model, train(&rows, &labels, 2, &recipe, 1e-4));
         let logits = model.logits(&rows);
         assert!(logits.chunks(2).zip(&labels).all(|(row, &label)| (row[1] > row[0]) == (label == 1)));
-        let scores = scores(&model);
+        let scores = sizes(&model, Scorer::Group);
         assert!(scores[0] > scores[1]);
     }
 }

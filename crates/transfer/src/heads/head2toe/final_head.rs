@@ -12,7 +12,7 @@ use super::panel::Panel;
 const GRAM_COLUMNS: usize = 2048;
 
 /// Objective tolerance of a comparison, in nats per row.
-const COMPARE_TOLERANCE: f64 = 1e-4;
+pub(super) const COMPARE_TOLERANCE: f64 = 1e-4;
 
 /// Logits `[held rows, classes]` for each penalty (strong to weak), from heads fitted on `rows` over the selected columns.
 pub(super) fn held_out(
@@ -62,7 +62,7 @@ pub(super) fn fit(
 }
 
 /// Gram matrix of all rows over the selected columns, lower triangle, taps renormalised.
-fn gram(panel: &Panel<'_>, selected: &[usize]) -> Matrix {
+pub(super) fn gram(panel: &Panel<'_>, selected: &[usize]) -> Matrix {
     let mut gram = Matrix::zeros(panel.rows(), panel.rows());
     let mut waiting: Vec<Matrix> = Vec::new();
     let mut width = 0;
@@ -97,7 +97,7 @@ fn beside(parts: &[Matrix], width: usize) -> Matrix {
 }
 
 /// The Gram matrix of the fitted rows, centred and scaled to mean square norm 1, and the products of held rows with them.
-fn centred(gram: &Matrix, fitted: &[usize], held: &[usize]) -> (Matrix, Matrix) {
+pub(super) fn centred(gram: &Matrix, fitted: &[usize], held: &[usize]) -> (Matrix, Matrix) {
     let size = gram.rows;
     let at = |a: usize, b: usize| f64::from(gram.values[a.max(b) * size + a.min(b)]);
     let count = fitted.len() as f64;

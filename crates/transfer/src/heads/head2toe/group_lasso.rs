@@ -1,4 +1,4 @@
-//! Group-lasso multinomial logistic regression, solved to a certified optimum (`spec/head2toe.md` section 3):
+//! Multinomial logistic regression with a penalty on the rows of its weights, the group lasso, solved to a certified optimum (`spec/head2toe.md` section 3):
 //!
 //! ```text
 //! P(W, b) = (1/n) sum_i CE(softmax(h_i W + b), y_i) + lambda sum_j ||W_j||_2        (W_j: row of column j over classes)
@@ -6,7 +6,8 @@
 //! ```
 //!
 //! `P >= D` for every feasible pair, so `P - D` bounds the distance to the optimum. `q = y + s (p - y)` is feasible once the
-//! bias is optimal (then `sum (p - y) = 0`) and `s = min(1, lambda / max_j ||H_j^T (p - y)/n||)`.
+//! bias is optimal (then `sum (p - y) = 0`) and `s = min(1, lambda / max_j ||H_j^T (p - y)/n||)`. With [`Penalty::Entries`] it is the
+//! plain lasso: a sum of absolute values, and the largest one in place of the dual norm.
 //!
 //! A working set of columns is solved by accelerated proximal gradient (FISTA, Beck and Teboulle 2009, with the restart of
 //! O'Donoghue and Candes 2015); one product with all columns then gives the certificate and the columns that must enter.
@@ -17,6 +18,7 @@ use super::super::HeadError;
 use super::super::dense::Matrix;
 use super::super::softmax::softmax_rows;
 use super::panel::Panel;
+use super::penalty::Penalty;
 
 /// Columns that enter a working set at a time, at least.
 const ENTER: usize = 128;
@@ -31,15 +33,6 @@ const ROUNDING: f64 = 1e-13;
 /// Steps after which a working set is left as it is; the next pass over all columns goes on from there.
 const MAX_STEPS: usize = 2000;
 
-/// `W_j <- max(0, 1 - t/||W_j||) W_j` for each row of `weights` `[columns, classes]`.
-pub(super) fn shrink_rows(weights: &mut [f64], classes: usize, threshold: f64) {
-    for row in weights.chunks_mut(classes) {
-        let norm = row_norm(row);
-        let factor = if norm > threshold { 1.0 - threshold / norm } else { 0.0 };
-        row.iter_mut().for_each(|value| *value *= factor);
-    }
-}
-
 /// Euclidean norm.
 pub(super) fn row_norm(row: &[f64]) -> f64 {
     row.iter().map(|value| value * value).sum::<f64>().sqrt()
@@ -52,7 +45,11 @@ pub(super) struct Optimum {
     pub ratio: f64,
     /// Columns with a nonzero row, ascending, and the norms of their rows.
     pub active: Vec<(usize, f64)>,
-    /// Norm of each column's gradient at the optimum; at most `lambda` up to the gap.
+    /// Their weights, `[active, classes]`.
+    pub weights: Vec<f64>,
+    /// Bias that goes with columns as they are, not centred.
+    pub bias: Vec<f64>,
+    /// Dual norm of each column's gradient at the optimum; at most `lambda` up to the gap.
     pub gradient_norms: Vec<f32>,
     /// `P - D` divided by the loss of the model without weights.
     pub relative_gap: f64,
@@ -75,8 +72,11 @@ pub(super) struct Rows<'a> {
 struct Fit<'a> {
     panel: &'a Panel<'a>,
     rows: &'a Rows<'a>,
+    penalised: Penalty,
     working: Vec<usize>,
+    /// Columns of the working set, their means taken away.
     matrix: Matrix,
+    means: Vec<f64>,
     weights: Vec<f64>,
     bias: Vec<f64>,
     /// Loss of the model without weights.
@@ -94,13 +94,38 @@ pub(super) fn path(
     rows: &Rows<'_>,
     ratios: &[f64],
     tolerance: f64,
+    penalised: Penalty,
 ) -> Result<Vec<Optimum>, HeadError> {
-    let mut fit = Fit::new(panel, rows);
+    walk(panel, rows, ratios.iter().map(|&ratio| (ratio, tolerance)), penalised)
+}
+
+/// The optimum at the last of `ratios` to the second tolerance; those on the way are brought to the first.
+pub(super) fn last(
+    panel: &Panel<'_>,
+    rows: &Rows<'_>,
+    ratios: &[f64],
+    tolerances: (f64, f64),
+    penalised: Penalty,
+) -> Result<Optimum, HeadError> {
+    let steps = ratios
+        .iter()
+        .enumerate()
+        .map(|(at, &ratio)| (ratio, if at + 1 == ratios.len() { tolerances.1 } else { tolerances.0 }));
+    walk(panel, rows, steps, penalised)?.pop().ok_or(HeadError::NoRows)
+}
+
+fn walk(
+    panel: &Panel<'_>,
+    rows: &Rows<'_>,
+    steps: impl Iterator<Item = (f64, f64)>,
+    penalised: Penalty,
+) -> Result<Vec<Optimum>, HeadError> {
+    let mut fit = Fit::new(panel, rows, penalised);
     let (residuals, _) = fit.residuals(&vec![0.0; rows.labels.len() * rows.classes]);
     let mut norms = fit.all_norms(&residuals);
     let lambda_max = f64::from(norms.iter().copied().fold(0.0, f32::max));
-    let mut optima = Vec::with_capacity(ratios.len());
-    for &ratio in ratios {
+    let mut optima = Vec::new();
+    for (ratio, tolerance) in steps {
         let (optimum, end) = fit.solve(ratio, ratio * lambda_max, norms, tolerance)?;
         norms = end;
         optima.push(optimum);
@@ -109,13 +134,15 @@ pub(super) fn path(
 }
 
 impl<'a> Fit<'a> {
-    fn new(panel: &'a Panel<'a>, rows: &'a Rows<'a>) -> Self {
+    fn new(panel: &'a Panel<'a>, rows: &'a Rows<'a>, penalised: Penalty) -> Self {
         let bias = super::super::logistic::log_frequencies(rows.labels, rows.classes);
         let mut fit = Self {
             panel,
             rows,
+            penalised,
             working: vec![],
             matrix: Matrix::zeros(rows.positions.len(), 0),
+            means: vec![],
             weights: vec![],
             bias,
             null_loss: 0.0,
@@ -135,18 +162,18 @@ impl<'a> Fit<'a> {
         residuals_at(self.rows, image, &self.bias)
     }
 
-    /// Gradient norms of all columns for residuals of the fitted rows.
+    /// Dual norms of the gradient of all columns for residuals of the fitted rows.
     fn all_norms(&self, residuals: &[f64]) -> Vec<f32> {
         let classes = self.rows.classes;
         let mut spread = vec![0.0; self.panel.rows() * classes];
         for (&position, row) in self.rows.positions.iter().zip(residuals.chunks(classes)) {
             spread[position * classes..(position + 1) * classes].copy_from_slice(row);
         }
-        self.panel.gradient_norms(&spread, classes)
+        self.panel.gradient_norms(&spread, classes, self.penalised)
     }
 
     fn penalty(&self) -> f64 {
-        self.weights.chunks(self.rows.classes).map(row_norm).sum()
+        self.penalised.value(&self.weights, self.rows.classes)
     }
 
     fn solve(
@@ -169,18 +196,25 @@ impl<'a> Fit<'a> {
             let objective = loss + lambda * self.penalty();
             gap = objective - self.dual(&residuals, lambda, largest);
             if gap <= target {
-                let active = self.active();
                 let relative_gap = gap.max(0.0) / self.null_loss;
-                let gradient_norms = norms.clone();
-                return Ok((Optimum { ratio, active, gradient_norms, relative_gap, objective, lambda }, norms));
+                return Ok((self.optimum(ratio, lambda, norms.clone(), relative_gap, objective), norms));
             }
         }
         Err(HeadError::NoCertificate { ratio, passes: MAX_PASSES, relative_gap: gap / self.null_loss, tolerance })
     }
 
-    fn active(&self) -> Vec<(usize, f64)> {
-        let rows = self.weights.chunks(self.rows.classes).map(row_norm);
-        self.working.iter().copied().zip(rows).filter(|(_, norm)| *norm > 0.0).collect()
+    fn optimum(&self, ratio: f64, lambda: f64, gradient_norms: Vec<f32>, relative_gap: f64, objective: f64) -> Optimum {
+        let classes = self.rows.classes;
+        let (mut active, mut weights, mut bias) = (Vec::new(), Vec::new(), self.bias.clone());
+        for ((&column, row), mean) in self.working.iter().zip(self.weights.chunks(classes)).zip(&self.means) {
+            let norm = row_norm(row);
+            if norm > 0.0 {
+                active.push((column, norm));
+                weights.extend_from_slice(row);
+                bias.iter_mut().zip(row).for_each(|(bias, weight)| *bias -= mean * weight);
+            }
+        }
+        Optimum { ratio, active, weights, bias, gradient_norms, relative_gap, objective, lambda }
     }
 
     /// Drops columns that are zero and well inside the bound, adds the worst violators.
@@ -207,7 +241,7 @@ impl<'a> Fit<'a> {
         self.working = kept.iter().map(|(column, _)| *column).collect();
         self.weights = kept.into_iter().flat_map(|(_, row)| row).collect();
         self.matrix = self.panel.gather(&self.working, self.rows.positions);
-        centre(&mut self.matrix);
+        self.means = centre(&mut self.matrix);
         self.largest_bound = 0.5 * largest_eigenvalue(&self.matrix) / self.count();
         self.step_bound = self.step_bound.clamp(0.1 * self.largest_bound, self.largest_bound);
     }
@@ -306,7 +340,7 @@ impl<'a> Fit<'a> {
         loop {
             let mut weights = from.weights.clone();
             weights.iter_mut().zip(&gradient).for_each(|(weight, slope)| *weight -= slope / self.step_bound);
-            shrink_rows(&mut weights, classes, lambda / self.step_bound);
+            self.penalised.shrink(&mut weights, classes, lambda / self.step_bound);
             // The Hessian of the bias is at most 1/2, and centred columns keep it apart from the weights.
             let bias: Vec<f64> = from.bias.iter().zip(&bias_gradient).map(|(bias, slope)| bias - 2.0 * slope).collect();
             let image = self.matrix.times(&weights, classes);
@@ -332,7 +366,7 @@ impl<'a> Fit<'a> {
         let (residuals, loss) = self.residuals(image);
         self.bias = bias;
         let gradient = self.matrix.transposed_times(&residuals, self.rows.classes);
-        let largest = gradient.chunks(self.rows.classes).map(row_norm).fold(0.0, f64::max);
+        let largest = gradient.chunks(self.rows.classes).map(|row| self.penalised.dual_norm(row)).fold(0.0, f64::max);
         loss + lambda * self.penalty() - self.dual(&residuals, lambda, largest)
     }
 }
@@ -387,8 +421,8 @@ fn bias_hessian(probabilities: &[f64], classes: usize) -> Vec<f64> {
     hessian
 }
 
-/// Takes the means of the columns away; the bias is that of centred columns throughout, so it stays as it is.
-fn centre(matrix: &mut Matrix) {
+/// Takes the means of the columns away and returns them; the bias is that of centred columns throughout, so it stays as it is.
+fn centre(matrix: &mut Matrix) -> Vec<f64> {
     let mut means = vec![0.0_f64; matrix.columns];
     for row in 0..matrix.rows {
         means.iter_mut().zip(matrix.row(row)).for_each(|(mean, &value)| *mean += f64::from(value));
@@ -397,6 +431,7 @@ fn centre(matrix: &mut Matrix) {
     for row in matrix.values.chunks_mut(matrix.columns.max(1)) {
         row.iter_mut().zip(&means).for_each(|(value, mean)| *value = (f64::from(*value) - mean) as f32);
     }
+    means
 }
 
 /// Largest eigenvalue of `matrix^T matrix`, from above by a hundredth, by the power method.

@@ -9,8 +9,12 @@ use rayon::prelude::*;
 use super::super::HeadError;
 use super::super::dense::{Matrix, transposed_product};
 use super::super::input::{Input, check_size, not_finite};
-use super::super::normalization::{Normalization, unit_vector};
+use super::super::normalization::{Normalization, Normalizer, VARIANCE_FLOOR, unit_vector};
+use super::penalty::Penalty;
 use crate::{Block, Features};
+
+/// Columns whose products are held at a time.
+const PIECE: usize = 2048;
 
 /// One tap of a panel.
 struct Tap<'a> {
@@ -23,6 +27,13 @@ struct Tap<'a> {
     offset: usize,
 }
 
+/// Mean and factor of each column over the fitted rows, under [`Normalization::PerFeature`].
+#[derive(Default)]
+struct Statistics {
+    means: Vec<f32>,
+    factors: Vec<f32>,
+}
+
 /// The columns of one pooling target.
 pub(super) struct Panel<'a> {
     taps: Vec<Tap<'a>>,
@@ -31,6 +42,8 @@ pub(super) struct Panel<'a> {
     normalization: Normalization,
     /// Columns that are not the same value in every training row.
     varying: Vec<bool>,
+    /// Empty unless columns are scaled each by itself; see [`Panel::for_rows`].
+    statistics: Statistics,
 }
 
 impl<'a> Panel<'a> {
@@ -44,7 +57,14 @@ impl<'a> Panel<'a> {
         let whole = rows.len() == features.rows && rows.iter().enumerate().all(|(position, &row)| position == row);
         let prepared = blocks.par_iter().map(|&block| prepare(features, block, rows, whole, normalization));
         let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
-        let mut panel = Self { taps: vec![], rows: rows.len(), columns: 0, normalization, varying: vec![] };
+        let mut panel = Self {
+            taps: vec![],
+            rows: rows.len(),
+            columns: 0,
+            normalization,
+            varying: vec![],
+            statistics: Statistics::default(),
+        };
         for (mut tap, varying) in prepared {
             tap.offset = panel.columns;
             panel.columns += tap.block.width;
@@ -52,6 +72,35 @@ impl<'a> Panel<'a> {
             panel.taps.push(tap);
         }
         Ok(panel)
+    }
+
+    /// The panel whose columns are scaled by what `positions` say of them, where columns are scaled each by itself.
+    pub fn for_rows(&self, positions: &[usize]) -> Panel<'_> {
+        let taps = self.taps.iter().map(|tap| Tap {
+            block: tap.block,
+            values: Cow::Borrowed(&tap.values),
+            factors: tap.factors.clone(),
+            offset: tap.offset,
+        });
+        let mut statistics = Statistics::default();
+        if self.normalization == Normalization::PerFeature {
+            let by_tap: Vec<Statistics> = self.taps.par_iter().map(|tap| tap_statistics(tap, positions)).collect();
+            statistics.means = by_tap.iter().flat_map(|tap| tap.means.iter().copied()).collect();
+            statistics.factors = by_tap.iter().flat_map(|tap| tap.factors.iter().copied()).collect();
+        }
+        Panel { taps: taps.collect(), varying: self.varying.clone(), statistics, ..*self }
+    }
+
+    /// The scaling of a head that reads some columns (ascending).
+    pub fn normalizer(&self, columns: &[usize]) -> Normalizer {
+        let pick = |values: &[f32]| columns.iter().map(|&column| values[column]).collect();
+        match self.normalization {
+            Normalization::UnitVector => Normalizer::UnitVector,
+            Normalization::None => Normalizer::None,
+            Normalization::PerFeature => {
+                Normalizer::PerFeature { mean: pick(&self.statistics.means), factor: pick(&self.statistics.factors) }
+            }
+        }
     }
 
     /// Number of columns, the `D` of the spec.
@@ -74,8 +123,8 @@ impl<'a> Panel<'a> {
         self.varying.iter().filter(|varies| **varies).count()
     }
 
-    /// Norm over classes of each column's product with `residuals` `[rows, classes]`; a constant column has 0.
-    pub fn gradient_norms(&self, residuals: &[f64], classes: usize) -> Vec<f32> {
+    /// Dual norm over classes of each column's product with `residuals` `[rows, classes]`; a constant column has 0.
+    pub fn gradient_norms(&self, residuals: &[f64], classes: usize, penalty: Penalty) -> Vec<f32> {
         let mut norms = vec![0.0_f32; self.columns];
         let mut rest = norms.as_mut_slice();
         let mut parts = Vec::with_capacity(self.taps.len());
@@ -84,7 +133,7 @@ impl<'a> Panel<'a> {
             parts.push((tap, own));
             rest = others;
         }
-        parts.into_par_iter().for_each(|(tap, out)| tap_norms(tap, residuals, classes, out));
+        parts.into_par_iter().for_each(|(tap, out)| self.tap_norms(tap, residuals, classes, penalty, out));
         norms.iter_mut().zip(&self.varying).filter(|(_, varies)| !**varies).for_each(|(norm, _)| *norm = 0.0);
         norms
     }
@@ -96,7 +145,7 @@ impl<'a> Panel<'a> {
         for (tap, local) in self.by_tap(columns) {
             for (position, &row) in rows.iter().enumerate() {
                 let start = position * out.columns + offset;
-                copy_scaled(tap, row, &local, tap.factors[row], &mut out.values[start..start + local.len()]);
+                self.copy_scaled(tap, row, &local, tap.factors[row], &mut out.values[start..start + local.len()]);
             }
             offset += local.len();
         }
@@ -105,10 +154,10 @@ impl<'a> Panel<'a> {
 
     /// The selected columns (ascending) of all rows, renormalised over the selection, tap by tap.
     pub fn selected_by_tap(&self, columns: &[usize]) -> impl Iterator<Item = Matrix> {
-        self.by_tap(columns).into_iter().map(|(tap, local)| {
+        self.by_tap(columns).into_iter().map(move |(tap, local)| {
             let mut out = Matrix::zeros(self.rows, local.len());
             for (row, target) in out.values.chunks_mut(local.len()).enumerate() {
-                copy_scaled(tap, row, &local, 1.0, target);
+                self.copy_scaled(tap, row, &local, 1.0, target);
                 if self.normalization == Normalization::UnitVector {
                     unit_vector(target);
                 }
@@ -131,6 +180,21 @@ impl<'a> Panel<'a> {
         out
     }
 
+    /// The inputs of a head that reads all columns.
+    pub fn whole_inputs(&self) -> Vec<Input> {
+        self.taps.iter().map(|tap| Input::whole(tap.block)).collect()
+    }
+
+    /// Norm of `sizes` over the tap of each column.
+    pub fn tap_sizes(&self, sizes: &[f64]) -> Vec<f64> {
+        let of_tap = |tap: &Tap<'_>| {
+            let own = &sizes[tap.offset..tap.offset + tap.block.width];
+            let norm = own.iter().map(|size| size * size).sum::<f64>().sqrt();
+            vec![norm; own.len()]
+        };
+        self.taps.iter().flat_map(of_tap).collect()
+    }
+
     /// The inputs of a head that reads the selected columns (ascending).
     pub fn inputs(&self, columns: &[usize]) -> Vec<Input> {
         let by_tap = self.by_tap(columns).into_iter().map(|(tap, local)| Input {
@@ -138,6 +202,61 @@ impl<'a> Panel<'a> {
             ..Input::whole(tap.block)
         });
         by_tap.collect()
+    }
+
+    /// Some columns of one row of a tap, times `factor`, each scaled where columns are scaled by themselves.
+    fn copy_scaled(&self, tap: &Tap<'_>, row: usize, columns: &[usize], factor: f32, out: &mut [f32]) {
+        let width = tap.block.width;
+        let values = &tap.values[row * width..(row + 1) * width];
+        out.iter_mut().zip(columns).for_each(|(out, &column)| *out = values[column] * factor);
+        if self.normalization == Normalization::PerFeature {
+            let Statistics { means, factors } = &self.statistics;
+            for (out, column) in out.iter_mut().zip(columns) {
+                *out = (*out - means[tap.offset + column]) * factors[tap.offset + column];
+            }
+        }
+    }
+
+    fn tap_norms(&self, tap: &Tap<'_>, residuals: &[f64], classes: usize, penalty: Penalty, out: &mut [f32]) {
+        let rows = tap.factors.len();
+        let scaled: Vec<f32> = residuals
+            .chunks(classes)
+            .zip(&tap.factors)
+            .flat_map(|(row, &factor)| row.iter().map(move |value| (value * f64::from(factor)) as f32))
+            .collect();
+        let mut sums = vec![0.0_f64; classes];
+        residuals.chunks(classes).for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value));
+        let matrix = MatRef::from_row_major_slice(&tap.values, rows, tap.block.width);
+        out.par_chunks_mut(PIECE).enumerate().for_each(|(piece, out)| {
+            let first = piece * PIECE;
+            let mut products = transposed_product(matrix.subcols(first, out.len()), &scaled, classes);
+            if self.normalization == Normalization::PerFeature {
+                self.standardise(&mut products, tap.offset + first, &sums);
+            }
+            for product in products.chunks(out.len()) {
+                match penalty {
+                    Penalty::Rows => out.iter_mut().zip(product).for_each(|(norm, value)| *norm += value * value),
+                    Penalty::Entries => {
+                        out.iter_mut().zip(product).for_each(|(norm, value)| *norm = norm.max(value.abs()))
+                    }
+                }
+            }
+            if penalty == Penalty::Rows {
+                out.iter_mut().for_each(|norm| *norm = norm.sqrt());
+            }
+        });
+    }
+
+    /// Products `[classes][columns]` of raw columns, from `first` on, with residuals that add up to `sums`, made those of the scaled
+    /// columns.
+    fn standardise(&self, products: &mut [f32], first: usize, sums: &[f64]) {
+        let width = products.len() / sums.len();
+        let Statistics { means, factors } = &self.statistics;
+        for (product, &sum) in products.chunks_mut(width).zip(sums) {
+            for (value, (mean, factor)) in product.iter_mut().zip(means[first..].iter().zip(&factors[first..])) {
+                *value = (*value - mean * sum as f32) * factor;
+            }
+        }
     }
 
     /// Splits ascending columns by tap, renumbered within it; taps without a column are left out.
@@ -155,10 +274,23 @@ impl<'a> Panel<'a> {
     }
 }
 
-fn copy_scaled(tap: &Tap<'_>, row: usize, columns: &[usize], factor: f32, out: &mut [f32]) {
-    let width = tap.block.width;
-    let values = &tap.values[row * width..(row + 1) * width];
-    out.iter_mut().zip(columns).for_each(|(out, &column)| *out = values[column] * factor);
+/// Mean and factor of each column of a tap over some rows.
+fn tap_statistics(tap: &Tap<'_>, positions: &[usize]) -> Statistics {
+    let (width, count) = (tap.block.width, positions.len() as f64);
+    let row_of = |position: &usize| &tap.values[position * width..(position + 1) * width];
+    let mut means = vec![0.0_f64; width];
+    for row in positions.iter().map(row_of) {
+        means.iter_mut().zip(row).for_each(|(mean, &value)| *mean += f64::from(value) / count);
+    }
+    let mut variances = vec![0.0_f64; width];
+    for row in positions.iter().map(row_of) {
+        let columns = variances.iter_mut().zip(&means).zip(row);
+        columns.for_each(|((variance, mean), &value)| *variance += (f64::from(value) - mean).powi(2) / count);
+    }
+    Statistics {
+        means: means.iter().map(|&mean| mean as f32).collect(),
+        factors: variances.iter().map(|variance| (variance + VARIANCE_FLOOR).sqrt().recip() as f32).collect(),
+    }
 }
 
 /// Takes the training rows of a block, refuses what is not finite, and finds factors and varying columns.
@@ -197,24 +329,4 @@ fn factor(values: &[f32], normalization: Normalization) -> f32 {
     }
     let square: f64 = values.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
     if square > 0.0 { (1.0 / square.sqrt()) as f32 } else { 0.0 }
-}
-
-/// Columns whose products are held at a time.
-const PIECE: usize = 2048;
-
-fn tap_norms(tap: &Tap<'_>, residuals: &[f64], classes: usize, out: &mut [f32]) {
-    let rows = tap.factors.len();
-    let scaled: Vec<f32> = residuals
-        .chunks(classes)
-        .zip(&tap.factors)
-        .flat_map(|(row, &factor)| row.iter().map(move |value| (value * f64::from(factor)) as f32))
-        .collect();
-    let matrix = MatRef::from_row_major_slice(&tap.values, rows, tap.block.width);
-    out.par_chunks_mut(PIECE).enumerate().for_each(|(piece, out)| {
-        let products = transposed_product(matrix.subcols(piece * PIECE, out.len()), &scaled, classes);
-        for product in products.chunks(out.len()) {
-            out.iter_mut().zip(product).for_each(|(norm, value)| *norm += value * value);
-        }
-        out.iter_mut().for_each(|norm| *norm = norm.sqrt());
-    });
 }

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 
 use super::group_lasso::Optimum;
 use super::panel::Panel;
+use super::scorer::Scorer;
 
 /// Number of columns that a fraction keeps: `floor(fraction * columns)` in double precision, and one where that is 0.
 ///
@@ -19,26 +20,41 @@ pub fn kept_columns(fraction: f64, columns: usize) -> usize {
     ((fraction * columns as f64).floor() as usize).clamp(1, columns.max(1))
 }
 
-/// Columns by descending score, ties to the lower index; columns that never vary are left out.
-pub(super) fn rank_by_score(scores: &[f64], varies: impl Fn(usize) -> bool, most: usize) -> Vec<usize> {
-    let columns = (0..scores.len()).filter(|&column| varies(column)).collect();
-    top(columns, most, |a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)))
+/// Columns by the first key, ties by the next, the largest first, and at last by index; columns that never vary are left out. At
+/// most `most` of them.
+pub(super) fn rank(keys: &[Vec<f64>], varies: impl Fn(usize) -> bool, most: usize) -> Vec<usize> {
+    let columns = (0..keys.first().map_or(0, Vec::len)).filter(|&column| varies(column)).collect();
+    let order = |a: &usize, b: &usize| {
+        let unequal = keys.iter().map(|key| key[*b].total_cmp(&key[*a])).find(|order| order.is_ne());
+        unequal.unwrap_or(Ordering::Equal).then(a.cmp(b))
+    };
+    top(columns, most, order)
 }
 
-/// Columns in the order in which a group lasso holds them: nonzero rows by their norm, then zero rows by how close they are to
-/// entering (norm of their gradient at the optimum), then by index. At most `most` of them.
-pub(super) fn rank_by_optimum(optimum: &Optimum, panel: &Panel<'_>, most: usize) -> Vec<usize> {
-    let mut active = optimum.active.clone();
-    active.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    let mut ranking: Vec<usize> = active.iter().map(|(column, _)| *column).collect();
-    let mut is_active = vec![false; panel.columns()];
-    ranking.iter().for_each(|&column| is_active[column] = true);
-    let rest = (0..panel.columns()).filter(|&column| !is_active[column] && panel.varies(column)).collect();
-    let norms = &optimum.gradient_norms;
-    ranking
-        .extend(top(rest, most.saturating_sub(ranking.len()), |a, b| norms[*b].total_cmp(&norms[*a]).then(a.cmp(b))));
-    ranking.truncate(most);
-    ranking
+/// Columns in the order in which a group lasso holds them: nonzero rows by the size of their weights, then zero rows by how close they
+/// are to entering (norm of their gradient at the optimum). Under [`Scorer::Layer`], whole taps by the size of theirs, each in that
+/// order.
+pub(super) fn rank_by_optimum(optimum: &Optimum, scorer: Scorer, panel: &Panel<'_>, most: usize) -> Vec<usize> {
+    let mut sizes = vec![0.0; panel.columns()];
+    let classes = optimum.weights.len() / optimum.active.len().max(1);
+    for ((column, _), row) in optimum.active.iter().zip(optimum.weights.chunks(classes.max(1))) {
+        sizes[*column] = scorer.measure(row);
+    }
+    let closeness = optimum.gradient_norms.iter().map(|&norm| f64::from(norm)).collect();
+    rank_by_sizes(sizes, vec![closeness], scorer, panel, most)
+}
+
+/// Columns by the size of their weights in a head on all of them, then by `rest`.
+pub(super) fn rank_by_sizes(
+    sizes: Vec<f64>,
+    rest: Vec<Vec<f64>>,
+    scorer: Scorer,
+    panel: &Panel<'_>,
+    most: usize,
+) -> Vec<usize> {
+    let layer = (scorer == Scorer::Layer).then(|| panel.tap_sizes(&sizes));
+    let keys: Vec<Vec<f64>> = layer.into_iter().chain([sizes]).chain(rest).collect();
+    rank(&keys, |column| panel.varies(column), most)
 }
 
 /// The first `most` columns under `order`, sorted.
@@ -56,7 +72,8 @@ fn top(mut columns: Vec<usize>, most: usize, order: impl Fn(&usize, &usize) -> O
 
 #[cfg(test)]
 mod tests {
-    use super::super::group_lasso::{row_norm, shrink_rows};
+    use super::super::group_lasso::row_norm;
+    use super::super::penalty::shrink_rows;
     use super::*;
 
     /// T5 of `spec/head2toe.md`, and P4: norms and squared norms rank alike.
@@ -69,9 +86,9 @@ mod tests {
         }
         assert!((norms.iter().sum::<f64>() - 9.236_067_977_5).abs() < 1e-9);
         let squares: Vec<f64> = norms.iter().map(|norm| norm * norm).collect();
-        assert_eq!(rank_by_score(&norms, |_| true, 4), [0, 2, 3, 1]);
-        assert_eq!(rank_by_score(&squares, |_| true, 4), [0, 2, 3, 1]);
-        assert_eq!(rank_by_score(&norms, |column| column != 2, 2), [0, 3]);
+        assert_eq!(rank(std::slice::from_ref(&norms), |_| true, 4), [0, 2, 3, 1]);
+        assert_eq!(rank(&[squares], |_| true, 4), [0, 2, 3, 1]);
+        assert_eq!(rank(&[norms], |column| column != 2, 2), [0, 3]);
         let mut shrunk = weights.to_vec();
         shrink_rows(&mut shrunk, 2, 1.0);
         for (value, expected) in shrunk.iter().zip([2.4, 3.2, 0.0, 0.0, 0.552_786_404_5, 1.105_572_809, -1.0, 0.0]) {
@@ -89,11 +106,11 @@ mod tests {
 
     #[test]
     fn ties_go_to_the_lower_index_and_prefixes_are_nested() {
-        let scores = [1.0, 3.0, 1.0, 3.0, 0.0, 2.0];
-        let all = rank_by_score(&scores, |_| true, 6);
+        let scores = vec![1.0, 3.0, 1.0, 3.0, 0.0, 2.0];
+        let all = rank(std::slice::from_ref(&scores), |_| true, 6);
         assert_eq!(all, [1, 3, 5, 0, 2, 4]);
         for most in 0..6 {
-            assert_eq!(rank_by_score(&scores, |_| true, most), all[..most]);
+            assert_eq!(rank(std::slice::from_ref(&scores), |_| true, most), all[..most]);
         }
     }
 }

@@ -1,0 +1,167 @@
+//! Settings of the methods on frozen features.
+
+use clap::{Args, ValueEnum};
+use heirloom_transfer::ClassTokenMode;
+use heirloom_transfer::heads::{Normalization, Scorer, Settings};
+
+use super::MethodName;
+
+/// What can be typed about features and their selection.
+#[derive(Debug, Default, Args)]
+pub struct FrozenArguments {
+    /// How head2toe ranks columns [default: group]
+    #[arg(long, value_name = "SCORER")]
+    pub scorer: Option<ScorerName>,
+    /// Leave out the N best ranks of head2toe's columns: how much worse are those that follow? [default: 0]
+    #[arg(long, value_name = "N")]
+    pub rank_offset: Option<usize>,
+    /// How the columns of a layer are scaled before a head reads them [default: unit-vector]
+    #[arg(long, value_name = "SCALING")]
+    pub normalization: Option<NormalizationName>,
+    /// What head2toe and all-* make of the class token of a transformer's layers [default: normal]
+    #[arg(long, value_name = "MODE")]
+    pub class_token: Option<ClassTokenName>,
+}
+
+impl FrozenArguments {
+    /// A flag that was typed and that the method has no use for.
+    pub fn misplaced(&self, method: MethodName) -> Option<(&'static str, &'static str)> {
+        let head2toe = method == MethodName::Head2Toe;
+        let all = matches!(method, MethodName::AllL1 | MethodName::AllL2 | MethodName::AllL21);
+        let cases = [
+            ("--scorer", self.scorer.is_some(), head2toe, "head2toe"),
+            ("--rank-offset", self.rank_offset.is_some(), head2toe, "head2toe"),
+            ("--class-token", self.class_token.is_some(), head2toe || all, "head2toe, all-l1, all-l2, all-l21"),
+            ("--normalization", self.normalization.is_some(), method.trained().is_none(), "methods on frozen features"),
+        ];
+        cases.into_iter().find(|(_, typed, fits, _)| *typed && !fits).map(|(flag, _, _, of)| (flag, of))
+    }
+
+    /// Brings what was typed into the settings.
+    pub fn apply(&self, settings: &mut Settings, seed: u64) {
+        settings.head2toe.scorer = self.scorer.map(Scorer::from).unwrap_or_default();
+        settings.head2toe.rank_offset = self.rank_offset.unwrap_or_default();
+        settings.head2toe.seed = seed;
+        settings.class_token = self.class_token.map(ClassTokenMode::from).unwrap_or_default();
+        if let Some(name) = self.normalization {
+            let kind = name.into();
+            settings.linear.normalization = kind;
+            settings.ridge.normalization = kind;
+            settings.lda.normalization = kind;
+            settings.svm.normalization = kind;
+            settings.ncm.normalization = kind;
+            settings.knn.normalization = kind;
+            settings.head2toe.normalization = kind;
+            settings.all.normalization = kind;
+        }
+    }
+}
+
+/// How columns are ranked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScorerName {
+    /// Euclidean norm of a column's weights in the group lasso
+    Group,
+    /// Sum of their absolute values
+    L1,
+    /// Euclidean norm of a column's weights in a head with a ridge penalty
+    L2,
+    /// Largest absolute weight in the group lasso
+    LInf,
+    /// Norm of all weights of the layer in the group lasso
+    Layer,
+    /// By chance
+    Random,
+    /// Standard deviation of the column
+    StandardDeviation,
+    /// Chi-squared statistic of the column's sums per class
+    Chi2,
+    /// F statistic of the analysis of variance
+    AnovaF,
+    /// Mutual information of the class and the column's decile
+    MutualInformation,
+}
+
+impl From<ScorerName> for Scorer {
+    fn from(name: ScorerName) -> Self {
+        match name {
+            ScorerName::Group => Self::Group,
+            ScorerName::L1 => Self::L1,
+            ScorerName::L2 => Self::L2,
+            ScorerName::LInf => Self::LInf,
+            ScorerName::Layer => Self::Layer,
+            ScorerName::Random => Self::Random,
+            ScorerName::StandardDeviation => Self::StandardDeviation,
+            ScorerName::Chi2 => Self::Chi2,
+            ScorerName::AnovaF => Self::AnovaF,
+            ScorerName::MutualInformation => Self::MutualInformation,
+        }
+    }
+}
+
+/// How columns are scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NormalizationName {
+    /// Each image's values of a layer divided by their Euclidean norm
+    UnitVector,
+    /// Each column less its mean, divided by its standard deviation, both of the training rows
+    PerFeature,
+    /// As they are
+    None,
+}
+
+impl From<NormalizationName> for Normalization {
+    fn from(name: NormalizationName) -> Self {
+        match name {
+            NormalizationName::UnitVector => Self::UnitVector,
+            NormalizationName::PerFeature => Self::PerFeature,
+            NormalizationName::None => Self::None,
+        }
+    }
+}
+
+/// What happens to the class token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClassTokenName {
+    /// Averaged like any other token
+    Normal,
+    /// The class token alone
+    Only,
+    /// The class token kept whole, then the others pooled
+    Whole,
+}
+
+impl From<ClassTokenName> for ClassTokenMode {
+    fn from(name: ClassTokenName) -> Self {
+        match name {
+            ClassTokenName::Normal => Self::Normal,
+            ClassTokenName::Only => Self::Only,
+            ClassTokenName::Whole => Self::Apart,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_library() {
+        for name in ScorerName::value_variants() {
+            let typed = name.to_possible_value().map(|value| value.get_name().to_string());
+            assert_eq!(typed.as_deref(), Some(Scorer::from(*name).name()));
+        }
+        assert_eq!(ScorerName::value_variants().len(), Scorer::ALL.len());
+    }
+
+    #[test]
+    fn flags_of_other_methods_are_named() {
+        let typed = FrozenArguments { rank_offset: Some(3), ..FrozenArguments::default() };
+        assert_eq!(typed.misplaced(MethodName::Linear), Some(("--rank-offset", "head2toe")));
+        assert_eq!(typed.misplaced(MethodName::Head2Toe), None);
+        let scaled =
+            FrozenArguments { normalization: Some(NormalizationName::PerFeature), ..FrozenArguments::default() };
+        assert_eq!(scaled.misplaced(MethodName::Auto), None);
+        assert!(scaled.misplaced(MethodName::Full).is_some());
+    }
+}
