@@ -147,6 +147,22 @@ impl From<heirloom_transfer::fit::FitError> for Failure {
     }
 }
 
+impl From<heirloom_transfer::compare::CompareError> for Failure {
+    fn from(error: heirloom_transfer::compare::CompareError) -> Self {
+        use heirloom_transfer::compare::CompareError as Error;
+        let message = error.to_string();
+        match error {
+            Error::Fit(error) => error.into(),
+            Error::TrainRows { .. } => Self::input(message).hint("give a --train-rows between those numbers"),
+            Error::Broken { .. } => Self::input(message).hint("remove that file; its result is computed again"),
+            Error::Io { .. } => Self::input(message).hint(CACHE_HINT),
+            Error::Interrupted => Self { code: crate::interrupt::INTERRUPTED, ..Self::input(message) }
+                .hint("finished results are kept; run the same command again to go on from there"),
+            _ => Self::input(message),
+        }
+    }
+}
+
 /// The remedy for what ended a training run.
 fn training_hint(error: &heirloom_training::trainer::TrainingError) -> Option<&'static str> {
     use heirloom_training::trainer::TrainingError as Error;

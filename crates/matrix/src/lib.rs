@@ -16,6 +16,8 @@
 //! assert!((square[(0, 0)] - 1.0).abs() < 1e-12 && square[(0, 1)].abs() < 1e-12);
 //! ```
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_scratch};
 use faer::linalg::cholesky::llt::solve::{solve_in_place, solve_in_place_scratch};
@@ -25,12 +27,27 @@ use faer::{Accum, Par};
 
 pub use faer::{Mat, MatMut, MatRef};
 
+static OPERATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// Floating-point operations of everything this crate has computed since the process began, on all threads; a multiplication
+/// and an addition are two, an eigendecomposition of size `n` is `9 n^3` (Golub, Van Loan, Matrix Computations, section 8.3).
+/// The difference of two readings is what was done between them.
+#[must_use]
+pub fn operations() -> u64 {
+    OPERATIONS.load(Ordering::Relaxed)
+}
+
+fn count_product(rows: usize, inner: usize, columns: usize) {
+    OPERATIONS.fetch_add(2 * rows as u64 * inner as u64 * columns as u64, Ordering::Relaxed);
+}
+
 /// `target = left * right`.
 ///
 /// # Panics
 /// If the shapes do not fit.
 #[inline(never)]
 pub fn multiply(target: MatMut<'_, f32>, left: MatRef<'_, f32>, right: MatRef<'_, f32>) {
+    count_product(left.nrows(), left.ncols(), right.ncols());
     matmul(target, Accum::Replace, left, right, 1.0, Par::Seq);
 }
 
@@ -40,6 +57,7 @@ pub fn multiply(target: MatMut<'_, f32>, left: MatRef<'_, f32>, right: MatRef<'_
 /// If the shapes do not fit.
 #[inline(never)]
 pub fn multiply_add(target: MatMut<'_, f32>, left: MatRef<'_, f32>, right: MatRef<'_, f32>) {
+    count_product(left.nrows(), left.ncols(), right.ncols());
     matmul(target, Accum::Add, left, right, 1.0, Par::Seq);
 }
 
@@ -50,6 +68,7 @@ pub fn multiply_add(target: MatMut<'_, f32>, left: MatRef<'_, f32>, right: MatRe
 #[inline(never)]
 #[must_use]
 pub fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
+    count_product(left.nrows(), left.ncols(), right.ncols());
     let mut out = Mat::zeros(left.nrows(), right.ncols());
     matmul(out.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
     out
@@ -69,6 +88,7 @@ pub struct NotConverged;
 #[inline(never)]
 pub fn symmetric_eigen(matrix: MatRef<'_, f64>) -> Result<(Vec<f64>, Mat<f64>), NotConverged> {
     let size = matrix.nrows();
+    OPERATIONS.fetch_add(9 * (size as u64).pow(3), Ordering::Relaxed);
     let mut values = faer::diag::Diag::<f64>::zeros(size);
     let mut vectors = Mat::zeros(size, size);
     let scratch = self_adjoint_evd_scratch::<f64>(size, ComputeEigenvectors::Yes, Par::Seq, Default::default());

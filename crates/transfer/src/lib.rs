@@ -2,6 +2,8 @@
 
 pub mod adaptation;
 pub mod artifact;
+pub mod calibration;
+pub mod compare;
 pub mod extract;
 mod features;
 pub mod fit;

@@ -1,6 +1,7 @@
 //! What can be typed. One file per command; the help text of every flag stands at its field and nowhere else.
 
 mod cache;
+mod compare;
 mod demo;
 mod extract;
 mod fit;
@@ -15,6 +16,7 @@ mod shard;
 mod training;
 
 pub use cache::{CacheAction, CacheArguments};
+pub use compare::CompareArguments;
 pub use demo::{DemoArguments, DemoSize};
 pub use extract::ExtractArguments;
 pub use fit::FitArguments;
@@ -43,6 +45,7 @@ use clap::{Args, Parser, Subcommand};
 Examples:
   heirloom demo                                        see everything work, without any download
   heirloom fit photos/ --backbone deit_tiny_patch16_224   a classifier of your photos (photos/CLASS/IMAGE)
+  heirloom compare photos/ --backbone deit_tiny_patch16_224   which method gives the most for the least
   heirloom predict model.heirloom new-photos/          what it says about new ones
 
 Exit codes: 0 done, 1 done but rows were skipped under --strict (or a repeated run differs), 2 usage or input error, 3 internal error,
@@ -61,6 +64,8 @@ pub struct CommandLine {
 pub enum Command {
     /// Fit a classifier on a backbone's features, measure it honestly, write one file to deploy
     Fit(Box<FitArguments>),
+    /// Lay methods and backbones beside each other, accuracy against cost, on one page
+    Compare(Box<CompareArguments>),
     /// Classify images with a fitted model
     Predict(PredictArguments),
     /// Train a network of your own on a data set, from random or given weights

@@ -98,7 +98,7 @@ pub enum LearningRate {
 
 impl RecipeArguments {
     /// The first option that was typed.
-    fn typed(&self) -> Option<&'static str> {
+    pub fn typed(&self) -> Option<&'static str> {
         let typed = [
             ("--image-size", self.image_size.is_some()),
             ("--epochs", self.epochs.is_some()),

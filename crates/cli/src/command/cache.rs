@@ -1,6 +1,7 @@
-//! `cache`: what the folder of features holds, and emptying it.
+//! `cache`: what the folder of features and results holds, and emptying it.
 
 use heirloom_report::{Align, Table, bytes, count, counted};
+use heirloom_transfer::compare::{Kept, forget, kept};
 use heirloom_transfer::store::{BaseSummary, Store};
 use serde_json::json;
 
@@ -15,23 +16,25 @@ pub fn run(arguments: &CacheArguments, shared: &SharedArguments, console: Consol
     let store = Store::new(&folder);
     match arguments.action.unwrap_or(CacheAction::Show) {
         CacheAction::Show => {
-            let list = store.list()?;
-            console.answer(&format!("{}\n{}", folder.display(), text(&list)))?;
+            let (list, results) = (store.list()?, kept(&folder)?);
+            console.answer(&format!("{}\n{}{}", folder.display(), text(&list), results_text(results)))?;
             Ok(Outcome::done(json!({
                 "command": "cache",
                 "folder": folder,
                 "bytes": list.iter().map(|base| base.bytes).sum::<u64>(),
                 "backbones": list.iter().map(object).collect::<Vec<_>>(),
+                "results": results,
             })))
         }
         CacheAction::Clear => {
-            let removed = store.clear()?;
+            let (features, results) = (store.clear()?, forget(&folder)?);
+            let removed = Kept { files: features.files + results.files, bytes: features.bytes + results.bytes };
             let size = bytes(removed.bytes);
             console.say(format!("removed {} ({size}) from {}", counted(removed.files, "file"), folder.display()));
             Ok(Outcome::done(json!({
                 "command": "cache",
                 "folder": folder,
-                "removed": { "files": removed.files, "bytes": removed.bytes },
+                "removed": removed,
             })))
         }
     }
@@ -54,6 +57,14 @@ pub fn text(list: &[BaseSummary]) -> String {
     }
     let total = bytes(list.iter().map(|base| base.bytes).sum());
     format!("{}{total} in all\n", table.to_text())
+}
+
+/// What comparisons have kept; nothing where they have not.
+fn results_text(kept: Kept) -> String {
+    match kept.files {
+        0 => String::new(),
+        files => format!("{} of comparisons ({})\n", counted(files, "result"), bytes(kept.bytes)),
+    }
 }
 
 fn name(base: &BaseSummary) -> String {

@@ -2,6 +2,8 @@
 
 mod artifact;
 mod cache;
+mod columns;
+mod compare;
 mod demo;
 mod extract;
 mod fit;
@@ -54,6 +56,7 @@ fn carry_out(line: &CommandLine, console: Console) -> Result<Outcome, Failure> {
     let shared = &line.shared;
     match &line.command {
         Command::Fit(arguments) => fit::run(arguments, shared, console),
+        Command::Compare(arguments) => compare::run(arguments, shared, console),
         Command::Predict(arguments) => predict::run(arguments, shared, console),
         Command::Pretrain(arguments) => pretrain::run(arguments, shared, console),
         Command::Rerun(arguments) => rerun::run(arguments, shared, console),

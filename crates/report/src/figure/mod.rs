@@ -2,12 +2,14 @@
 //! themes by attribute, so a figure needs no script and follows the theme.
 
 mod accuracy_cost;
+mod frontier;
 mod grouped_bars;
 mod learning_curve;
 mod reliability;
 mod training_curves;
 
 pub use accuracy_cost::{CostPoint, accuracy_cost};
+pub use frontier::{FrontierPoint, frontier};
 pub use grouped_bars::{BarGroup, Interval, grouped_bars};
 pub use learning_curve::{CurvePoint, learning_curve};
 pub use reliability::{Bin, reliability};

@@ -44,7 +44,7 @@ pub fn graph_digest(graph: &Graph) -> String {
 
 impl Extraction<'_> {
     /// What decides the bits of these features, apart from the images.
-    pub(super) fn base(&self) -> Base {
+    pub(crate) fn base(&self) -> Base {
         let settings = self.images.settings();
         let mut preprocess = self.network.preprocess.describe();
         if !settings.is_empty() {

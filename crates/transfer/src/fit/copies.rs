@@ -25,7 +25,7 @@ const STRIP: usize = 256;
 
 /// Groups of rows (positions in the features) that show the same or nearly the same image.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Copies {
+pub(crate) struct Copies {
     /// Each has two rows or more, in rising order.
     pub groups: Vec<Vec<usize>>,
     /// Whether the bytes of all of a group's rows are equal.

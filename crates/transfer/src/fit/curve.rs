@@ -74,8 +74,7 @@ fn hits(
         Err(HeadError::OneClass { .. } | HeadError::TooFewFolds { .. } | HeadError::NoRows) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let probabilities = fitted.head.probabilities(job.features, test)?;
-    let judged = Judged { rows: test.to_vec(), probabilities };
+    let judged = Judged::by(&fitted.head, job.features, test)?;
     let verdicts = verdicts(&judged, training.labels, job.classes);
     Ok(Some(verdicts.iter().filter(|verdict| verdict.label == verdict.predicted).count()))
 }

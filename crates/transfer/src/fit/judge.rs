@@ -1,25 +1,38 @@
 //! Judging: probabilities for rows by heads that were neither fitted nor chosen on them.
 
 use super::select::{Selected, select};
-use crate::heads::{HeadError, Method, Settings, Training};
+use crate::Features;
+use crate::heads::{Head, HeadError, Method, Settings, Training, probabilities};
 
-/// Rows and their calibrated probabilities `[rows, classes]`.
+/// Rows and their probabilities `[rows, classes]`.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Judged {
+pub(crate) struct Judged {
     pub rows: Vec<usize>,
+    /// By the head's temperature.
     pub probabilities: Vec<f32>,
+    /// With a temperature of 1.
+    pub uncalibrated: Vec<f32>,
+}
+
+impl Judged {
+    /// What `head` says of `rows`.
+    pub fn by(head: &Head, features: &Features, rows: &[usize]) -> Result<Self, HeadError> {
+        let logits = head.logits(features, rows)?;
+        let at = |temperature| probabilities(&logits, head.classes(), temperature);
+        Ok(Self { rows: rows.to_vec(), probabilities: at(head.temperature()), uncalibrated: at(1.0) })
+    }
 }
 
 /// Fits on `training` and predicts `rows`.
-pub(super) fn held_out(
+pub(crate) fn held_out(
     methods: &[Method],
     training: &Training<'_>,
     settings: &Settings,
     rows: &[usize],
 ) -> Result<(Selected, Judged), HeadError> {
     let selected = select(methods, training, settings)?;
-    let probabilities = selected.fitted.head.probabilities(training.features, rows)?;
-    Ok((selected, Judged { rows: rows.to_vec(), probabilities }))
+    let judged = Judged::by(&selected.fitted.head, training.features, rows)?;
+    Ok((selected, judged))
 }
 
 /// Nested cross-validation: each fold of the training rows is predicted by heads fitted, and chosen, on the others alone. The
@@ -35,6 +48,7 @@ pub(super) fn nested(methods: &[Method], training: &Training<'_>, settings: &Set
         let (_, part) = held_out(methods, &Training { rows: &kept, ..*training }, settings, &held)?;
         judged.rows.extend(part.rows);
         judged.probabilities.extend(part.probabilities);
+        judged.uncalibrated.extend(part.uncalibrated);
     }
     Ok(judged)
 }

@@ -6,14 +6,14 @@
 //!
 //! This module owns the rule that no judged row takes part in fitting or choosing what judges it.
 
-mod copies;
+pub(crate) mod copies;
 mod curve;
 mod error;
-mod judge;
+pub(crate) mod judge;
 mod narrow;
 mod record;
-mod scores;
-mod select;
+pub(crate) mod scores;
+pub(crate) mod select;
 pub mod trained;
 
 use std::sync::atomic::AtomicBool;
@@ -85,17 +85,17 @@ pub struct Fit {
 }
 
 /// The rows in use, by position in the features.
-struct Rows {
+pub(crate) struct Rows {
     /// Row of the table of each.
-    table: Vec<usize>,
+    pub table: Vec<usize>,
     /// Class of each.
-    labels: Vec<usize>,
+    pub labels: Vec<usize>,
     /// Rows to fit and choose on.
-    train: Vec<usize>,
+    pub train: Vec<usize>,
     /// The data's own test rows.
-    test: Vec<usize>,
+    pub test: Vec<usize>,
     /// Fold of each.
-    folds: Vec<usize>,
+    pub folds: Vec<usize>,
 }
 
 /// Fits a head on a backbone's features of a table and measures it.
@@ -112,7 +112,7 @@ pub fn fit(
     let started = Instant::now();
     table.check_for_training()?;
     let methods = if options.methods.is_empty() { AUTO.to_vec() } else { options.methods.clone() };
-    let requests = requests(backbone, &methods, options);
+    let requests = requests(backbone, &methods, &options.targets, options.settings.class_token);
     let (extracted, data_digest) = extract(backbone, table, store, options, &requests, watch)?;
     let extract_seconds = started.elapsed().as_secs_f64();
 
@@ -145,11 +145,15 @@ pub fn fit(
 }
 
 /// What the methods read, each once.
-fn requests(backbone: &Backbone, methods: &[Method], options: &FitOptions) -> Vec<(String, Pooling)> {
+pub(crate) fn requests(
+    backbone: &Backbone,
+    methods: &[Method],
+    targets: &[usize],
+    class_token: ClassTokenMode,
+) -> Vec<(String, Pooling)> {
     let mut requests = Vec::new();
-    let class_token = options.settings.class_token;
     for method in methods {
-        for request in recipe(*method, &backbone.features, &backbone.taps, &options.targets, class_token) {
+        for request in recipe(*method, &backbone.features, &backbone.taps, targets, class_token) {
             if !requests.contains(&request) {
                 requests.push(request);
             }
@@ -197,7 +201,7 @@ pub fn data_digest(images: &dyn Images, rows: &[usize]) -> Option<String> {
 }
 
 /// The data's own test rows decide; without any, the number of rows.
-fn protocol(table: &Table, rows: &[usize]) -> Protocol {
+pub(crate) fn protocol(table: &Table, rows: &[usize]) -> Protocol {
     let split = |row: &usize| table.rows.get(*row).and_then(|row| row.split);
     if rows.iter().any(|row| split(row) == Some(Split::Test)) {
         Protocol::TestSplit
@@ -319,7 +323,7 @@ impl Facts<'_> {
             protocol: self.protocol,
             refitted: self.protocol == Protocol::NestedCv,
             rows: RowCounts { train: rows.train.len(), test: verdicts.len(), skipped: self.skipped().len() },
-            scores: scores::scores(&verdicts, &per_class, &training),
+            scores: scores::scores(judged, &rows.labels, &self.table.classes, &training),
             per_class,
             confusion,
             reliability: scores::reliability(&verdicts),

@@ -4,6 +4,8 @@
 use heirloom_training::trainer::EpochReport;
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::Calibration;
+
 /// How the accuracy was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -58,11 +60,17 @@ impl Share {
     /// 0 to 1 for nothing.
     #[must_use]
     pub fn of(part: usize, n: usize) -> Self {
+        Self::rate(part as f64 / n.max(1) as f64, n)
+    }
+
+    /// The same for a share known as a number, as the mean over several models judged on the same `n` rows is.
+    #[must_use]
+    pub fn rate(value: f64, n: usize) -> Self {
         const Z: f64 = 1.959_963_984_540_054;
         if n == 0 {
             return Self { value: 0.0, low: 0.0, high: 1.0, n };
         }
-        let (count, value) = (n as f64, part as f64 / n as f64);
+        let count = n as f64;
         let scale = 1.0 + Z * Z / count;
         let middle = (value + Z * Z / (2.0 * count)) / scale;
         let half = Z * (value * (1.0 - value) / count + Z * Z / (4.0 * count * count)).sqrt() / scale;
@@ -96,8 +104,14 @@ pub struct Scores {
     pub brier: f64,
     /// Accuracy of always answering the most frequent class of the training rows.
     pub majority: f64,
-    /// Mean distance between stated confidence and share that is right, weighted by rows.
+    /// Expected calibration error in fifteen ranges: mean distance between stated confidence and share that is right.
     pub calibration_error: f64,
+    /// Root mean square of that distance in groups of equally many rows.
+    #[serde(default)]
+    pub adaptive_calibration_error: f64,
+    /// The figures with a temperature of 1.
+    #[serde(default)]
+    pub before_calibration: Calibration,
 }
 
 /// One class among the evaluated rows.

@@ -2,31 +2,29 @@
 
 use super::judge::Judged;
 use super::record::{ClassScore, Evaluated, ReliabilityBin, Scores, Share};
-use crate::heads::PROBABILITY_FLOOR;
+use crate::calibration::{Answer, Calibration};
 
 /// Ranges of confidence in the reliability diagram.
 const BINS: usize = 10;
 
 /// Index of the largest probability, the first of equals.
-pub(super) fn most_probable(row: &[f32]) -> usize {
+pub(crate) fn most_probable(row: &[f32]) -> usize {
     row.iter().enumerate().fold(0, |best, (class, value)| if *value > row[best] { class } else { best })
 }
 
 /// One judged row.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     /// Row of the features.
     pub row: usize,
     pub label: usize,
     pub predicted: usize,
     pub confidence: f64,
     pub label_probability: f64,
-    /// Squared distance of its probabilities from the indicator of its class.
-    pub brier: f64,
 }
 
 /// What was predicted for each judged row.
-pub(super) fn verdicts(judged: &Judged, labels: &[usize], classes: usize) -> Vec<Verdict> {
+pub(crate) fn verdicts(judged: &Judged, labels: &[usize], classes: usize) -> Vec<Verdict> {
     let rows = judged.probabilities.chunks(classes.max(1)).zip(&judged.rows);
     rows.map(|(probabilities, &row)| {
         let predicted = most_probable(probabilities);
@@ -37,19 +35,13 @@ pub(super) fn verdicts(judged: &Judged, labels: &[usize], classes: usize) -> Vec
             predicted,
             confidence: f64::from(probabilities[predicted]),
             label_probability: f64::from(probabilities[label]),
-            brier: brier(probabilities, label),
         }
     })
     .collect()
 }
 
-fn brier(probabilities: &[f32], label: usize) -> f64 {
-    let classes = probabilities.iter().enumerate();
-    classes.map(|(class, value)| (f64::from(*value) - f64::from(u8::from(class == label))).powi(2)).sum()
-}
-
 /// Rows by true class and predicted class.
-pub(super) fn confusion(verdicts: &[Verdict], classes: usize) -> Vec<Vec<usize>> {
+pub(crate) fn confusion(verdicts: &[Verdict], classes: usize) -> Vec<Vec<usize>> {
     let mut counts = vec![vec![0; classes]; classes];
     for verdict in verdicts {
         counts[verdict.label][verdict.predicted] += 1;
@@ -58,7 +50,7 @@ pub(super) fn confusion(verdicts: &[Verdict], classes: usize) -> Vec<Vec<usize>>
 }
 
 /// Scores by class; classes without a judged row are left out.
-pub(super) fn per_class(confusion: &[Vec<usize>], names: &[String]) -> Vec<ClassScore> {
+pub(crate) fn per_class(confusion: &[Vec<usize>], names: &[String]) -> Vec<ClassScore> {
     let said = |class: usize| confusion.iter().map(|row| row[class]).sum::<usize>();
     let score = |class: usize| {
         let rows = confusion[class].iter().sum::<usize>();
@@ -87,21 +79,19 @@ pub(super) fn reliability(verdicts: &[Verdict]) -> Vec<ReliabilityBin> {
     (0..BINS).map(bin).collect()
 }
 
-/// Mean over the ranges of the distance between mean confidence and share that is right, weighted by rows.
-fn calibration_error(verdicts: &[Verdict]) -> f64 {
-    let mut gaps = [0.0_f64; BINS];
-    for verdict in verdicts {
-        let bin = ((verdict.confidence * BINS as f64) as usize).min(BINS - 1);
-        gaps[bin] += verdict.confidence - f64::from(u8::from(verdict.label == verdict.predicted));
-    }
-    gaps.iter().map(|gap| gap.abs()).sum::<f64>() / verdicts.len().max(1) as f64
+/// How far `probabilities` `[rows, classes]` of the judged rows can be trusted.
+fn calibration(probabilities: &[f32], rows: &[usize], labels: &[usize], classes: usize) -> Calibration {
+    let answers = probabilities.chunks(classes.max(1)).zip(rows).map(|(row, &at)| Answer::of(row, labels[at]));
+    Calibration::of(&answers.collect::<Vec<_>>())
 }
 
-/// All scores; `training` holds the labels that the most frequent class is taken from.
-pub(super) fn scores(verdicts: &[Verdict], per_class: &[ClassScore], training: &[usize]) -> Scores {
+/// All scores; `labels` holds the class of every row, `training` those that the most frequent class is taken from.
+pub(super) fn scores(judged: &Judged, labels: &[usize], names: &[String], training: &[usize]) -> Scores {
+    let verdicts = &verdicts(judged, labels, names.len());
+    let per_class = per_class(&confusion(verdicts, names.len()), names);
+    let after = calibration(&judged.probabilities, &judged.rows, labels, names.len());
     let right = verdicts.iter().filter(|verdict| verdict.label == verdict.predicted).count();
     let n = verdicts.len().max(1) as f64;
-    let loss = |verdict: &Verdict| -verdict.label_probability.max(PROBABILITY_FLOOR).ln();
     let count = |class: usize| training.iter().filter(|label| **label == class).count();
     let classes = training.iter().max().map_or(0, |most| most + 1);
     let frequent = (0..classes).rev().max_by_key(|class| count(*class)).unwrap_or(0);
@@ -109,10 +99,12 @@ pub(super) fn scores(verdicts: &[Verdict], per_class: &[ClassScore], training: &
         accuracy: Share::of(right, verdicts.len()),
         balanced_accuracy: per_class.iter().map(|class| class.recall.value).sum::<f64>()
             / per_class.len().max(1) as f64,
-        log_loss: verdicts.iter().map(loss).sum::<f64>() / n,
-        brier: verdicts.iter().map(|verdict| verdict.brier).sum::<f64>() / n,
+        log_loss: after.log_loss,
+        brier: after.brier,
         majority: verdicts.iter().filter(|verdict| verdict.label == frequent).count() as f64 / n,
-        calibration_error: calibration_error(verdicts),
+        calibration_error: after.expected_error,
+        adaptive_calibration_error: after.adaptive_error,
+        before_calibration: calibration(&judged.uncalibrated, &judged.rows, labels, names.len()),
     }
 }
 
@@ -142,7 +134,7 @@ pub(super) fn suspects(judged: &Judged, labels: &[usize], classes: usize) -> Vec
 
 impl Verdict {
     /// The verdict with the image's place.
-    pub(super) fn placed(&self, table_row: usize, locator: String) -> Evaluated {
+    pub(crate) fn placed(&self, table_row: usize, locator: String) -> Evaluated {
         Evaluated {
             row: table_row,
             locator,
@@ -170,7 +162,8 @@ mod tests {
 
     fn judged() -> (Judged, Vec<usize>) {
         let probabilities = vec![0.92, 0.08, 0.85, 0.15, 0.25, 0.75, 0.96, 0.04];
-        (Judged { rows: vec![0, 1, 2, 3], probabilities }, vec![0, 0, 1, 1])
+        let uncalibrated = vec![0.6, 0.4, 0.6, 0.4, 0.4, 0.6, 0.6, 0.4];
+        (Judged { rows: vec![0, 1, 2, 3], probabilities, uncalibrated }, vec![0, 0, 1, 1])
     }
 
     #[test]
@@ -182,14 +175,20 @@ mod tests {
         let names = ["a".to_string(), "b".to_string()];
         let per_class = per_class(&confusion, &names);
         assert_eq!(per_class[1].precision, Some(1.0));
-        let scores = scores(&verdicts, &per_class, &labels);
+        let scores = scores(&judged, &labels, &names, &labels);
         assert_eq!((scores.accuracy.value, scores.balanced_accuracy, scores.majority), (0.75, 0.75, 0.5));
         let loss = -(0.92_f64.ln() + 0.85_f64.ln() + 0.75_f64.ln() + 0.04_f64.ln()) / 4.0;
         assert!((scores.log_loss - loss).abs() < 1e-6);
         let brier = 2.0 * (0.08_f64.powi(2) + 0.15_f64.powi(2) + 0.25_f64.powi(2) + 0.96_f64.powi(2)) / 4.0;
         assert!((scores.brier - brier).abs() < 1e-6, "{}", scores.brier);
-        // 0.75 and 0.85 are alone in their ranges; 0.92 (right) and 0.96 (wrong) share one.
-        assert!((scores.calibration_error - (0.25 + 0.15 + 0.88) / 4.0).abs() < 1e-6, "{}", scores.calibration_error);
+        // Every confidence is alone in its fifteenth; all four are one group of the adaptive estimator.
+        assert!(
+            (scores.calibration_error - (0.08 + 0.15 + 0.25 + 0.96) / 4.0).abs() < 1e-6,
+            "{}",
+            scores.calibration_error
+        );
+        assert!((scores.adaptive_calibration_error - (3.48 - 3.0) / 4.0).abs() < 1e-6);
+        assert!((scores.before_calibration.expected_error - 0.15).abs() < 1e-6);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::heads::{Fitted, HeadError, Method, PROBABILITY_FLOOR, Setting, Settin
 
 /// The head that was taken, and what it was taken from.
 #[derive(Debug, Clone)]
-pub(super) struct Selected {
+pub(crate) struct Selected {
     pub fitted: Fitted,
     pub candidates: Vec<Candidate>,
     /// The chosen settings in words.
@@ -15,7 +15,7 @@ pub(super) struct Selected {
 }
 
 /// Fits every method and takes one by the rule above; with one method, its own candidates are the table.
-pub(super) fn select(methods: &[Method], training: &Training<'_>, settings: &Settings) -> Result<Selected, HeadError> {
+pub(crate) fn select(methods: &[Method], training: &Training<'_>, settings: &Settings) -> Result<Selected, HeadError> {
     let fitted: Vec<Fitted> =
         methods.iter().map(|method| fit(*method, training, settings)).collect::<Result<_, _>>()?;
     let losses: Vec<Vec<f64>> = fitted.iter().map(|fitted| row_losses(fitted, training.labels)).collect();

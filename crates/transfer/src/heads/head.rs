@@ -135,6 +135,16 @@ impl Head {
         normalisation + rule
     }
 
+    /// Floating-point operations of one prediction from features: a multiplication and an addition are two.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        let columns = input::width(&self.inputs) as u64;
+        match &self.rule {
+            Rule::Affine(affine) => 2 * columns * affine.classes as u64,
+            Rule::Neighbours(neighbours) => 2 * columns * neighbours.rows.rows as u64,
+        }
+    }
+
     /// Logits `[rows, classes]`, row-major, before the temperature.
     ///
     /// # Errors

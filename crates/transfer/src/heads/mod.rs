@@ -75,6 +75,23 @@ pub struct Settings {
     pub all: AllSettings,
 }
 
+impl Settings {
+    /// What `method` reads of these settings, as one string: equal strings, equal settings.
+    #[must_use]
+    pub fn describe(&self, method: Method) -> String {
+        match method {
+            Method::Linear => format!("{} {:?}", self.penultimate, self.linear),
+            Method::Ridge => format!("{} {:?}", self.penultimate, self.ridge),
+            Method::Lda => format!("{} {:?}", self.penultimate, self.lda),
+            Method::Svm => format!("{} {:?}", self.penultimate, self.svm),
+            Method::Ncm => format!("{} {:?}", self.penultimate, self.ncm),
+            Method::Knn => format!("{} {:?}", self.penultimate, self.knn),
+            Method::Head2Toe => format!("{:?} {:?}", self.class_token, self.head2toe),
+            Method::AllL1 | Method::AllL2 | Method::AllL21 => format!("{:?} {:?}", self.class_token, self.all),
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

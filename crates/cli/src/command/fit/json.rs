@@ -21,6 +21,8 @@ pub fn object(record: &FitReport, artifact: &Path, report: Option<&Path>) -> Val
         "brier": record.scores.brier,
         "majority_accuracy": record.scores.majority,
         "calibration_error": record.scores.calibration_error,
+        "adaptive_calibration_error": record.scores.adaptive_calibration_error,
+        "before_calibration": record.scores.before_calibration,
         "protocol": record.protocol,
         "refitted_on_all_rows": record.refitted,
         "classes": record.classes,

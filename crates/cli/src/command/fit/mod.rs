@@ -172,7 +172,8 @@ fn fit(job: &Job, backbone: &Backbone, table: &Table, console: Console) -> Resul
     Ok(heirloom_transfer::fit::fit(backbone, table, Some(&store), &options, watch)?)
 }
 
-fn targets(typed: &[u32]) -> Vec<usize> {
+/// Pooling targets from what was typed.
+pub fn targets(typed: &[u32]) -> Vec<usize> {
     if typed.is_empty() { vec![1, 512, 2048] } else { typed.iter().map(|target| *target as usize).collect() }
 }
 
@@ -182,7 +183,7 @@ fn write_report(path: &Path, record: &FitReport, table: &Table) -> Result<(), Fa
 }
 
 /// The thumbnail of a row; nothing where the image has gone since it was read.
-fn picture(table: &Table, row: &Evaluated) -> Option<Picture> {
+pub fn picture(table: &Table, row: &Evaluated) -> Option<Picture> {
     let bytes = table.stream(&[row.row]).next()?.ok()?;
     let mut image = Image::default();
     Decoder::new(table.limits()).decode_into(&bytes, &mut image).ok()?;

@@ -242,11 +242,33 @@ fn confidence(record: &FitReport) -> Section {
     let Some(svg) = reliability(&bins) else {
         return section.with(Block::Paragraph("No row was judged.".into()));
     };
-    let caption = format!(
-        "On the line, stated confidence and share that is right agree. Mean distance {}.",
-        percent(record.scores.calibration_error)
-    );
-    section.with(Block::Figure { svg, caption })
+    let caption = "On the line, stated confidence and share that is right agree.".to_string();
+    section.with(Block::Figure { svg, caption }).with(Block::Table(calibration(record)))
+}
+
+/// What the temperature, fitted on training rows that the head had not seen, changed.
+fn calibration(record: &FitReport) -> Table {
+    let mut table = Table::new(&[
+        ("", Align::Left),
+        ("expected calibration error", Align::Right),
+        ("adaptive (root mean square)", Align::Right),
+        ("Brier score", Align::Right),
+        ("log loss", Align::Right),
+    ]);
+    let (scores, before) = (&record.scores, &record.scores.before_calibration);
+    let mut line = |name: &str, [expected, adaptive, brier, loss]: [f64; 4]| {
+        table.push([
+            name.to_string(),
+            percent(expected),
+            percent(adaptive),
+            format!("{brier:.3}"),
+            format!("{loss:.3}"),
+        ]);
+    };
+    line("before calibration", [before.expected_error, before.adaptive_error, before.brier, before.log_loss]);
+    let after = [scores.calibration_error, scores.adaptive_calibration_error, scores.brier, scores.log_loss];
+    line("after", after);
+    table
 }
 
 fn data(record: &FitReport) -> Section {

@@ -1,16 +1,12 @@
 //! Predictions as a parquet table: the columns of the CSV, one row group for each batch of lines.
 
 use std::io::Write;
-use std::sync::Arc;
 
-use parquet::basic::{ConvertedType, Repetition, Type as Physical};
-use parquet::data_type::{BoolType, ByteArray, ByteArrayType, FloatType};
-use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{Type, TypePtr};
 
 use super::line::{Line, Ranked, columns};
 use super::writer::WriteError;
+use crate::command::columns::{self, Column, Kind};
 
 /// Writes parquet.
 pub struct Parquet<W: Write + Send> {
@@ -18,18 +14,11 @@ pub struct Parquet<W: Write + Send> {
     top: usize,
 }
 
-/// The values of one column; what is missing is null.
-enum Column {
-    Text(Vec<Option<String>>),
-    Number(Vec<Option<f32>>),
-    Truth(Vec<Option<bool>>),
-}
-
 impl<W: Write + Send> Parquet<W> {
     /// Begins the file.
     pub fn new(out: W, top: usize) -> Result<Self, WriteError> {
-        let writer = SerializedFileWriter::new(out, schema(top)?, Arc::new(WriterProperties::builder().build()))?;
-        Ok(Self { writer, top })
+        let named: Vec<(String, Kind)> = columns(top).iter().map(|name| (name.to_string(), kind(name))).collect();
+        Ok(Self { writer: columns::writer(out, "predictions", &named)?, top })
     }
 
     /// Appends lines as one row group.
@@ -37,40 +26,13 @@ impl<W: Write + Send> Parquet<W> {
         if lines.is_empty() {
             return Ok(());
         }
-        let mut group = self.writer.next_row_group()?;
-        for column in table(lines, self.top) {
-            let Some(mut writer) = group.next_column()? else { break };
-            match column {
-                Column::Text(values) => {
-                    let (levels, values) = split(values);
-                    let bytes: Vec<ByteArray> = values.iter().map(|text| text.as_str().into()).collect();
-                    writer.typed::<ByteArrayType>().write_batch(&bytes, Some(&levels), None)?;
-                }
-                Column::Number(values) => {
-                    let (levels, values) = split(values);
-                    writer.typed::<FloatType>().write_batch(&values, Some(&levels), None)?;
-                }
-                Column::Truth(values) => {
-                    let (levels, values) = split(values);
-                    writer.typed::<BoolType>().write_batch(&values, Some(&levels), None)?;
-                }
-            };
-            writer.close()?;
-        }
-        group.close()?;
-        Ok(())
+        Ok(columns::append(&mut self.writer, table(lines, self.top))?)
     }
 
     /// Ends the file and gives the output back.
     pub fn finish(self) -> Result<W, WriteError> {
         Ok(self.writer.into_inner()?)
     }
-}
-
-/// Definition levels (1 where there is a value) and the values there are.
-fn split<T>(values: Vec<Option<T>>) -> (Vec<i16>, Vec<T>) {
-    let levels = values.iter().map(|value| i16::from(value.is_some())).collect();
-    (levels, values.into_iter().flatten().collect())
 }
 
 fn table(lines: &[Line], top: usize) -> Vec<Column> {
@@ -89,19 +51,12 @@ fn table(lines: &[Line], top: usize) -> Vec<Column> {
     columns
 }
 
-fn schema(top: usize) -> Result<TypePtr, WriteError> {
-    let fields: Result<Vec<TypePtr>, _> = columns(top).iter().map(|name| field(name).map(Arc::new)).collect();
-    Ok(Arc::new(Type::group_type_builder("predictions").with_fields(fields?).build()?))
-}
-
-fn field(name: &str) -> Result<Type, parquet::errors::ParquetError> {
-    let physical = match name {
-        "unfamiliar" => Physical::BOOLEAN,
-        name if name.starts_with("probability") => Physical::FLOAT,
-        _ => Physical::BYTE_ARRAY,
-    };
-    let text = if physical == Physical::BYTE_ARRAY { ConvertedType::UTF8 } else { ConvertedType::NONE };
-    Type::primitive_type_builder(name, physical).with_repetition(Repetition::OPTIONAL).with_converted_type(text).build()
+fn kind(name: &str) -> Kind {
+    match name {
+        "unfamiliar" => Kind::Truth,
+        name if name.starts_with("probability") => Kind::Number,
+        _ => Kind::Text,
+    }
 }
 
 #[cfg(test)]

@@ -46,8 +46,7 @@ impl Job<'_> {
         let out_of_fold = head.logits(&extracted.features, &validation)?;
         let labels: Vec<usize> = validation.iter().map(|place| rows.labels[*place]).collect();
         head.set_temperature(fit_temperature(&out_of_fold, self.classes(), &labels).value);
-        let probabilities = head.probabilities(&extracted.features, &rows.test)?;
-        let judged = Judged { rows: rows.test.clone(), probabilities };
+        let judged = Judged::by(&head, &extracted.features, &rows.test)?;
         let selected = self.selected(head, validation, out_of_fold);
         let facts = Facts {
             backbone: network,

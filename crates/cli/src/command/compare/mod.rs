@@ -1,0 +1,131 @@
+//! `compare`: ways to adapt beside each other, accuracy against cost, on one page.
+
+mod json;
+mod page;
+mod parquet;
+#[cfg(test)]
+mod sample;
+mod text;
+
+use std::path::{Path, PathBuf};
+
+use heirloom_transfer::compare::{CompareOptions, Comparison, compare};
+use heirloom_transfer::fit::Watch;
+use heirloom_transfer::fit::trained::TrainingEvent;
+use heirloom_transfer::heads::Settings;
+use heirloom_transfer::store::Store;
+use heirloom_zoo::Backbone;
+
+use super::fit::{extract_options, open_table, picture, targets};
+use super::training::{self, Follower};
+use super::{Outcome, cache_folder, limit, refuse_to_replace};
+use crate::arguments::{CompareArguments, SharedArguments};
+use crate::backbone;
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::interrupt::{self, STOP, Watching};
+
+/// Runs `compare`.
+pub fn run(arguments: &CompareArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
+    let table_path = parquet_path(&arguments.output)?;
+    for path in [&arguments.output, &table_path] {
+        refuse_to_replace(path, arguments.force)?;
+    }
+    let trains = arguments.methods.0.iter().any(|method| !method.is_frozen());
+    if let (false, Some(option)) = (trains, arguments.recipe.typed()) {
+        let fact = format!("{option} is for methods that train through the backbone; none of those asked for does");
+        return Err(Failure::input(fact).hint("leave it out, or add one of them: --methods frozen,full"));
+    }
+    let backbones = backbones(&arguments.backbone)?;
+    let table = open_table(&arguments.table)?;
+    let options = CompareOptions {
+        methods: arguments.methods.0.clone(),
+        draws: usize::from(arguments.seeds),
+        train_rows: arguments.train_rows.map(|rows| rows as usize),
+        rows: arguments.table.limit.map(|count| limit::rows(&table, count as usize, arguments.seed)),
+        targets: targets(&arguments.target_sizes),
+        settings: Settings::default(),
+        recipe: training::recipe(&arguments.recipe),
+        time_limit: arguments.recipe.time_limit,
+        seed: arguments.seed,
+        extract: extract_options(arguments.memory, shared),
+    };
+    let comparison = watched(&backbones, &table, &Store::new(&cache_folder(shared)?), &options, arguments, console)?;
+    write(&arguments.output, page::page(&comparison, |row| picture(&table, row)).to_html().as_bytes())?;
+    write(&table_path, &parquet::table(&comparison)?)?;
+    console.say(format!("\n{}", text::summary(&comparison, &arguments.output, &table_path)));
+    let object = json::object(&comparison, &arguments.output, &table_path);
+    Ok(Outcome::strict(object, arguments.strict, comparison.skipped.len()))
+}
+
+/// The comparison, with its progress shown and an interrupt heard.
+fn watched(
+    backbones: &[Backbone],
+    table: &heirloom_data::Table,
+    store: &Store,
+    options: &CompareOptions,
+    arguments: &CompareArguments,
+    console: Console,
+) -> Result<Comparison, Failure> {
+    interrupt::note("finished results stay in the cache; run the same command again to go on from there");
+    let follower = Follower::new(console, arguments.recipe.log.as_deref())?;
+    let progress = |state: &heirloom_transfer::extract::Progress| follower.progress(state);
+    let stage = |text: &str| follower.stage(text);
+    let event = |event: &TrainingEvent| follower.event(event);
+    let watching = Watching::begin();
+    let watch = Watch { progress: Some(&progress), stage: Some(&stage), cancel: Some(&STOP) };
+    let result = compare(backbones, table, store, options, watch, Some(&event));
+    drop(watching);
+    follower.finish();
+    Ok(result?)
+}
+
+/// The backbones, each named once.
+fn backbones(names: &[String]) -> Result<Vec<Backbone>, Failure> {
+    if names.is_empty() {
+        return Ok(vec![backbone::open(None)?]);
+    }
+    let mut found: Vec<Backbone> = Vec::new();
+    for name in names {
+        let opened = backbone::open(Some(name))?;
+        let same = |other: &&Backbone| {
+            other.weights_digest == opened.weights_digest && other.architecture == opened.architecture
+        };
+        if let Some(other) = found.iter().find(same) {
+            let fact = format!("'{name}' has the weights of '{}', which is compared already", other.name);
+            return Err(Failure::input(fact).hint("name every backbone once"));
+        }
+        found.push(opened);
+    }
+    Ok(found)
+}
+
+/// `compare.html` -> `compare.parquet`.
+fn parquet_path(page: &Path) -> Result<PathBuf, Failure> {
+    let path = page.with_extension("parquet");
+    if path == *page {
+        let fact = format!("{}: that is the name of the table of results", page.display());
+        return Err(Failure::input(fact).hint("name the page, as in -o compare.html"));
+    }
+    Ok(path)
+}
+
+/// Writes a file whole or not at all.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::input(format!("{}: {error}", path.display()));
+    let mut name = path.as_os_str().to_owned();
+    name.push(".unfinished");
+    std::fs::write(&name, bytes).map_err(failed)?;
+    std::fs::rename(&name, path).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_lies_beside_the_page() {
+        assert_eq!(parquet_path(Path::new("a/photos.html")).unwrap(), PathBuf::from("a/photos.parquet"));
+        assert!(parquet_path(Path::new("a/photos.parquet")).is_err());
+    }
+}

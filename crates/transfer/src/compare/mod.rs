@@ -1,0 +1,302 @@
+//! Ways to adapt beside each other, accuracy against cost: the orchestration of `compare`.
+//!
+//! ```text
+//! table -> readable rows, groups, copies -> draws -> for each backbone, draw, method: a cell (fitted, judged, kept)
+//!       -> for each backbone and method: a line with intervals, differences from the best, calibration, cost -> advice
+//! ```
+//!
+//! A cell is kept under a key of everything that decides it, so a comparison that was broken off goes on where it was, and one with a
+//! further method computes that method alone. Inside a cell all settings are chosen on its training rows.
+
+mod advice;
+mod bootstrap;
+mod cell;
+mod cost;
+mod draws;
+mod error;
+mod method;
+mod record;
+mod summary;
+mod trained;
+mod work;
+
+use std::time::{Duration, Instant};
+
+use heirloom_data::{Groups, Split, Table};
+use heirloom_zoo::Backbone;
+
+pub use advice::Advice;
+pub use bootstrap::Gap;
+pub use cell::{Kept, forget, kept};
+pub use cost::Cost;
+pub use draws::Draw;
+pub use error::CompareError;
+pub use method::Adaptation;
+pub use record::{Comparison, DrawRecord, Failed, Line, Rows, Source};
+
+use crate::extract::{ExtractOptions, Extraction, Images, TableImages};
+use crate::fit::copies::Copies;
+use crate::fit::trained::{RecipeOptions, TrainingEvent};
+use crate::fit::{FitError, Watch, requests};
+use crate::heads::{Method, Settings};
+use crate::store::Store;
+use cell::{Cell, Cells};
+use summary::Summary;
+use work::Work;
+
+/// What to compare, and how.
+#[derive(Debug, Clone)]
+pub struct CompareOptions {
+    /// Ways to adapt, each once.
+    pub methods: Vec<Adaptation>,
+    /// Draws of training rows.
+    pub draws: usize,
+    /// Training rows of a draw; by default as many as the protocol leaves, see [`Comparison::protocol`].
+    pub train_rows: Option<usize>,
+    /// Rows of the table to use; `None` uses all.
+    pub rows: Option<Vec<usize>>,
+    /// Pooling targets of the methods that read all taps.
+    pub targets: Vec<usize>,
+    /// Settings of the heads.
+    pub settings: Settings,
+    /// Settings of the methods that train.
+    pub recipe: RecipeOptions,
+    /// Ends each training after this time.
+    pub time_limit: Option<Duration>,
+    /// Seed of draws, folds and training.
+    pub seed: u64,
+    /// How to extract.
+    pub extract: ExtractOptions,
+}
+
+/// Compares ways to adapt `backbones` to a table. Results are kept in the cache that `store` lies in.
+///
+/// # Errors
+/// A table that nothing can be fitted on, settings that do not fit, an interrupt; a head that cannot be fitted on one draw is listed in
+/// [`Comparison::failed`] and stops nothing.
+pub fn compare(
+    backbones: &[Backbone],
+    table: &Table,
+    store: &Store,
+    options: &CompareOptions,
+    watch: Watch<'_>,
+    training: Option<&(dyn Fn(&TrainingEvent) + Sync)>,
+) -> Result<Comparison, CompareError> {
+    let started = Instant::now();
+    table.check_for_training().map_err(FitError::from)?;
+    let first = backbones.first().ok_or(CompareError::Nothing { what: "no backbone to compare on" })?;
+    if options.methods.is_empty() || options.draws == 0 {
+        return Err(CompareError::Nothing { what: "no method or no draw to compare" });
+    }
+    let images = TableImages::new(table, store.cache());
+    let readable = Readable::find(first, table, &images, store, options, watch)?;
+    let test = &readable.test;
+    check_train_rows(options.train_rows, readable.rows.len() - test.len(), table.classes.len())?;
+    let rows = draws::Rows { labels: &readable.labels, groups: &readable.groups, test };
+    let draws = draws::draws(rows, options.draws, options.train_rows, options.seed)?;
+    let work = Work {
+        table,
+        images: &images,
+        store,
+        cells: Cells::new(store.cache()),
+        options,
+        watch,
+        training,
+        draw_digests: draws.iter().map(|draw| readable.digest(draw)).collect(),
+        draws,
+        rows: readable.rows.clone(),
+        labels: readable.labels.clone(),
+    };
+    let mut summary = Summary::new(&work, &readable, !readable.test.is_empty());
+    let mut count = Count { done: 0, all: backbones.len() * options.methods.len() * options.draws };
+    for backbone in backbones {
+        let cells = cells(&work, backbone, &mut count)?;
+        summary.add(backbone, cells);
+    }
+    let mut comparison = summary.finish();
+    comparison.seconds = started.elapsed().as_secs_f64();
+    Ok(comparison)
+}
+
+/// The heads on frozen features among `methods`.
+fn frozen(methods: &[Adaptation]) -> Vec<Method> {
+    let head = |method: &Adaptation| match method {
+        Adaptation::Frozen(method) => Some(*method),
+        Adaptation::Trained(_) => None,
+    };
+    methods.iter().filter_map(head).collect()
+}
+
+/// The rows whose images can be read, and what keeps them together.
+struct Readable {
+    rows: Vec<usize>,
+    labels: Vec<usize>,
+    groups: Vec<usize>,
+    /// Places of the data's own test rows.
+    test: Vec<usize>,
+    digests: Vec<[u8; 32]>,
+    copies: Copies,
+    skipped: Vec<crate::fit::SkippedRow>,
+    warnings: Vec<String>,
+}
+
+impl Readable {
+    /// By the last features of the first backbone, which every head needs anyway.
+    fn find(
+        backbone: &Backbone,
+        table: &Table,
+        images: &TableImages<'_>,
+        store: &Store,
+        options: &CompareOptions,
+        watch: Watch<'_>,
+    ) -> Result<Self, CompareError> {
+        let wanted = options.rows.clone().unwrap_or_else(|| (0..table.rows.len()).collect());
+        let all = requests(backbone, &frozen(&options.methods), &options.targets, options.settings.class_token);
+        let mut extraction = Extraction::new(backbone.into(), images, &wanted, &all);
+        (extraction.store, extraction.options) = (Some(store), options.extract.clone());
+        (extraction.progress, extraction.cancel) = (watch.progress, watch.cancel);
+        if all.len() > 1 {
+            // One pass of the network for all that will be read, instead of one for what is read here.
+            extraction.fill().map_err(FitError::from)?;
+        }
+        let last = [Work::last(backbone)];
+        extraction.requests = &last;
+        let extracted = extraction.run().map_err(FitError::from)?;
+        let rows = extracted.rows;
+        let copies = Copies::find(table, &rows, extracted.features.blocks.first());
+        let mut groups = Groups::of_table(table, &rows);
+        groups.unite_sets(&copies.groups);
+        let is_test = |row: usize| table.rows.get(row).is_some_and(|row| row.split == Some(Split::Test));
+        let digests: Result<Vec<[u8; 32]>, _> = images.digests(&rows).into_iter().collect();
+        let digests = digests.map_err(|problem| CompareError::Cell { reason: problem.to_string() })?;
+        let skipped = table.skipped.iter().map(|row| (row.locator.clone(), row.reason.clone()));
+        let by_image = extracted.summary.skipped.iter().map(|row| (row.locator.clone(), row.reason.clone()));
+        let mut warnings: Vec<String> = table.warnings.iter().map(ToString::to_string).collect();
+        warnings.extend(extracted.summary.warnings);
+        Ok(Self {
+            labels: rows.iter().map(|row| table.rows.get(*row).and_then(|row| row.label).unwrap_or(0)).collect(),
+            groups: groups.ids(),
+            test: (0..rows.len()).filter(|place| is_test(rows[*place])).collect(),
+            digests,
+            copies,
+            skipped: skipped
+                .chain(by_image)
+                .map(|(locator, reason)| crate::fit::SkippedRow { locator, reason })
+                .collect(),
+            warnings,
+            rows,
+        })
+    }
+
+    /// The rows as a fit has them, for what copies say of them.
+    fn fit_rows(&self) -> crate::fit::Rows {
+        crate::fit::Rows {
+            table: self.rows.clone(),
+            labels: self.labels.clone(),
+            train: Vec::new(),
+            test: self.test.clone(),
+            folds: Vec::new(),
+        }
+    }
+
+    /// Everything of the rows that decides a cell of this draw.
+    fn digest(&self, draw: &Draw) -> String {
+        let mut hasher = blake3::Hasher::new();
+        let mut row = |place: usize, fold: usize| {
+            hasher.update(&self.digests[place]);
+            hasher.update(&(self.labels[place] as u64).to_le_bytes());
+            hasher.update(&(fold as u64).to_le_bytes());
+        };
+        draw.train.iter().zip(&draw.folds).for_each(|(place, fold)| row(*place, *fold));
+        row_border(&mut hasher, draw);
+        for place in &draw.test {
+            hasher.update(&self.digests[*place]);
+            hasher.update(&(self.labels[*place] as u64).to_le_bytes());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
+/// Where the training rows end.
+fn row_border(hasher: &mut blake3::Hasher, draw: &Draw) {
+    hasher.update(&(draw.train.len() as u64).to_le_bytes());
+    hasher.update(&(draw.test.len() as u64).to_le_bytes());
+}
+
+fn check_train_rows(wanted: Option<usize>, available: usize, classes: usize) -> Result<(), CompareError> {
+    match wanted {
+        Some(wanted) if wanted < 2 * classes || wanted > available => {
+            Err(CompareError::TrainRows { wanted, available, classes })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Cells done, for the reader.
+struct Count {
+    done: usize,
+    all: usize,
+}
+
+/// The cells of one backbone, `[method][draw]`; a reason where a head could not be fitted.
+type CellsOfBackbone = Vec<Vec<Result<Cell, FitError>>>;
+
+/// Takes what is kept and computes the rest, draw by draw, so that what is done at any time covers every method.
+fn cells(work: &Work<'_>, backbone: &Backbone, count: &mut Count) -> Result<CellsOfBackbone, CompareError> {
+    let (methods, draws) = (&work.options.methods, work.draws.len());
+    let mut found: Vec<Vec<Option<Result<Cell, FitError>>>> = Vec::new();
+    for &method in methods {
+        let load = |draw: usize| {
+            let rows = work.draws[draw].test.len();
+            work.with_key(backbone, method, draw, |key| work.cells.load(key, rows)).map(|cell| cell.map(Ok))
+        };
+        found.push((0..draws).map(load).collect::<Result<_, _>>()?);
+    }
+    let kept = found.iter().flatten().flatten().count();
+    count.done += kept;
+    if kept > 0 {
+        work.stage(&format!("{}: {kept} of {} results are there from before", backbone.name, methods.len() * draws));
+    }
+    let at = |method: Method| methods.iter().position(|other| *other == Adaptation::Frozen(method));
+    let missing: Vec<(Method, usize)> = (0..draws)
+        .flat_map(|draw| methods.iter().map(move |method| (*method, draw)))
+        .filter_map(|(method, draw)| match method {
+            Adaptation::Frozen(frozen) if found[at(frozen)?][draw].is_none() => Some((frozen, draw)),
+            _ => None,
+        })
+        .collect();
+    let announce = |count: &mut Count, method: &str, draw: usize| {
+        count.done += 1;
+        let (done, all) = (count.done, count.all);
+        work.stage(&format!("[{done}/{all}] {method} on {}, draw {} of {draws}", backbone.name, draw + 1));
+    };
+    if !missing.is_empty() {
+        let mut results = Vec::new();
+        work.frozen(
+            backbone,
+            &missing,
+            |method, draw, cell| results.push((method, draw, cell)),
+            |method, draw| announce(count, method.name(), draw),
+        )?;
+        for (method, draw, cell) in results {
+            if let Some(at) = at(method) {
+                found[at][draw] = Some(cell);
+            }
+        }
+    }
+    for draw in 0..draws {
+        for (at, method) in methods.iter().enumerate() {
+            let Adaptation::Trained(trained) = method else { continue };
+            if found[at][draw].is_none() {
+                work.go_on()?;
+                announce(count, method.name(), draw);
+                found[at][draw] = Some(match work.trained(backbone, *trained, draw) {
+                    Ok(cell) => Ok(cell),
+                    Err(CompareError::Fit(error)) => Err(error),
+                    Err(other) => return Err(other),
+                });
+            }
+        }
+    }
+    Ok(found.into_iter().map(|draws| draws.into_iter().flatten().collect()).collect())
+}

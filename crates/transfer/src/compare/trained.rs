@@ -1,0 +1,90 @@
+//! The cells of methods that train through the backbone.
+
+use heirloom_data::{Split, Table};
+use heirloom_zoo::Backbone;
+
+use super::cell::Cell;
+use super::cost::{Cost, head_bytes, pass, prediction};
+use super::work::Work;
+use super::{Adaptation, CompareError};
+use crate::fit::judge::Judged;
+use crate::fit::trained::{TrainedFit, TrainedMethod, TrainedOptions, train};
+use crate::fit::{FitError, FitOptions};
+
+impl Work<'_> {
+    /// Computes and keeps one cell.
+    pub fn trained(&self, backbone: &Backbone, method: TrainedMethod, draw: usize) -> Result<Cell, CompareError> {
+        let (table, rows) = self.split(draw);
+        let options = FitOptions {
+            methods: Vec::new(),
+            rows: Some(rows.clone()),
+            targets: self.options.targets.clone(),
+            settings: self.options.settings.clone(),
+            seed: self.options.seed.wrapping_add(draw as u64),
+            extract: self.options.extract.clone(),
+        };
+        let trained = TrainedOptions {
+            method,
+            recipe: self.options.recipe.clone(),
+            freeze: Vec::new(),
+            train_from: None,
+            checkpoint: None,
+            time_limit: self.options.time_limit,
+            recompute: false,
+            keep_folded: false,
+        };
+        let fitted = train(backbone, &table, Some(self.store), &options, &trained, self.watch, self.training);
+        let fitted = match fitted {
+            Err(FitError::Interrupted { .. }) => return Err(CompareError::Interrupted),
+            other => other?,
+        };
+        let test = &self.draws[draw].test;
+        let place = |place: &usize| rows.binary_search(&self.rows[*place]).ok();
+        let places: Vec<usize> = test.iter().filter_map(place).collect();
+        let judged = Judged::by(&fitted.fit.head, &fitted.fit.features, &places).map_err(FitError::from)?;
+        let cost = self.trained_cost(&fitted, method, draw)?;
+        let choice = fitted.fit.record.choice.clone();
+        let cell = Cell::new(choice, &judged, &self.test_labels(draw), self.table.classes.len(), cost);
+        self.with_key(backbone, Adaptation::Trained(method), draw, |key| self.cells.save(key, &cell))?;
+        Ok(cell)
+    }
+
+    /// The table with the draw's rows as its training and test rows, and those rows, rising.
+    fn split(&self, draw: usize) -> (Table, Vec<usize>) {
+        let draw = &self.draws[draw];
+        let mut table = self.table.clone();
+        let mut rows = Vec::new();
+        for (places, split) in [(&draw.train, Split::Train), (&draw.test, Split::Test)] {
+            for place in places {
+                let row = self.rows[*place];
+                if let Some(row) = table.rows.get_mut(row) {
+                    row.split = Some(split);
+                }
+                rows.push(row);
+            }
+        }
+        rows.sort_unstable();
+        (table, rows)
+    }
+
+    /// Three passes for every image trained on, one for every image that chooses the epoch, every epoch, and one over the training
+    /// rows where a head is fitted first.
+    fn trained_cost(&self, fitted: &TrainedFit, method: TrainedMethod, draw: usize) -> Result<Cost, CompareError> {
+        let (network, head, record) = (&fitted.backbone, &fitted.fit.head, &fitted.fit.record);
+        let image = pass(network, &[Self::last(network)])?;
+        let trained: usize = fitted.epochs.iter().map(|epoch| epoch.images).sum();
+        let train = self.draws[draw].train.len();
+        let validation = fitted.epochs.len() * train.saturating_sub(record.rows.train);
+        let before = if method.begins_fitted() { train } else { 0 };
+        let weights: usize = network.weights.tensors.values().map(|tensor| tensor.values.len()).sum();
+        let classifier = if method == TrainedMethod::Head2ToeFt { head_bytes(head) } else { 0.0 };
+        Ok(Cost {
+            network_operations: image * (3 * trained + validation + before) as f64,
+            head_operations: 0.0,
+            network_seconds: record.seconds.fit,
+            head_seconds: 0.0,
+            prediction_operations: prediction(network, head)?,
+            stored_bytes: 4.0 * weights as f64 + classifier,
+        })
+    }
+}

@@ -1,0 +1,202 @@
+//! What every cell of one comparison shares, and the cells of heads on frozen features.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use heirloom_data::Table;
+use heirloom_zoo::Backbone;
+
+use super::cell::{Cell, Cells, Key};
+use super::cost::{Cost, head_bytes, pass, prediction};
+use super::draws::Draw;
+use super::{Adaptation, CompareError, CompareOptions};
+use crate::extract::{Extraction, Images, Network, Request};
+use crate::fit::trained::TrainingEvent;
+use crate::fit::{FitError, Watch, judge};
+use crate::heads::{Method, Settings, Training, recipe};
+use crate::store::Store;
+use crate::{Features, Pooling};
+
+/// Images on which the speed of the network is measured.
+const TIMED: usize = 32;
+
+/// What every cell shares.
+pub(super) struct Work<'a> {
+    pub table: &'a Table,
+    pub images: &'a dyn Images,
+    pub store: &'a Store,
+    pub cells: Cells,
+    pub options: &'a CompareOptions,
+    pub watch: Watch<'a>,
+    pub training: Option<&'a (dyn Fn(&TrainingEvent) + Sync)>,
+    /// Row of the table of every used row.
+    pub rows: Vec<usize>,
+    /// Class of every used row.
+    pub labels: Vec<usize>,
+    pub draws: Vec<Draw>,
+    pub draw_digests: Vec<String>,
+}
+
+impl Work<'_> {
+    pub fn stage(&self, text: &str) {
+        if let Some(stage) = self.watch.stage {
+            stage(text);
+        }
+    }
+
+    /// Ends the comparison where somebody asked for that.
+    pub fn go_on(&self) -> Result<(), CompareError> {
+        let asked = self.watch.cancel.is_some_and(|cancel| cancel.load(Ordering::SeqCst));
+        if asked { Err(CompareError::Interrupted) } else { Ok(()) }
+    }
+
+    pub fn test_labels(&self, draw: usize) -> Vec<usize> {
+        self.draws[draw].test.iter().map(|place| self.labels[*place]).collect()
+    }
+
+    /// The settings of the heads on features of `backbone`.
+    fn settings(&self, backbone: &Backbone) -> Settings {
+        let mut settings = self.options.settings.clone();
+        settings.penultimate = backbone.features.clone();
+        settings.head2toe.targets = self.options.targets.clone();
+        settings.all.targets = self.options.targets.clone();
+        settings
+    }
+
+    /// Settings of a method, as one string.
+    fn described(&self, backbone: &Backbone, method: Adaptation) -> String {
+        match method {
+            Adaptation::Frozen(method) => self.settings(backbone).describe(method),
+            Adaptation::Trained(_) => format!("{:?} {:?}", self.options.recipe, self.options.targets),
+        }
+    }
+
+    /// What `then` does with the key of a cell.
+    pub fn with_key<T>(
+        &self,
+        backbone: &Backbone,
+        method: Adaptation,
+        draw: usize,
+        then: impl FnOnce(&Key<'_>) -> Result<T, CompareError>,
+    ) -> Result<T, CompareError> {
+        let base = self.extraction(backbone, &[]).base().digest();
+        let settings = self.described(backbone, method);
+        then(&Key {
+            version: env!("CARGO_PKG_VERSION"),
+            base: &base,
+            method: method.name(),
+            settings: &settings,
+            rows: &self.draw_digests[draw],
+            seed: self.options.seed.wrapping_add(draw as u64),
+        })
+    }
+
+    fn extraction<'b>(&'b self, backbone: &'b Backbone, requests: &'b [Request]) -> Extraction<'b> {
+        let mut extraction = Extraction::new(Network::from(backbone), self.images, &self.rows, requests);
+        extraction.options = self.options.extract.clone();
+        (extraction.progress, extraction.cancel) = (self.watch.progress, self.watch.cancel);
+        extraction
+    }
+
+    /// Features of all used rows for `methods`.
+    fn features(&self, backbone: &Backbone, methods: &[Method]) -> Result<Features, CompareError> {
+        let requests = crate::fit::requests(backbone, methods, &self.options.targets, self.options.settings.class_token);
+        let mut extraction = self.extraction(backbone, &requests);
+        extraction.store = Some(self.store);
+        let extracted = extraction.run().map_err(FitError::from)?;
+        match self.rows.iter().find(|row| extracted.rows.binary_search(row).is_err()) {
+            None => Ok(extracted.features),
+            Some(row) => Err(CompareError::Changed {
+                locator: self.table.rows.get(*row).map(|row| row.locator.to_string()).unwrap_or_default(),
+                backbone: backbone.name.clone(),
+            }),
+        }
+    }
+
+    /// Seconds that one image takes through the network when `requests` are read, images decoded included.
+    fn seconds_per_image(&self, backbone: &Backbone, requests: &[Request]) -> Result<f64, CompareError> {
+        let count = TIMED.min(self.rows.len());
+        let sample: Vec<usize> = (0..count).map(|at| self.rows[at * self.rows.len() / count]).collect();
+        let mut extraction = self.extraction(backbone, requests);
+        (extraction.rows, extraction.progress) = (&sample, None);
+        let summary = extraction.run().map_err(FitError::from)?.summary;
+        Ok(if summary.images_per_second > 0.0 { 1.0 / summary.images_per_second } else { 0.0 })
+    }
+
+    /// Computes and keeps the frozen cells in `missing` (method, draw), telling each to `done`.
+    pub fn frozen(
+        &self,
+        backbone: &Backbone,
+        missing: &[(Method, usize)],
+        mut done: impl FnMut(Method, usize, Result<Cell, FitError>),
+        mut next: impl FnMut(Method, usize),
+    ) -> Result<(), CompareError> {
+        let mut methods: Vec<Method> = missing.iter().map(|(method, _)| *method).collect();
+        methods.sort_unstable();
+        methods.dedup();
+        self.stage(&format!("features of {}", backbone.name));
+        let features = self.features(backbone, &methods)?;
+        let settings = self.settings(backbone);
+        let mut speeds: Vec<(Vec<Request>, f64)> = Vec::new();
+        for &(method, draw) in missing {
+            self.go_on()?;
+            next(method, draw);
+            let requests = recipe(method, &backbone.features, &backbone.taps, &self.options.targets, settings.class_token);
+            let seconds = match speeds.iter().find(|(known, _)| *known == requests) {
+                Some((_, seconds)) => *seconds,
+                None => {
+                    let seconds = self.seconds_per_image(backbone, &requests)?;
+                    speeds.push((requests.clone(), seconds));
+                    seconds
+                }
+            };
+            let network = (pass(backbone, &requests)?, seconds);
+            let cell = self.frozen_cell(backbone, &features, &settings, (method, draw), network);
+            let cell = match cell {
+                Err(CompareError::Fit(error @ FitError::Head(_))) => Err(error),
+                other => Ok(other?),
+            };
+            if let Ok(cell) = &cell {
+                self.with_key(backbone, Adaptation::Frozen(method), draw, |key| self.cells.save(key, cell))?;
+            }
+            done(method, draw, cell);
+        }
+        Ok(())
+    }
+
+    /// One cell; `network` holds operations and seconds of one image.
+    fn frozen_cell(
+        &self,
+        backbone: &Backbone,
+        features: &Features,
+        settings: &Settings,
+        (method, draw): (Method, usize),
+        network: (f64, f64),
+    ) -> Result<Cell, CompareError> {
+        let Draw { train, folds: inner, test } = &self.draws[draw];
+        let mut folds = vec![0; self.rows.len()];
+        train.iter().zip(inner).for_each(|(place, fold)| folds[*place] = *fold);
+        let classes = self.table.classes.len();
+        let training = Training { features, labels: &self.labels, rows: train, folds: &folds, classes };
+        let (started, before) = (Instant::now(), heirloom_matrix::operations());
+        let selected = crate::fit::select::select(&[method], &training, settings).map_err(FitError::from)?;
+        let (head_seconds, after) = (started.elapsed().as_secs_f64(), heirloom_matrix::operations());
+        let head = &selected.fitted.head;
+        let judged = judge::Judged::by(head, features, test).map_err(FitError::from)?;
+        let rows = train.len() as f64;
+        let cost = Cost {
+            network_operations: rows * network.0,
+            head_operations: after.wrapping_sub(before) as f64,
+            network_seconds: rows * network.1,
+            head_seconds,
+            prediction_operations: prediction(backbone, head)?,
+            stored_bytes: head_bytes(head),
+        };
+        Ok(Cell::new(selected.choice, &judged, &self.test_labels(draw), classes, cost))
+    }
+
+    /// Pairs of tap and pooling that the classifier of a trained network reads.
+    pub fn last(backbone: &Backbone) -> Request {
+        (backbone.features.clone(), Pooling::MEAN)
+    }
+}
