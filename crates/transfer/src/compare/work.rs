@@ -100,7 +100,8 @@ impl Work<'_> {
 
     /// Features of all used rows for `methods`.
     fn features(&self, backbone: &Backbone, methods: &[Method]) -> Result<Features, CompareError> {
-        let requests = crate::fit::requests(backbone, methods, &self.options.targets, self.options.settings.class_token);
+        let requests =
+            crate::fit::requests(backbone, methods, &self.options.targets, self.options.settings.class_token);
         let mut extraction = self.extraction(backbone, &requests);
         extraction.store = Some(self.store);
         let extracted = extraction.run().map_err(FitError::from)?;
@@ -141,7 +142,8 @@ impl Work<'_> {
         for &(method, draw) in missing {
             self.go_on()?;
             next(method, draw);
-            let requests = recipe(method, &backbone.features, &backbone.taps, &self.options.targets, settings.class_token);
+            let requests =
+                recipe(method, &backbone.features, &backbone.taps, &self.options.targets, settings.class_token);
             let seconds = match speeds.iter().find(|(known, _)| *known == requests) {
                 Some((_, seconds)) => *seconds,
                 None => {

@@ -31,7 +31,7 @@ pub use record::{
 use crate::extract::{ExtractOptions, Extracted, Extraction, Images, Network, Progress, TableImages};
 use crate::heads::{Head, Method, Settings, Training, recipe};
 use crate::store::Store;
-use crate::{Features, Pooling};
+use crate::{ClassTokenMode, Features, Pooling};
 use copies::Copies;
 use judge::Judged;
 use select::Selected;
