@@ -116,6 +116,9 @@ impl From<heirloom_transfer::predictor::PredictError> for Failure {
             Error::Artifact(error) => error.into(),
             Error::Extract(error) => error.into(),
             Error::Backbone(_) => Self::input(error.to_string()).hint("name the backbone with --backbone"),
+            Error::OtherNetwork { .. } => Self::input(error.to_string()).hint(
+                "--tasks takes models that were fitted on the same backbone; run predict once for each of the others",
+            ),
             other => Self::input(other.to_string()),
         }
     }

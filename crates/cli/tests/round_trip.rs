@@ -59,6 +59,44 @@ fn a_model_is_fitted_inspected_and_used() {
     has(&lines[0], &["image", "class", "probability", "unfamiliar", "top"]);
 }
 
+/// One pass serves several heads, and says what each says alone.
+#[test]
+fn many_tasks_share_one_backbone() {
+    let scene = Scene::new();
+    scene.colours("colours", 14, 8);
+    let fit = |data: &str, method: &str, output: &str| {
+        let arguments = ["fit", data, "--backbone", "tiny.safetensors", "--method", method, "-o", output, "--slim"];
+        scene.ok(&[&arguments[..], &["--no-report", "--target-sizes", "1"]].concat());
+    };
+    fit("colours", "linear", "colour.heirloom");
+    fit("photos", "head2toe", "kind.heirloom");
+    let predict = |more: &[&str]| {
+        let arguments = [&["predict"], more, &["--backbone", "tiny.safetensors", "--json"]].concat();
+        scene.ok(&arguments).json()["predictions"].as_array().unwrap().clone()
+    };
+    let both = predict(&["colour.heirloom", "colours/test", "--tasks", "kind.heirloom"]);
+    for (task, name) in ["colour", "kind"].into_iter().enumerate() {
+        let alone = predict(&[&format!("{name}.heirloom"), "colours/test"]);
+        assert_eq!((alone.len(), both.len()), (24, 48));
+        for (line, alone) in both.iter().skip(task).step_by(2).zip(&alone) {
+            assert_eq!(line["task"], name);
+            let mut line = line.clone();
+            line.as_object_mut().unwrap().remove("task");
+            assert_eq!(&line, alone, "the same bits as alone");
+        }
+    }
+    let typed = ["predict", "colour.heirloom", "colours/test", "--backbone", "tiny.safetensors", "--tasks"];
+    let csv = scene.ok(&[&typed[..], &["kind.heirloom"]].concat()).out;
+    assert!(csv.starts_with("image,task,class,probability,unfamiliar"), "{csv}");
+    assert_eq!(csv.lines().count(), 49);
+
+    scene.backbone("other", "cifar_resnet32", |_, _| {});
+    let other = ["fit", "photos", "--backbone", "other.safetensors", "--method", "ncm", "-o", "far.heirloom", "--slim"];
+    scene.ok(&[&other[..], &["--no-report"]].concat());
+    scene.run(&[&typed[..], &["far.heirloom"]].concat()).refused(2, &["their weights differ", "same backbone"]);
+    scene.run(&[&typed[..], &["./colour.heirloom"]].concat()).refused(2, &["two models are called 'colour'"]);
+}
+
 #[test]
 fn a_second_fit_opens_no_image_and_gives_the_same_model() {
     let scene = Scene::new();

@@ -25,6 +25,7 @@ Examples:
   heirloom predict model.heirloom new-photos/
   heirloom predict model.heirloom a.jpg b.png --top-k 1
   heirloom predict model.heirloom new-photos/ --format parquet -o predictions.parquet
+  heirloom predict species.heirloom new-photos/ --tasks health.heirloom season.heirloom
   heirloom predict model.heirloom new-photos/ --json")]
 pub struct PredictArguments {
     /// The model that fit wrote
@@ -33,6 +34,9 @@ pub struct PredictArguments {
     /// Images, folders of images, CSV or parquet tables
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
+    /// Further models on the same backbone: each image passes through it once and is answered by all
+    #[arg(long, value_name = "MODEL", num_args = 1..)]
+    pub tasks: Vec<PathBuf>,
     /// Number of classes to list for each image, best first
     #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     pub top_k: u16,

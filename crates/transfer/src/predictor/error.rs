@@ -22,4 +22,14 @@ pub enum PredictError {
     /// The head does not fit the features.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// Tasks that do not share one network.
+    #[error("a model on '{other}' cannot be read in one pass with a model on '{first}': their {what} differ")]
+    OtherNetwork {
+        /// Backbone of the first task.
+        first: String,
+        /// Backbone of the other one.
+        other: String,
+        /// What differs.
+        what: &'static str,
+    },
 }

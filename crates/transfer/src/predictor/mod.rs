@@ -36,10 +36,13 @@ impl Default for PredictOptions {
     }
 }
 
-/// A complete artifact with its compiled network.
+/// One complete artifact or more of one network, with that network compiled for what all of their heads read: an image passes through
+/// it once, whatever the number of tasks.
 #[derive(Debug)]
 pub struct Predictor {
     artifact: Artifact,
+    /// Further tasks, without the network's values.
+    others: Vec<Artifact>,
     requests: Vec<Request>,
     compiled: Arc<Compiled>,
     options: PredictOptions,
@@ -54,8 +57,38 @@ impl Predictor {
         let requests = artifact.requests();
         let network = network(&artifact)?;
         let compiled = Compiled::new(&network, &requests, options.extract.isa)?;
-        let predictor = Self { compiled: Arc::new(compiled), requests, artifact, options };
-        Ok(predictor)
+        Ok(Self { compiled: Arc::new(compiled), requests, artifact, others: Vec::new(), options })
+    }
+
+    /// The same for further tasks whose heads read the same network; slim artifacts need nothing attached.
+    ///
+    /// # Errors
+    /// An artifact of another network or another preparation of images, which [`PredictError::OtherNetwork`] names.
+    pub fn with_tasks(mut self, others: Vec<Artifact>) -> Result<Self, PredictError> {
+        for mut other in others {
+            self.check_network(&other)?;
+            other.weights = None;
+            let new: Vec<Request> = other.requests().into_iter().filter(|one| !self.requests.contains(one)).collect();
+            self.requests.extend(new);
+            self.others.push(other);
+        }
+        let compiled = Compiled::new(&network(&self.artifact)?, &self.requests, self.options.extract.isa)?;
+        self.compiled = Arc::new(compiled);
+        Ok(self)
+    }
+
+    fn check_network(&self, other: &Artifact) -> Result<(), PredictError> {
+        let (first, second) = (&self.artifact.backbone, &other.backbone);
+        let what = if first.weights != second.weights {
+            "weights"
+        } else if first.graph != second.graph {
+            "layers"
+        } else if self.artifact.preprocess != other.preprocess {
+            "preparation of images"
+        } else {
+            return Ok(());
+        };
+        Err(PredictError::OtherNetwork { first: first.name.clone(), other: second.name.clone(), what })
     }
 
     /// Reads an artifact; a slim one is completed by `backbone` (a path or a name), or by the backbone of its own name.
@@ -71,10 +104,15 @@ impl Predictor {
         Self::new(artifact, options)
     }
 
-    /// The artifact.
+    /// The artifact, the first of several.
     #[must_use]
     pub fn artifact(&self) -> &Artifact {
         &self.artifact
+    }
+
+    /// The artifacts of all tasks, in the order in which they were given.
+    pub fn artifacts(&self) -> impl Iterator<Item = &Artifact> {
+        std::iter::once(&self.artifact).chain(&self.others)
     }
 
     /// Predicts `rows` of `images`, in rising order of the rows; an image that cannot be used is named in its place.
@@ -99,12 +137,38 @@ impl Predictor {
         cancel: Option<&AtomicBool>,
         mut sink: impl FnMut(Outcome),
     ) -> Result<(), PredictError> {
+        self.predict_tasks(images, rows, cancel, |task, outcome| {
+            if task == 0 {
+                sink(outcome);
+            }
+        })
+    }
+
+    /// As [`Predictor::predict_each`] for every task: the outcomes of an image follow each other in the order of the tasks, each with
+    /// the place of its task.
+    ///
+    /// # Errors
+    /// As [`Predictor::predict`].
+    pub fn predict_tasks(
+        &self,
+        images: &dyn Images,
+        rows: &[usize],
+        cancel: Option<&AtomicBool>,
+        mut sink: impl FnMut(usize, Outcome),
+    ) -> Result<(), PredictError> {
         let mut rows = rows.to_vec();
         rows.sort_unstable();
         rows.dedup();
         for rows in rows.chunks(self.at_once()) {
             let extracted = self.features(images, rows, cancel)?;
-            prediction::outcomes(&self.artifact, images, &extracted, self.options.top)?.into_iter().for_each(&mut sink);
+            let outcomes = |task: &Artifact| prediction::outcomes(task, images, &extracted, self.options.top);
+            let tasks = self.artifacts().map(outcomes).collect::<Result<Vec<_>, _>>()?;
+            let mut tasks: Vec<_> = tasks.into_iter().map(Vec::into_iter).collect();
+            for _ in 0..extracted.rows.len() + extracted.summary.skipped.len() {
+                for (task, outcomes) in tasks.iter_mut().enumerate() {
+                    outcomes.next().into_iter().for_each(|outcome| sink(task, outcome));
+                }
+            }
         }
         Ok(())
     }

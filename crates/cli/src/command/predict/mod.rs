@@ -6,16 +6,17 @@ mod line;
 mod parquet;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use heirloom_data::{Limits, Table};
 use heirloom_report::{count, counted};
+use heirloom_transfer::artifact::Artifact;
 use heirloom_transfer::extract::SkippedImage;
 use heirloom_transfer::predictor::{Outcome as Answer, PredictOptions, Prediction, Predictor};
 use serde_json::{Value, json};
 
-use self::line::{Line, Ranked};
+use self::line::{Layout, Line, Ranked};
 use self::writer::{Pending, WriteError, Writer};
 use super::fit::extract_options;
 use super::{Outcome, refuse_to_replace};
@@ -38,12 +39,22 @@ pub fn run(arguments: &PredictArguments, shared: &SharedArguments, console: Cons
     if let Some(path) = &arguments.output {
         refuse_to_replace(path, arguments.force)?;
     }
+    let names = names(arguments)?;
     let predictor = open(arguments, shared)?;
     let table = Table::unlabelled(&arguments.paths, Limits::default())?;
-    let top = usize::from(arguments.top_k).min(predictor.artifact().classes.len());
+    let most = predictor.artifacts().map(|artifact| artifact.classes.len()).max().unwrap_or(0);
+    let layout = Layout { top: usize::from(arguments.top_k).min(most), tasks: names.len() > 1 };
 
-    let mut sink =
-        Sink { lines: Vec::new(), skipped: Vec::new(), written: 0, unfamiliar: 0, keep, out: None, failed: None };
+    let mut sink = Sink {
+        names,
+        lines: Vec::new(),
+        skipped: Vec::new(),
+        written: 0,
+        unfamiliar: 0,
+        keep,
+        out: None,
+        failed: None,
+    };
     let mut pending = None;
     if let Some(format) = format {
         let out: Box<dyn std::io::Write + Send> = match &arguments.output {
@@ -56,7 +67,7 @@ pub fn run(arguments: &PredictArguments, shared: &SharedArguments, console: Cons
             None => Box::new(std::io::stdout()),
         };
         sink.out =
-            Some(Writer::new(format, out, top).map_err(|error| cannot_write(arguments.output.as_deref(), error))?);
+            Some(Writer::new(format, out, layout).map_err(|error| cannot_write(arguments.output.as_deref(), error))?);
     }
     predict(&predictor, &table, &mut sink)?;
     sink.finish(arguments.output.as_deref())?;
@@ -71,7 +82,25 @@ pub fn run(arguments: &PredictArguments, shared: &SharedArguments, console: Cons
 
 fn open(arguments: &PredictArguments, shared: &SharedArguments) -> Result<Predictor, Failure> {
     let options = PredictOptions { top: usize::from(arguments.top_k), extract: extract_options(None, shared) };
-    Ok(Predictor::open(&arguments.model, arguments.backbone.as_deref(), options)?)
+    let predictor = Predictor::open(&arguments.model, arguments.backbone.as_deref(), options)?;
+    if arguments.tasks.is_empty() {
+        return Ok(predictor);
+    }
+    let others = arguments.tasks.iter().map(|path| Artifact::load(path)).collect::<Result<Vec<_>, _>>()?;
+    Ok(predictor.with_tasks(others)?)
+}
+
+/// What the tasks are called: the models' file names without their ending, each another one.
+fn names(arguments: &PredictArguments) -> Result<Vec<String>, Failure> {
+    let name = |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let names: Vec<String> = std::iter::once(&arguments.model).chain(&arguments.tasks).map(name).collect();
+    for (at, name) in names.iter().enumerate() {
+        if names[..at].contains(name) {
+            let fact = format!("two models are called '{name}', and predictions name the model that makes them");
+            return Err(Failure::input(fact).hint("rename one of the files"));
+        }
+    }
+    Ok(names)
 }
 
 fn predict(predictor: &Predictor, table: &Table, sink: &mut Sink) -> Result<(), Failure> {
@@ -80,10 +109,10 @@ fn predict(predictor: &Predictor, table: &Table, sink: &mut Sink) -> Result<(), 
     let rows: Vec<usize> = (0..table.rows.len()).collect();
     let _watching = Watching::begin();
     let mut done = 0;
-    let classes = &predictor.artifact().classes;
-    predictor.predict_each(table, &rows, Some(&STOP), |answer| {
-        done += 1;
-        sink.take(answer, classes);
+    let classes: Vec<&[String]> = predictor.artifacts().map(|artifact| artifact.classes.as_slice()).collect();
+    predictor.predict_tasks(table, &rows, Some(&STOP), |task, answer| {
+        done += usize::from(task == 0);
+        sink.take(task, answer, classes[task]);
         progress.report(done, rows.len());
     })?;
     Ok(())
@@ -91,6 +120,8 @@ fn predict(predictor: &Predictor, table: &Table, sink: &mut Sink) -> Result<(), 
 
 /// Where answers go: to the writer in batches, or into memory for the JSON object.
 struct Sink {
+    /// Names of the tasks.
+    names: Vec<String>,
     lines: Vec<Line>,
     skipped: Vec<SkippedImage>,
     written: usize,
@@ -101,13 +132,18 @@ struct Sink {
 }
 
 impl Sink {
-    fn take(&mut self, answer: Answer, classes: &[String]) {
+    /// Images are counted by the first task.
+    fn take(&mut self, task: usize, answer: Answer, classes: &[String]) {
         match answer {
-            Answer::Skipped(skipped) => self.skipped.push(skipped),
+            Answer::Skipped(skipped) if task == 0 => self.skipped.push(skipped),
+            Answer::Skipped(_) => {}
             Answer::Predicted(prediction) => {
-                self.written += 1;
-                self.unfamiliar += usize::from(prediction.unfamiliar == Some(true));
-                self.lines.push(line(prediction, classes));
+                if task == 0 {
+                    self.written += 1;
+                    self.unfamiliar += usize::from(prediction.unfamiliar == Some(true));
+                }
+                let name = (self.names.len() > 1).then(|| self.names[task].clone());
+                self.lines.push(line(prediction, name, classes));
             }
         }
         if self.lines.len() >= BATCH && !self.keep {
@@ -142,7 +178,8 @@ impl Sink {
 
     fn summary(&self, table: &Table, output: Option<&Path>) -> String {
         let place = output.map(|path| format!(" -> {}", path.display())).unwrap_or_default();
-        let mut text = format!("{} predicted{place}", counted(self.written, "image"));
+        let tasks = if self.names.len() > 1 { format!(" for {} tasks", self.names.len()) } else { String::new() };
+        let mut text = format!("{} predicted{tasks}{place}", counted(self.written, "image"));
         if self.unfamiliar > 0 {
             text.push_str(&format!(
                 "; {} unfamiliar (further from the model's images than 95 % of those are from each other)",
@@ -166,6 +203,7 @@ impl Sink {
         json!({
             "command": "predict",
             "model": arguments.model,
+            "tasks": arguments.tasks,
             "rows": { "predicted": self.written, "skipped": skipped.len(), "unfamiliar": self.unfamiliar },
             "predictions": self.keep.then_some(&self.lines),
             "output": arguments.output,
@@ -176,11 +214,12 @@ impl Sink {
     }
 }
 
-fn line(prediction: Prediction, classes: &[String]) -> Line {
+fn line(prediction: Prediction, task: Option<String>, classes: &[String]) -> Line {
     let name = |class: usize| classes.get(class).cloned().unwrap_or_default();
     let ranked =
         prediction.top.iter().map(|(class, probability)| Ranked { class: name(*class), probability: *probability });
     Line {
+        task,
         image: prediction.locator,
         class: name(prediction.class),
         probability: prediction.probability,

@@ -4,21 +4,21 @@ use std::io::Write;
 
 use parquet::file::writer::SerializedFileWriter;
 
-use super::line::{Line, Ranked, columns};
+use super::line::{Layout, Line, Ranked, columns};
 use super::writer::WriteError;
 use crate::command::columns::{self, Column, Kind};
 
 /// Writes parquet.
 pub struct Parquet<W: Write + Send> {
     writer: SerializedFileWriter<W>,
-    top: usize,
+    layout: Layout,
 }
 
 impl<W: Write + Send> Parquet<W> {
     /// Begins the file.
-    pub fn new(out: W, top: usize) -> Result<Self, WriteError> {
-        let named: Vec<(String, Kind)> = columns(top).iter().map(|name| (name.to_string(), kind(name))).collect();
-        Ok(Self { writer: columns::writer(out, "predictions", &named)?, top })
+    pub fn new(out: W, layout: Layout) -> Result<Self, WriteError> {
+        let named: Vec<(String, Kind)> = columns(layout).iter().map(|name| (name.to_string(), kind(name))).collect();
+        Ok(Self { writer: columns::writer(out, "predictions", &named)?, layout })
     }
 
     /// Appends lines as one row group.
@@ -26,7 +26,7 @@ impl<W: Write + Send> Parquet<W> {
         if lines.is_empty() {
             return Ok(());
         }
-        Ok(columns::append(&mut self.writer, table(lines, self.top))?)
+        Ok(columns::append(&mut self.writer, table(lines, self.layout))?)
     }
 
     /// Ends the file and gives the output back.
@@ -35,15 +35,18 @@ impl<W: Write + Send> Parquet<W> {
     }
 }
 
-fn table(lines: &[Line], top: usize) -> Vec<Column> {
+fn table(lines: &[Line], layout: Layout) -> Vec<Column> {
     let text = |get: &dyn Fn(&Line) -> Option<String>| Column::Text(lines.iter().map(get).collect());
-    let mut columns = vec![
-        text(&|line| Some(line.image.clone())),
+    let mut columns = vec![text(&|line| Some(line.image.clone()))];
+    if layout.tasks {
+        columns.push(text(&|line| line.task.clone()));
+    }
+    columns.extend([
         text(&|line| Some(line.class.clone())),
         Column::Number(lines.iter().map(|line| Some(line.probability)).collect()),
         Column::Truth(lines.iter().map(|line| line.unfamiliar).collect()),
-    ];
-    for rank in 1..top {
+    ]);
+    for rank in 1..layout.top {
         let ranked = |line: &Line| -> Option<Ranked> { line.top.get(rank).cloned() };
         columns.push(text(&|line| ranked(line).map(|ranked| ranked.class)));
         columns.push(Column::Number(lines.iter().map(|line| ranked(line).map(|ranked| ranked.probability)).collect()));
@@ -68,6 +71,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back_by_the_reader() {
         let line = |image: &str, probability| Line {
+            task: None,
             image: image.into(),
             class: "oak".into(),
             probability,
@@ -75,7 +79,7 @@ mod tests {
             top: vec![Ranked { class: "oak".into(), probability }],
         };
         let file = tempfile::tempfile().unwrap();
-        let mut writer = Parquet::new(file, 2).unwrap();
+        let mut writer = Parquet::new(file, Layout { top: 2, tasks: false }).unwrap();
         writer.write(&[line("a.jpg", 0.75), line("b.jpg", 0.25)]).unwrap();
         writer.write(&[line("c.jpg", 1.0)]).unwrap();
         let reader = SerializedFileReader::new(writer.finish().unwrap()).unwrap();

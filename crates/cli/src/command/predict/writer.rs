@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::csv::Csv;
-use super::line::Line;
+use super::line::{Layout, Line};
 use super::parquet::Parquet;
 use crate::arguments::PredictionFormat;
 
@@ -46,12 +46,12 @@ pub enum Writer {
 
 impl Writer {
     /// Begins the output.
-    pub fn new(format: PredictionFormat, out: Box<dyn Write + Send>, top: usize) -> Result<Self, WriteError> {
+    pub fn new(format: PredictionFormat, out: Box<dyn Write + Send>, layout: Layout) -> Result<Self, WriteError> {
         let out = BufWriter::new(out);
         Ok(match format {
-            PredictionFormat::Csv => Self::Csv(Csv::new(out, top)?),
+            PredictionFormat::Csv => Self::Csv(Csv::new(out, layout)?),
             PredictionFormat::Jsonl => Self::Jsonl(out),
-            PredictionFormat::Parquet => Self::Parquet(Parquet::new(out, top)?),
+            PredictionFormat::Parquet => Self::Parquet(Parquet::new(out, layout)?),
         })
     }
 
