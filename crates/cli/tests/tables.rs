@@ -18,6 +18,8 @@ fn a_limit_takes_so_many_rows_of_each_split_and_the_same_share_of_every_class() 
     let per_class: Vec<u64> = few["per_class"].as_array().unwrap().iter().map(rows).collect();
     assert_eq!(per_class, [5, 5, 5, 5]);
     assert_eq!(few["accuracy"]["n"], 20);
+    let cached = scene.ok(&["cache", "--json"]).json();
+    assert_eq!(cached["backbones"][0]["images"], 40, "no image beyond the limit went through the network");
     // The same rows again: nothing is computed anew, and the figures are equal.
     let again = fit("20", "again.heirloom").json();
     assert!(again["images_per_second"].is_null());

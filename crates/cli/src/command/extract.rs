@@ -23,11 +23,8 @@ const SHOWN: usize = 8;
 /// Runs `extract`.
 pub fn run(arguments: &ExtractArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
     let backbone = backbone::open(arguments.backbone.as_deref())?;
-    let table = open_table(&arguments.table)?;
-    let rows = match arguments.table.limit {
-        Some(count) => limit::rows(&table, count as usize, 0),
-        None => (0..table.rows.len()).collect(),
-    };
+    let table = limit::limited(open_table(&arguments.table)?, arguments.table.limit, 0);
+    let rows: Vec<usize> = (0..table.rows.len()).collect();
     let requests = requests(arguments, &backbone);
     let folder = cache_folder(shared)?;
     let summary = fill(arguments, shared, &backbone, &table, &rows, &requests, &Store::new(&folder))?;

@@ -4,6 +4,20 @@ use std::collections::BTreeMap;
 
 use heirloom_data::Table;
 
+/// The table with these rows alone, as if it held no others: features are kept by runs of neighbouring rows, and a run of a limited table
+/// holds no row that nobody asked for. All of it without a limit.
+pub fn limited(mut table: Table, count: Option<u64>, seed: u64) -> Table {
+    if let Some(count) = count {
+        let mut index = 0;
+        let kept = rows(&table, usize::try_from(count).unwrap_or(usize::MAX), seed);
+        table.rows.retain(|_| {
+            index += 1;
+            kept.binary_search(&(index - 1)).is_ok()
+        });
+    }
+    table
+}
+
 /// At most `count` rows of each split, classes in turn, rows of a class in an order drawn from `seed`. Rising.
 pub fn rows(table: &Table, count: usize, seed: u64) -> Vec<usize> {
     let mut splits = BTreeMap::<_, BTreeMap<_, Vec<usize>>>::new();

@@ -37,12 +37,12 @@ pub fn run(arguments: &CompareArguments, shared: &SharedArguments, console: Cons
         return Err(Failure::input(fact).hint("leave it out, or add one of them: --methods frozen,full"));
     }
     let backbones = backbones(&arguments.backbone)?;
-    let table = open_table(&arguments.table)?;
+    let table = limit::limited(open_table(&arguments.table)?, arguments.table.limit, arguments.seed);
     let options = CompareOptions {
         methods: arguments.methods.0.clone(),
         draws: usize::from(arguments.seeds),
         train_rows: arguments.train_rows.map(|rows| rows as usize),
-        rows: arguments.table.limit.map(|count| limit::rows(&table, count as usize, arguments.seed)),
+        rows: None,
         targets: targets(&arguments.target_sizes),
         settings: Settings::default(),
         recipe: training::recipe(&arguments.recipe),

@@ -90,9 +90,8 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
         refuse_to_replace(path, arguments.force)?;
     }
     let backbone = backbone::open(arguments.backbone.as_deref())?;
-    let table = open_table(&arguments.table)?;
+    let table = limit::limited(open_table(&arguments.table)?, arguments.table.limit, arguments.seed);
     job.methods = Option::from(arguments.method).into_iter().collect();
-    job.rows = arguments.table.limit.map(|count| limit::rows(&table, count as usize, arguments.seed));
     job.targets = targets(&arguments.target_sizes);
     if arguments.replicate {
         job.settings.head2toe = Head2ToeSettings::replication();
