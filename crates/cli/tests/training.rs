@@ -77,8 +77,9 @@ fn a_killed_run_goes_on_to_the_same_bits() {
         child.kill().unwrap();
         child.wait().unwrap();
         if !scene.at(&format!("{name}.heirloom")).exists() {
-            let resumed = scene.ok(&again);
+            let resumed = scene.ok(&[&again[..], &["--json"]].concat());
             assert!(resumed.err.contains("going on from the kept state"), "{}", resumed.err);
+            assert_eq!(resumed.json()["epochs"].as_array().unwrap().len(), 6, "epochs before the kill are told, too");
         }
         assert_eq!(tensors(&scene.at("whole.heirloom")), tensors(&scene.at(&format!("{name}.heirloom"))), "{name}");
     }

@@ -1,7 +1,6 @@
 //! One run from the first weights to the last.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,7 +8,6 @@ use heirloom_data::Table;
 use heirloom_data::augment::Augmentation;
 use heirloom_data::batches::{DecodedImages, Loader, LoaderOptions};
 use heirloom_engine::Weights;
-use heirloom_training::checkpoint::Identity;
 use heirloom_training::trainer::{Ended, Trainer};
 use heirloom_zoo::Backbone;
 
@@ -17,7 +15,7 @@ use super::{KeepEpoch, PretrainOptions, Pretrained, with_weights};
 use crate::fit::trained::images::{Reading, augmentation};
 use crate::fit::trained::settings::{groups, loss, trainable, trainer_settings};
 use crate::fit::trained::source::LoaderSource;
-use crate::fit::trained::state::{resume, rows_digest};
+use crate::fit::trained::state::{Kept, resume, rows_digest};
 use crate::fit::trained::watch::{FitWatcher, Validation};
 use crate::fit::trained::{Recipe, TrainingEvent, unfold};
 use crate::fit::{FitError, Watch};
@@ -53,7 +51,8 @@ impl Job<'_> {
         let (trained_rows, test_rows) = (images.len(), judged.len());
         let planted_rows = images.rows().iter().filter(|row| self.stamped.contains(row)).count();
         let mut trainer = self.trainer(&network, trained_rows)?;
-        let checkpoint = self.resume(&network, &mut trainer)?;
+        let kept = self.resume(&network, &mut trainer)?;
+        let checkpoint = kept.place;
         self.stage("training");
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.options.extract.threads);
         let pool = pool.build().map_err(FitError::threads)?;
@@ -71,7 +70,7 @@ impl Job<'_> {
             report: self.report,
             keep: Some(&keep),
             timed_out: false,
-            epochs: Vec::new(),
+            epochs: kept.epochs,
         };
         let ended = pool.install(|| trainer.train(&mut source, &mut watcher))?;
         let (epochs, timed_out) = (std::mem::take(&mut watcher.epochs), watcher.timed_out);
@@ -151,7 +150,7 @@ impl Job<'_> {
     }
 
     /// Puts a kept state into the trainer; the file and what it belongs to.
-    fn resume(&self, network: &Backbone, trainer: &mut Trainer) -> Result<Option<(PathBuf, Identity)>, FitError> {
+    fn resume(&self, network: &Backbone, trainer: &mut Trainer) -> Result<Kept, FitError> {
         let recipe = serde_json::json!({
             "settings": trainer.settings(),
             "recipe": self.recipe,

@@ -1,13 +1,11 @@
 //! One run from the pretrained network to the measured one.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use heirloom_data::Table;
 use heirloom_data::augment::Augmentation;
 use heirloom_data::batches::{DecodedImages, Loader, LoaderOptions};
-use heirloom_training::checkpoint::Identity;
 use heirloom_training::early_stopping::{Goal, StoppingSettings};
 use heirloom_training::trainer::{Ended, Readout, Trainer, TrainerSettings};
 use heirloom_zoo::{Backbone, HeadStart, Initialization, NewHead, replace_head};
@@ -20,7 +18,7 @@ use super::probe::FirstHead;
 use super::readout::KEYS;
 use super::settings::{groups, loss, trainable, trainer_settings};
 use super::source::LoaderSource;
-use super::state::{resume, rows_digest};
+use super::state::{Kept, resume, rows_digest};
 use super::watch::{FitWatcher, Validation};
 use super::{Recipe, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, find_rate, penalties, unfold};
 use crate::extract::Progress;
@@ -71,10 +69,11 @@ impl Job<'_> {
             (settings.learning_rate, self.recipe.learning_rate) = (found, found);
         }
         let mut trainer = self.trainer(&network, readout.as_ref(), settings)?;
-        let checkpoint = self.resume(&network, readout.as_ref(), &mut trainer)?;
+        let kept = self.resume(&network, readout.as_ref(), &mut trainer)?;
+        let checkpoint = kept.place.clone();
         self.stage("training");
         let mut source = self.source(&network, &images)?;
-        let mut watcher = self.watcher(&network, readout.as_ref(), &images, checkpoint.clone())?;
+        let mut watcher = self.watcher(&network, readout.as_ref(), &images, kept)?;
         let ended = pool.install(|| trainer.train(&mut source, &mut watcher))?;
         let (epochs, timed_out) = (std::mem::take(&mut watcher.epochs), watcher.timed_out);
         if ended == Ended::Interrupted && !timed_out {
@@ -197,7 +196,7 @@ impl Job<'_> {
         network: &'w Backbone,
         readout: Option<&'w FirstHead>,
         images: &Images,
-        checkpoint: Option<(PathBuf, Identity)>,
+        kept: Kept,
     ) -> Result<FitWatcher<'w>, FitError> {
         let validation = Validation {
             graph: &network.graph,
@@ -209,14 +208,14 @@ impl Job<'_> {
         };
         Ok(FitWatcher {
             validation: Some(validation),
-            checkpoint,
+            checkpoint: kept.place,
             started: self.started,
             time_limit: self.trained.time_limit,
             cancel: self.watch.cancel,
             report: self.report,
             keep: None,
             timed_out: false,
-            epochs: Vec::new(),
+            epochs: kept.epochs,
         })
     }
 
@@ -264,12 +263,7 @@ impl Job<'_> {
     }
 
     /// Puts a kept state into the trainer; the file and what it belongs to.
-    fn resume(
-        &self,
-        network: &Backbone,
-        readout: Option<&FirstHead>,
-        trainer: &mut Trainer,
-    ) -> Result<Option<(PathBuf, Identity)>, FitError> {
+    fn resume(&self, network: &Backbone, readout: Option<&FirstHead>, trainer: &mut Trainer) -> Result<Kept, FitError> {
         let recipe = serde_json::json!({
             "settings": trainer.settings(),
             "recipe": self.recipe,

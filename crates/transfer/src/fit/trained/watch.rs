@@ -12,6 +12,8 @@ use heirloom_training::loss::{CrossEntropy, Targets};
 use heirloom_training::trainer::{EpochReport, Foreign, HeldOut, Readout, StepReport, Watcher};
 use rayon::prelude::*;
 
+use super::state::save;
+
 /// Images that one task takes through the network.
 const BLOCK: usize = 4;
 
@@ -127,7 +129,7 @@ impl Watcher for FitWatcher<'_> {
 
     fn save(&mut self, state: &mut dyn FnMut() -> Checkpoint) -> Result<(), Foreign> {
         if let Some((path, identity)) = &self.checkpoint {
-            state().save(path, identity)?;
+            save(state(), &self.epochs, path, identity)?;
         }
         Ok(())
     }
