@@ -101,7 +101,7 @@ fn headline(comparison: &Comparison) -> Section {
 fn figure(comparison: &Comparison) -> Section {
     let point = |line: &Line| FrontierPoint {
         point: CostPoint {
-            label: text::name(comparison, line),
+            label: short_name(comparison, line),
             cost: line.cost.operations() / 1e12,
             accuracy: Interval { value: line.accuracy.value, low: line.accuracy.low, high: line.accuracy.high },
         },
@@ -114,11 +114,37 @@ fn figure(comparison: &Comparison) -> Section {
         None => section.with(Block::Paragraph("Nothing was measured.".into())),
         Some(svg) => section.with(Block::Figure {
             svg,
-            caption: "One point for each way to adapt, with the 95 % interval of its accuracy: blue on frozen features, orange trained \
-                      through the backbone. The line joins those that nothing equals at less cost."
-                .into(),
+            caption: format!(
+                "One point for each way to adapt, with the 95 % interval of its accuracy: blue on frozen features, orange trained through \
+                 the backbone. The line joins those that nothing equals at less cost.{}",
+                letters(comparison)
+            ),
         }),
     }
+}
+
+/// A line's name in the figure: where there are several backbones, the method and the backbone's letter.
+fn short_name(comparison: &Comparison, line: &Line) -> String {
+    match comparison.backbones.len() {
+        1 => line.method.clone(),
+        _ => format!("{} {}", line.method, letter(line.backbone)),
+    }
+}
+
+/// A, B, ..., Z, then numbers.
+fn letter(place: usize) -> String {
+    let letter = u8::try_from(place).ok().filter(|place| *place < 26).map(|place| char::from(b'A' + place));
+    letter.map_or_else(|| (place + 1).to_string(), String::from)
+}
+
+/// What the letters stand for.
+fn letters(comparison: &Comparison) -> String {
+    if comparison.backbones.len() < 2 {
+        return String::new();
+    }
+    let named = comparison.backbones.iter().enumerate();
+    let named: Vec<String> = named.map(|(place, one)| format!("{}: {}", letter(place), one.name)).collect();
+    format!(" {}.", named.join(", "))
 }
 
 fn table(comparison: &Comparison) -> Section {
@@ -334,5 +360,18 @@ mod tests {
         }
         assert!(!html.contains("<oak>"));
         assert_eq!(html.matches("<svg").count(), 1);
+        assert!(!html.contains("A: tiny"), "one backbone needs no letter");
+    }
+
+    #[test]
+    fn several_backbones_have_letters_in_the_figure() {
+        let mut comparison = sample::comparison();
+        let other = heirloom_transfer::fit::BackboneRecord { name: "other".into(), ..comparison.backbones[0].clone() };
+        comparison.backbones.push(other);
+        comparison.lines[2].backbone = 1;
+        let html = page(&comparison, |_| None).to_html();
+        for part in ["A: tiny, B: other", "head2toe A", "full B"] {
+            assert!(html.contains(part), "{part:?} is missing");
+        }
     }
 }
