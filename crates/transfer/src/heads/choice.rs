@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::softmax::{argmax, row_loss};
@@ -85,7 +86,7 @@ pub(crate) fn settings<const N: usize>(pairs: [(&str, Setting); N]) -> BTreeMap<
 
 /// Builds the table from each candidate's out-of-fold logits `[rows, classes]` and applies the rule.
 pub(crate) fn choose(checked: &Checked, candidates: Vec<(BTreeMap<String, Setting>, Vec<f32>)>) -> Choice {
-    let losses: Vec<Vec<f64>> = candidates.iter().map(|(_, logits)| row_losses(checked, logits)).collect();
+    let losses: Vec<Vec<f64>> = candidates.par_iter().map(|(_, logits)| row_losses(checked, logits)).collect();
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len().max(1) as f64;
     let means: Vec<f64> = losses.iter().map(|losses| mean(losses)).collect();
     let best = argmax(&means.iter().map(|mean| -mean).collect::<Vec<_>>());

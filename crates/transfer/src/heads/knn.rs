@@ -16,9 +16,11 @@ use super::normalization::{Normalization, unit_vector};
 use super::training::Checked;
 use super::{Fitted, Head, HeadError, Method, Rule, Training};
 
-/// Rows compared in one product; a shorter last piece is filled up with zeros, so that a row's bits do not depend on how
-/// many others are asked about.
+/// Rows compared in one product when predicting; a shorter last piece is filled up with zeros, so that a row's bits do not depend on
+/// how many others are asked about.
 const PIECE: usize = 64;
+/// Rows compared in one product among the training rows: each product packs all of them anew, so it takes many at a time.
+const TRAINING_PIECE: usize = 256;
 /// Temperature of the similarity weighting.
 const SIMILARITY_TEMPERATURE: f64 = 0.07;
 
@@ -81,7 +83,7 @@ impl Neighbours {
             let nearest = nearest(similarities, self.neighbours, None);
             vote(&nearest, &self.labels, self.neighbours, self.weighting, classes)
         };
-        for_each_row(&unit_rows(queries), &self.rows, vote).concat()
+        for_each_row(&unit_rows(queries), &self.rows, PIECE, vote).concat()
     }
 }
 
@@ -125,7 +127,7 @@ fn grid(settings_of: &KnnSettings, rows: usize) -> Result<Vec<(usize, Weighting)
 /// Logits `[rows, classes]` of every candidate, each row judged by the others.
 fn leave_one_out(rows: &Matrix, labels: &[u32], grid: &[(usize, Weighting)], classes: usize) -> Vec<Vec<f32>> {
     let most = grid.iter().map(|(count, _)| *count).max().unwrap_or(1);
-    let by_row = for_each_row(rows, rows, |row, similarities| {
+    let by_row = for_each_row(rows, rows, TRAINING_PIECE, |row, similarities| {
         let nearest = nearest(similarities, most, Some(row));
         grid.iter().map(|&(count, weighting)| vote(&nearest, labels, count, weighting, classes)).collect::<Vec<_>>()
     });
@@ -138,18 +140,23 @@ fn unit_rows(rows: &Matrix) -> Matrix {
     out
 }
 
-/// Calls `each(row, similarities to all of rows)` for every query, pieces in parallel, results in order.
-fn for_each_row<T: Send>(queries: &Matrix, rows: &Matrix, each: impl Fn(usize, &[f32]) -> T + Sync) -> Vec<T> {
-    let pieces = queries.rows.div_ceil(PIECE);
+/// Calls `each(row, similarities to all of rows)` for every query, pieces of `size` in parallel, results in order.
+fn for_each_row<T: Send>(
+    queries: &Matrix,
+    rows: &Matrix,
+    size: usize,
+    each: impl Fn(usize, &[f32]) -> T + Sync,
+) -> Vec<T> {
+    let pieces = queries.rows.div_ceil(size);
     let by_piece = (0..pieces).into_par_iter().map(|piece| {
-        let first = piece * PIECE;
-        let count = PIECE.min(queries.rows - first);
-        let mut block = vec![0.0_f32; PIECE * queries.columns];
+        let first = piece * size;
+        let count = size.min(queries.rows - first);
+        let mut block = vec![0.0_f32; size * queries.columns];
         let source = &queries.values[first * queries.columns..(first + count) * queries.columns];
         block[..source.len()].copy_from_slice(source);
-        let mut similarities = vec![0.0_f32; PIECE * rows.rows];
-        let target = MatMut::from_row_major_slice_mut(&mut similarities, PIECE, rows.rows);
-        multiply(target, MatRef::from_row_major_slice(&block, PIECE, queries.columns), rows.view().transpose());
+        let mut similarities = vec![0.0_f32; size * rows.rows];
+        let target = MatMut::from_row_major_slice_mut(&mut similarities, size, rows.rows);
+        multiply(target, MatRef::from_row_major_slice(&block, size, queries.columns), rows.view().transpose());
         (0..count).map(|i| each(first + i, &similarities[i * rows.rows..(i + 1) * rows.rows])).collect::<Vec<_>>()
     });
     by_piece.collect::<Vec<_>>().into_iter().flatten().collect()
@@ -157,12 +164,14 @@ fn for_each_row<T: Send>(queries: &Matrix, rows: &Matrix, each: impl Fn(usize, &
 
 /// The `count` nearest rows and all tied with the last of them, nearest first; `own` is left out.
 fn nearest(similarities: &[f32], count: usize, own: Option<usize>) -> Vec<(f32, usize)> {
-    let mut all: Vec<(f32, usize)> =
-        similarities.iter().copied().enumerate().filter(|(i, _)| Some(*i) != own).map(|(i, s)| (s, i)).collect();
-    if count < all.len() {
-        let (_, &mut (last, _), _) = all.select_nth_unstable_by(count - 1, |left, right| right.0.total_cmp(&left.0));
-        all.retain(|(similarity, _)| *similarity >= last);
+    let others = || similarities.iter().copied().enumerate().filter(|(row, _)| Some(*row) != own);
+    let mut values: Vec<f32> = others().map(|(_, similarity)| similarity).collect();
+    let mut last = f32::NEG_INFINITY;
+    if count < values.len() {
+        last = *values.select_nth_unstable_by(count - 1, |left, right| right.total_cmp(left)).1;
     }
+    let mut all: Vec<(f32, usize)> =
+        others().filter(|(_, similarity)| *similarity >= last).map(|(row, similarity)| (similarity, row)).collect();
     all.sort_unstable_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(&right.1)));
     all
 }

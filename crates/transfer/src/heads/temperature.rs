@@ -1,11 +1,15 @@
 //! Temperature: the one number that logits are divided by so that the softmax is calibrated on rows the head was not fitted
 //! on (`spec/robustness.md` section 5.2). It never changes a prediction.
 
+use rayon::prelude::*;
+
 use super::affine::ABSENT_LOGIT;
 use super::softmax::softmax_in_place;
 
 /// Range of the inverse temperature.
 const INVERSE_RANGE: (f64, f64) = (1e-4, 1e5);
+/// Rows whose sums are formed together, on one thread.
+const PIECE: usize = 256;
 
 /// A fitted temperature.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,6 +69,12 @@ fn bisect(reached: impl Fn(f64) -> bool) -> f64 {
 
 /// Derivative of the mean log loss by the inverse temperature, and the mean largest probability.
 fn summary(rows: &[(&[f32], usize)], inverse: f64) -> (f64, f64) {
+    let pieces: Vec<(f64, f64)> = rows.par_chunks(PIECE).map(|rows| sums(rows, inverse)).collect();
+    let (slope, confidence) = pieces.iter().fold((0.0, 0.0), |sum, piece| (sum.0 + piece.0, sum.1 + piece.1));
+    (slope / rows.len() as f64, confidence / rows.len() as f64)
+}
+
+fn sums(rows: &[(&[f32], usize)], inverse: f64) -> (f64, f64) {
     let (mut slope, mut confidence) = (0.0, 0.0);
     let mut row = Vec::new();
     for (logits, label) in rows {
@@ -74,7 +84,7 @@ fn summary(rows: &[(&[f32], usize)], inverse: f64) -> (f64, f64) {
         slope += row.iter().zip(*logits).map(|(p, &z)| p * f64::from(z)).sum::<f64>() - f64::from(logits[*label]);
         confidence += row.iter().copied().fold(0.0, f64::max);
     }
-    (slope / rows.len() as f64, confidence / rows.len() as f64)
+    (slope, confidence)
 }
 
 #[cfg(test)]
