@@ -103,6 +103,9 @@ impl From<heirloom_transfer::artifact::ArtifactError> for Failure {
             Error::NotSafetensors { .. } | Error::NotAnArtifact { .. } => {
                 failure.hint("give the file that `heirloom fit` wrote")
             }
+            Error::NoNetwork | Error::NeedsImages { .. } => {
+                failure.hint("`heirloom inspect MODEL` says what it was fitted on")
+            }
             Error::OtherBackbone { .. } => failure.hint("--backbone must name the very weights it was fitted on"),
             _ => failure,
         }
@@ -134,6 +137,7 @@ impl From<heirloom_transfer::fit::FitError> for Failure {
             Error::Unseen { .. } | Error::OneClass { .. } => {
                 Self::input(error.to_string()).hint("`heirloom inspect DATA` names the images that cannot be read")
             }
+            Error::OneBlock { .. } => Self::input(error.to_string()).hint("name another method, or auto"),
             Error::TooFewGroups { .. } => {
                 Self::input(error.to_string()).hint("add images, or check --group-column and the list of copies")
             }

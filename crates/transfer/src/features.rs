@@ -1,5 +1,6 @@
 //! Features in memory: pooled tap values, one block of columns per tap and pooling target, one row per image.
 
+use heirloom_data::FeatureTable;
 use heirloom_engine::Shape;
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +72,22 @@ pub struct Features {
 }
 
 impl Features {
+    /// Some rows of a table of features, in the order of `rows`.
+    #[must_use]
+    pub fn of_table(table: &FeatureTable, rows: &[usize]) -> Self {
+        let block = |block: &heirloom_data::FeatureBlock| {
+            let row = |&row: &usize| block.values.get(row * block.width..(row + 1) * block.width).unwrap_or_default();
+            Block {
+                tap: block.name.clone(),
+                shape: Shape::Vector { channels: block.width },
+                pooling: Pooling::MEAN,
+                width: block.width,
+                values: rows.iter().flat_map(|at| row(at).iter().copied()).collect(),
+            }
+        };
+        Self { rows: rows.len(), blocks: table.blocks.iter().map(block).collect() }
+    }
+
     /// Total number of columns.
     #[must_use]
     pub fn width(&self) -> usize {

@@ -21,12 +21,14 @@ Examples:
   heirloom fit photos/ --backbone weights/resnet18/ --method linear -o photos.heirloom
   heirloom fit labels.csv --backbone w.safetensors --group-column patient --strict
   heirloom fit pacs.parquet --backbone w.safetensors --where domain=sketch --json
-  heirloom fit photos/ --backbone mobilenetv2_1.0_gluon_bn --method full --epochs 10")]
+  heirloom fit photos/ --backbone mobilenetv2_1.0_gluon_bn --method full --epochs 10
+  heirloom fit embeddings.npz --method ridge         features from anywhere, no backbone")]
 pub struct FitArguments {
     /// The data set.
     #[command(flatten)]
     pub table: TableArguments,
-    /// Pretrained network: a weight file, a folder as timm publishes it, or a name in $HEIRLOOM_DATA/weights
+    /// Pretrained network: a weight file, a folder as timm publishes it, or a name in $HEIRLOOM_DATA/weights; none for a
+    /// table of features
     #[arg(long, value_name = "PATH|NAME")]
     pub backbone: Option<String>,
     /// How to adapt

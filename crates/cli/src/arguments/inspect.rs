@@ -11,6 +11,7 @@ Examples:
   heirloom inspect deit_tiny_patch16_224      a backbone: layers, cost, memory
   heirloom inspect deit_tiny_patch16_224 --data photos/    the memory that photos/ would take
   heirloom inspect photos/                    a data set: classes, sizes, problems
+  heirloom inspect embeddings.npz             a table of features: blocks, classes, domains
   heirloom inspect model.heirloom             a model: what it is, how it was made, how good it is
   heirloom inspect ~/.cache/heirloom          a folder of features")]
 pub struct InspectArguments {

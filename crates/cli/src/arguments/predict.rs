@@ -31,7 +31,7 @@ pub struct PredictArguments {
     /// The model that fit wrote
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
-    /// Images, folders of images, CSV or parquet tables
+    /// Images, folders of images, CSV or parquet tables; tables of features for a model that was fitted on one
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
     /// Further models on the same backbone: each image passes through it once and is answered by all

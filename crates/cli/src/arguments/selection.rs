@@ -8,7 +8,8 @@ use clap::Args;
 #[derive(Debug, Clone, Args)]
 pub struct TableArguments {
     /// Folder of CLASS/IMAGE (with or without train, val, test above), CSV with the columns path and label
-    /// (and split and group, if there), or parquet file or folder
+    /// (and split and group, if there), or parquet file or folder; for fit also a table of features: .npz, .npy,
+    /// .safetensors, .csv or .parquet (docs/formats/feature-tables.md)
     #[arg(value_name = "DATA")]
     pub data: PathBuf,
     /// Column of a CSV or parquet table that holds the labels [default: label]

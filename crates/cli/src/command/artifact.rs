@@ -15,8 +15,19 @@ pub fn save(fit: &Fit, backbone: &Backbone, slim: bool, path: &Path) -> Result<(
     Ok(artifact.save(path)?)
 }
 
+/// Writes the model of a table of features, whose principal block tells unfamiliar rows.
+pub fn save_features(fit: &Fit, principal: &str, path: &Path) -> Result<(), Failure> {
+    let artifact = Artifact::of_features(fit.head.clone(), fit.record.classes.clone(), run_record(fit));
+    Ok(described(artifact, fit, principal).save(path)?)
+}
+
 /// The model with its network.
 pub fn of(fit: &Fit, backbone: &Backbone) -> Artifact {
+    let artifact = Artifact::new(backbone, fit.head.clone(), fit.record.classes.clone(), run_record(fit));
+    described(artifact, fit, &backbone.features)
+}
+
+fn run_record(fit: &Fit) -> RunRecord {
     let record = &fit.record;
     let data = DataRecord {
         source: record.run.data.clone(),
@@ -26,9 +37,13 @@ pub fn of(fit: &Fit, backbone: &Backbone) -> Artifact {
         skipped: record.rows.skipped,
     };
     let command = std::env::args().collect();
-    let run = RunRecord::new(command, record.run.settings.clone(), record.run.seed, data);
-    let mut artifact = Artifact::new(backbone, fit.head.clone(), record.classes.clone(), run);
-    let last = fit.features.blocks.iter().find(|block| block.tap == backbone.features);
+    RunRecord::new(command, record.run.settings.clone(), record.run.seed, data)
+}
+
+/// The model with what tells unfamiliar rows, and the accuracy to expect.
+fn described(mut artifact: Artifact, fit: &Fit, principal: &str) -> Artifact {
+    let record = &fit.record;
+    let last = fit.features.blocks.iter().find(|block| block.tap == principal);
     artifact.unfamiliar =
         last.and_then(|last| Unfamiliar::fit(&fit.features, &(last.tap.clone(), last.pooling), &fit.fitted_rows));
     let accuracy = &record.scores.accuracy;

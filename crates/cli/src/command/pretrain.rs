@@ -49,7 +49,7 @@ pub fn run(arguments: &PretrainArguments, shared: &SharedArguments, console: Con
     let (Start::Random(first) | Start::Weights(first)) = &start;
     let all: Vec<usize> = (0..table.rows.len()).collect();
     let data = data_digest(&table, options.rows.as_ref().unwrap_or(&all));
-    let inputs = Inputs { data, backbone: first.weights_digest.clone() };
+    let inputs = Inputs { data, backbone: Some(first.weights_digest.clone()) };
     let last = made.epochs.last();
     let (accuracy, log_loss) =
         (last.and_then(|epoch| epoch.validation_accuracy), last.and_then(|epoch| epoch.validation));

@@ -35,8 +35,8 @@ pub struct RunFile {
 pub struct Inputs {
     /// BLAKE3 over the content digests of the rows used, in order; `None` where one could not be read again.
     pub data: Option<String>,
-    /// Digest of the weights that the run began with.
-    pub backbone: String,
+    /// Digest of the weights that the run began with; `None` where it began with a table of features.
+    pub backbone: Option<String>,
 }
 
 /// What came out of a run.
@@ -104,14 +104,14 @@ impl RunFile {
     /// In what the repeated run `again` differs, in words.
     pub fn differences(&self, again: &Self) -> Vec<String> {
         let text = |value: &Option<f64>| value.map_or_else(|| "none".to_owned(), |value| value.to_string());
-        let data = |inputs: &Inputs| inputs.data.clone().unwrap_or_else(|| "unknown".into());
+        let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".into());
         let kernels = |record: &Self| format!("{:?}", record.kernels).to_lowercase();
         let all = [
             ("tensors", self.result.tensors.clone(), again.result.tensors.clone()),
             ("accuracy", text(&self.result.accuracy), text(&again.result.accuracy)),
             ("log loss", text(&self.result.log_loss), text(&again.result.log_loss)),
-            ("data", data(&self.inputs), data(&again.inputs)),
-            ("backbone", self.inputs.backbone.clone(), again.inputs.backbone.clone()),
+            ("data", known(&self.inputs.data), known(&again.inputs.data)),
+            ("backbone", known(&self.inputs.backbone), known(&again.inputs.backbone)),
             ("version", self.version.clone(), again.version.clone()),
             ("kernels", kernels(self), kernels(again)),
         ];
@@ -137,7 +137,7 @@ mod tests {
             command: vec!["fit".into(), "photos".into()],
             directory: "/tmp".into(),
             kernels: Isa::Portable,
-            inputs: Inputs { data: Some("d".into()), backbone: "b".into() },
+            inputs: Inputs { data: Some("d".into()), backbone: Some("b".into()) },
             result: RunResult { file: "m".into(), tensors: "t".into(), accuracy: Some(0.1 + 0.2), log_loss: None },
         }
     }

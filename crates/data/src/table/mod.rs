@@ -158,6 +158,7 @@ impl Table {
             let named = path.file_stem().and_then(|stem| parquet_folder::split_of(&stem.to_string_lossy()));
             parquet_folder::open(path, vec![(named, path.to_path_buf())], options)?
         } else {
+            features::refuse_numpy(path)?;
             csv::open(path, options)?
         };
         table.limits = options.limits;

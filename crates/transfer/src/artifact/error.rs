@@ -90,6 +90,15 @@ pub enum ArtifactError {
         /// Digest of the content.
         found: String,
     },
+    /// An artifact that reads features and was to read images.
+    #[error("the artifact was fitted on a table of features; it has no network to read images with")]
+    NoNetwork,
+    /// An artifact that reads images and was to read features.
+    #[error("the artifact reads images through the network '{name}', not tables of features")]
+    NeedsImages {
+        /// The network.
+        name: String,
+    },
     /// A slim artifact whose backbone was not brought.
     #[error("the artifact is slim: it needs the backbone '{name}' with weights digest {digest}")]
     NeedsBackbone {

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::unfamiliar::UnfamiliarRecord;
-use super::{Accuracy, Artifact, ArtifactError, BackboneRecord, RunRecord, Unfamiliar, check};
+use super::{Accuracy, Artifact, ArtifactError, BackboneRecord, RunRecord, StoredNetwork, Unfamiliar, check};
+use crate::Pooling;
+use crate::adaptation::{ColumnStatistics, Preparation, RowScaling};
 use crate::extract::graph_digest;
 use crate::heads::{Head, StoredHead, StoredTensor};
 use crate::store::write_atomically;
@@ -28,6 +30,10 @@ const KEY: &str = "heirloom";
 const OWN: &str = "heirloom.";
 /// Tensors of the head.
 const HEAD: &str = "heirloom.head.";
+/// Means of the columns that the head was adapted to.
+const PREPARATION_MEAN: &str = "heirloom.preparation.mean";
+/// Their standard deviations.
+const PREPARATION_DEVIATION: &str = "heirloom.preparation.deviation";
 /// Reference features for unfamiliar images.
 const REFERENCES: &str = "heirloom.unfamiliar.references";
 
@@ -40,14 +46,27 @@ struct Manifest {
     /// BLAKE3 over this manifest with an empty digest and over every tensor.
     digest: String,
     slim: bool,
-    backbone: BackboneRecord,
-    graph: Graph,
-    preprocess: Preprocess,
+    backbone: Option<BackboneRecord>,
+    graph: Option<Graph>,
+    preprocess: Option<Preprocess>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preparation: Option<PreparationRecord>,
     head: Value,
     classes: Vec<String>,
     unfamiliar: Option<UnfamiliarRecord>,
     accuracy: Option<Accuracy>,
     run: RunRecord,
+}
+
+/// What happens to features before the head reads them; means and deviations are tensors.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PreparationRecord {
+    tap: String,
+    pooling: Pooling,
+    width: usize,
+    rows: RowScaling,
+    columns: bool,
 }
 
 impl Manifest {
@@ -84,9 +103,16 @@ impl Artifact {
             version: VERSION,
             digest: String::new(),
             slim: self.is_slim(),
-            backbone: self.backbone.clone(),
-            graph: self.graph.clone(),
-            preprocess: self.preprocess.clone(),
+            backbone: self.network.as_ref().map(|network| network.backbone.clone()),
+            graph: self.network.as_ref().map(|network| network.graph.clone()),
+            preprocess: self.network.as_ref().map(|network| network.preprocess.clone()),
+            preparation: self.preparation.as_ref().map(|preparation| PreparationRecord {
+                tap: preparation.tap.clone(),
+                pooling: preparation.pooling,
+                width: preparation.width,
+                rows: preparation.rows,
+                columns: preparation.columns.is_some(),
+            }),
             head: head.description.clone(),
             classes: self.classes.clone(),
             unfamiliar: self.unfamiliar.as_ref().map(Unfamiliar::record),
@@ -100,7 +126,8 @@ impl Artifact {
 
     fn tensors<'t>(&'t self, head: &'t StoredHead) -> Result<BTreeMap<String, TensorView<'t>>, ArtifactError> {
         let mut tensors = BTreeMap::new();
-        for (name, tensor) in self.weights.iter().flat_map(|weights| &weights.tensors) {
+        let weights = self.network.iter().filter_map(|network| network.weights.as_ref());
+        for (name, tensor) in weights.flat_map(|weights| &weights.tensors) {
             if name.starts_with(OWN) {
                 return Err(broken(format!("the weight '{name}' has a name that begins with '{OWN}'")));
             }
@@ -112,6 +139,11 @@ impl Artifact {
                 StoredTensor::U32 { shape, values } => view(Dtype::U32, shape, bytemuck::cast_slice(values))?,
             };
             tensors.insert(format!("{HEAD}{name}"), view);
+        }
+        if let Some(columns) = self.preparation.as_ref().and_then(|preparation| preparation.columns.as_ref()) {
+            for (name, values) in [(PREPARATION_MEAN, &columns.mean), (PREPARATION_DEVIATION, &columns.deviation)] {
+                tensors.insert(name.into(), view(Dtype::F64, &[values.len()], bytemuck::cast_slice(values))?);
+            }
         }
         if let Some(unfamiliar) = &self.unfamiliar {
             let shape = [unfamiliar.record().references, unfamiliar.width];
@@ -147,7 +179,7 @@ impl Artifact {
         // The digest is over the text as it stands: numbers read and written again may differ in their last digit.
         let found = digest(&without_digest(json, &manifest.digest), &tensors);
         let expected = manifest.digest.clone();
-        check::graph(&manifest.graph).map_err(broken)?;
+        manifest.graph.as_ref().map_or(Ok(()), check::graph).map_err(broken)?;
         let artifact = assemble(manifest, tensors)?;
         if found != expected {
             return Err(ArtifactError::Digest { path: Default::default(), expected, found });
@@ -189,17 +221,14 @@ fn without_digest(json: &str, digest: &str) -> String {
 
 /// Puts an artifact together from its parts; every tensor is used, and used once.
 fn assemble(manifest: Manifest, mut tensors: BTreeMap<String, TensorView<'_>>) -> Result<Artifact, ArtifactError> {
-    let mut weights = None;
-    if !manifest.slim {
-        let mut found = Weights::default();
-        for (name, shape) in &manifest.graph.parameters {
-            let values = floats(&mut tensors, name, shape)?;
-            found.tensors.insert(name.clone(), Tensor { shape: shape.clone(), values });
+    let network = match (manifest.backbone, manifest.graph, manifest.preprocess) {
+        (Some(backbone), Some(graph), Some(preprocess)) => {
+            Some(network(backbone, graph, preprocess, manifest.slim, &mut tensors)?)
         }
-        same_digest("weights", &manifest.backbone.weights, weights_digest(&found))?;
-        weights = Some(found);
-    }
-    same_digest("graph", &manifest.backbone.graph, graph_digest(&manifest.graph))?;
+        (None, None, None) if !manifest.slim => None,
+        _ => return Err(broken("`backbone`, `graph` and `preprocess` must stand together, and where it is slim")),
+    };
+    let preparation = manifest.preparation.map(|record| preparation(record, &mut tensors)).transpose()?;
     let unfamiliar = manifest.unfamiliar.map(|record| unfamiliar(record, &mut tensors)).transpose()?;
     let head = Head::from_stored(&stored_head(manifest.head, &mut tensors))?;
     if let Some(name) = tensors.into_keys().next() {
@@ -210,16 +239,54 @@ fn assemble(manifest: Manifest, mut tensors: BTreeMap<String, TensorView<'_>>) -
         return Err(broken(format!("the head has {head} classes, {names} are named")));
     }
     Ok(Artifact {
-        backbone: manifest.backbone,
-        graph: manifest.graph,
-        weights,
-        preprocess: manifest.preprocess,
+        network,
+        preparation,
         head,
         classes: manifest.classes,
         unfamiliar,
         accuracy: manifest.accuracy,
         run: manifest.run,
     })
+}
+
+fn network(
+    backbone: BackboneRecord,
+    graph: Graph,
+    preprocess: Preprocess,
+    slim: bool,
+    tensors: &mut BTreeMap<String, TensorView<'_>>,
+) -> Result<StoredNetwork, ArtifactError> {
+    let mut weights = None;
+    if !slim {
+        let mut found = Weights::default();
+        for (name, shape) in &graph.parameters {
+            let values = floats(tensors, name, shape)?;
+            found.tensors.insert(name.clone(), Tensor { shape: shape.clone(), values });
+        }
+        same_digest("weights", &backbone.weights, weights_digest(&found))?;
+        weights = Some(found);
+    }
+    same_digest("graph", &backbone.graph, graph_digest(&graph))?;
+    Ok(StoredNetwork { backbone, graph, weights, preprocess })
+}
+
+fn preparation(
+    record: PreparationRecord,
+    tensors: &mut BTreeMap<String, TensorView<'_>>,
+) -> Result<Preparation, ArtifactError> {
+    let PreparationRecord { tap, pooling, width, rows, columns } = record;
+    let mut numbers = |name: &str| -> Result<Vec<f64>, ArtifactError> {
+        let values: Vec<f64> = typed(tensors, name, Dtype::F64, &[width])?;
+        match values.iter().all(|value| value.is_finite()) {
+            true => Ok(values),
+            false => Err(broken(format!("`{name}` holds a value that is not finite"))),
+        }
+    };
+    let columns = match columns {
+        true => Some(ColumnStatistics { mean: numbers(PREPARATION_MEAN)?, deviation: numbers(PREPARATION_DEVIATION)? }),
+        false => None,
+    };
+    Ok(Preparation { tap, pooling, width, rows, columns })
 }
 
 fn unfamiliar(
@@ -255,11 +322,21 @@ fn floats(
     name: &str,
     shape: &[usize],
 ) -> Result<Vec<f32>, ArtifactError> {
+    typed(tensors, name, Dtype::F32, shape)
+}
+
+/// Takes the tensor `name` of numbers of one type.
+fn typed<T: bytemuck::Pod>(
+    tensors: &mut BTreeMap<String, TensorView<'_>>,
+    name: &str,
+    dtype: Dtype,
+    shape: &[usize],
+) -> Result<Vec<T>, ArtifactError> {
     let missing = || ArtifactError::MissingTensor { path: Default::default(), name: name.into() };
     let view = tensors.remove(name).ok_or_else(missing)?;
-    if view.dtype() != Dtype::F32 || view.shape() != shape {
+    if view.dtype() != dtype || view.shape() != shape {
         let form = |dtype: Dtype, shape: &[usize]| format!("{dtype:?} {shape:?}");
-        let (found, expected) = (form(view.dtype(), view.shape()), form(Dtype::F32, shape));
+        let (found, expected) = (form(view.dtype(), view.shape()), form(dtype, shape));
         return Err(ArtifactError::TensorForm { path: Default::default(), name: name.into(), found, expected });
     }
     Ok(bytemuck::pod_collect_to_vec(view.data()))
@@ -309,7 +386,11 @@ fn at(mut error: ArtifactError, file: &Path) -> ArtifactError {
         | ArtifactError::UnknownTensor { path, .. }
         | ArtifactError::TensorForm { path, .. }
         | ArtifactError::Digest { path, .. } => *path = file.into(),
-        ArtifactError::NeedsBackbone { .. } | ArtifactError::OtherBackbone { .. } | ArtifactError::Head(_) => {}
+        ArtifactError::NoNetwork
+        | ArtifactError::NeedsImages { .. }
+        | ArtifactError::NeedsBackbone { .. }
+        | ArtifactError::OtherBackbone { .. }
+        | ArtifactError::Head(_) => {}
     }
     error
 }

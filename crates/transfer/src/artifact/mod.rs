@@ -21,20 +21,17 @@ pub use record::{Accuracy, BackboneRecord, DataRecord, RunRecord, Times};
 pub use tensors::tensors_digest;
 pub use unfamiliar::{BEYOND, MOST_REFERENCES, Unfamiliar};
 
+use crate::adaptation::Preparation;
 use crate::extract::{Network, Request};
 use crate::heads::Head;
 
 /// A fitted model, ready to predict or to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Artifact {
-    /// Where the network comes from.
-    pub backbone: BackboneRecord,
-    /// The network.
-    pub graph: Graph,
-    /// Its values; `None` in a slim artifact until [`Artifact::attach`] brings them.
-    pub weights: Option<Weights>,
-    /// From an image to the network's input.
-    pub preprocess: Preprocess,
+    /// The network whose features the head reads; `None` where features come as such, from a table of them.
+    pub network: Option<StoredNetwork>,
+    /// What happens to features before the head reads them, where it was adapted to a target domain.
+    pub preparation: Option<Preparation>,
     /// From features to classes, calibration temperature included.
     pub head: Head,
     /// Class names by label.
@@ -47,62 +44,88 @@ pub struct Artifact {
     pub run: RunRecord,
 }
 
+/// The network of an artifact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredNetwork {
+    /// Where it comes from.
+    pub backbone: BackboneRecord,
+    /// Its operations.
+    pub graph: Graph,
+    /// Its values; `None` in a slim artifact until [`Artifact::attach`] brings them.
+    pub weights: Option<Weights>,
+    /// From an image to its input.
+    pub preprocess: Preprocess,
+}
+
 impl Artifact {
     /// An artifact that holds `backbone` and the head fitted on it.
     #[must_use]
     pub fn new(backbone: &Backbone, head: Head, classes: Vec<String>, run: RunRecord) -> Self {
-        Self {
+        let network = StoredNetwork {
             backbone: BackboneRecord::from(backbone),
             graph: backbone.graph.clone(),
             weights: Some(backbone.weights.clone()),
             preprocess: backbone.preprocess.clone(),
-            head,
-            classes,
-            unfamiliar: None,
-            accuracy: None,
-            run,
-        }
+        };
+        Self { network: Some(network), ..Self::of_features(head, classes, run) }
+    }
+
+    /// An artifact for features that come from elsewhere.
+    #[must_use]
+    pub const fn of_features(head: Head, classes: Vec<String>, run: RunRecord) -> Self {
+        Self { network: None, preparation: None, head, classes, unfamiliar: None, accuracy: None, run }
     }
 
     /// The same without the network's values: many artifacts share one backbone, which is named by its digest.
     #[must_use]
-    pub fn slim(self) -> Self {
-        Self { weights: None, ..self }
+    pub fn slim(mut self) -> Self {
+        if let Some(network) = &mut self.network {
+            network.weights = None;
+        }
+        self
     }
 
     /// Whether the network's values have to come from elsewhere.
     #[must_use]
-    pub const fn is_slim(&self) -> bool {
-        self.weights.is_none()
+    pub fn is_slim(&self) -> bool {
+        self.network.as_ref().is_some_and(|network| network.weights.is_none())
     }
 
     /// Brings the values of the backbone that a slim artifact names.
     ///
     /// # Errors
-    /// When `backbone` is another one.
+    /// When `backbone` is another one, or the artifact has no network.
     pub fn attach(&mut self, backbone: Backbone) -> Result<(), ArtifactError> {
-        let (expected, found) = (&self.backbone.weights, weights_digest(&backbone.weights));
+        let network = self.network.as_mut().ok_or(ArtifactError::NoNetwork)?;
+        let (expected, found) = (&network.backbone.weights, weights_digest(&backbone.weights));
         if *expected != found {
-            let (expected, name) = (expected.clone(), self.backbone.name.clone());
+            let (expected, name) = (expected.clone(), network.backbone.name.clone());
             return Err(ArtifactError::OtherBackbone { name, expected, given: backbone.name, found });
         }
-        self.weights = Some(backbone.weights);
+        network.weights = Some(backbone.weights);
         Ok(())
     }
 
-    /// The network as an extraction needs it; `None` while the values are missing.
-    #[must_use]
-    pub fn network(&self) -> Option<Network<'_>> {
-        Some(Network {
-            name: &self.backbone.name,
-            graph: &self.graph,
-            weights: self.weights.as_ref()?,
-            weights_digest: &self.backbone.weights,
-            preprocess: &self.preprocess,
+    /// The network as an extraction needs it.
+    ///
+    /// # Errors
+    /// No network, or one whose values are missing.
+    pub fn network(&self) -> Result<Network<'_>, ArtifactError> {
+        let network = self.network.as_ref().ok_or(ArtifactError::NoNetwork)?;
+        let missing = || ArtifactError::NeedsBackbone {
+            name: network.backbone.name.clone(),
+            digest: network.backbone.weights.clone(),
+        };
+        Ok(Network {
+            name: &network.backbone.name,
+            graph: &network.graph,
+            weights: network.weights.as_ref().ok_or_else(missing)?,
+            weights_digest: &network.backbone.weights,
+            preprocess: &network.preprocess,
         })
     }
 
-    /// What has to be read from the network: the taps of the head, and the one that tells unfamiliar images.
+    /// What has to be there to predict: the taps or blocks of the head, and the one that tells unfamiliar images.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         let mut requests = Vec::<Request>::new();

@@ -6,6 +6,7 @@ use heirloom_data::{Interpolation, Resize};
 use heirloom_engine::{Node, Op, Shape, Tensor};
 
 use super::*;
+use crate::adaptation::{ColumnStatistics, RowScaling};
 use crate::heads::{Method, Settings, Training, fit};
 use crate::{Block, Features, Pooling};
 
@@ -126,13 +127,36 @@ fn a_slim_artifact_needs_its_own_backbone() {
     let bytes = whole.clone().slim().to_bytes().unwrap();
     assert!(bytes.len() < whole.to_bytes().unwrap().len());
     let mut slim = Artifact::from_bytes(&bytes).unwrap();
-    assert!(slim.is_slim() && slim.network().is_none());
+    assert!(slim.is_slim() && matches!(slim.network(), Err(ArtifactError::NeedsBackbone { .. })));
     let mut other = backbone();
     other.weights.tensors.get_mut("fc.weight").unwrap().values[0] = 5.0;
     let message = slim.attach(other).unwrap_err().to_string();
     assert!(message.starts_with("the artifact was fitted on 'tiny' with weights digest"), "{message}");
     slim.attach(backbone()).unwrap();
     assert_eq!(slim, whole);
+}
+
+#[test]
+fn a_head_on_features_has_no_network_and_may_prepare_them() {
+    let Artifact { head, classes, run, unfamiliar, .. } = artifact();
+    let mut artifact = Artifact::of_features(head, classes, run);
+    artifact.unfamiliar = unfamiliar;
+    assert_eq!(Artifact::from_bytes(&artifact.to_bytes().unwrap()).unwrap(), artifact);
+    let columns = ColumnStatistics { mean: vec![0.1, 1.0 / 3.0, 0.0, -7.5], deviation: vec![1.0, 0.7, 0.0, 2.0] };
+    let pooling = Pooling::MEAN;
+    let rows = RowScaling::L1;
+    artifact.preparation =
+        Some(Preparation { tap: "pre_logits".into(), pooling, width: 4, rows, columns: Some(columns) });
+    let bytes = artifact.to_bytes().unwrap();
+    let read = Artifact::from_bytes(&bytes).unwrap();
+    assert_eq!(read, artifact);
+    assert!(!read.is_slim() && matches!(read.network(), Err(ArtifactError::NoNetwork)));
+    let wide = with(bytes.clone(), |json| json["preparation"]["width"] = 5.into());
+    assert!(Artifact::from_bytes(&wide).unwrap_err().to_string().contains("expected F64 [5]"));
+    let flipped = flip(bytes.clone(), "heirloom.preparation.mean");
+    assert!(matches!(Artifact::from_bytes(&flipped), Err(ArtifactError::Digest { .. })));
+    let missing = without(bytes, "heirloom.preparation.deviation");
+    assert!(matches!(Artifact::from_bytes(&missing), Err(ArtifactError::MissingTensor { .. })));
 }
 
 #[test]
@@ -169,6 +193,7 @@ fn every_way_to_be_wrong_is_named() {
             |bytes| with(bytes, |json| json["graph"]["nodes"][2]["inputs"] = serde_json::json!([4])),
             "does not come before it",
         ),
+        Case("half a network", |bytes| with(bytes, |json| json["preprocess"] = Value::Null), "must stand together"),
         Case("an empty graph", |bytes| with(bytes, |json| json["graph"]["nodes"] = serde_json::json!([])), "its input"),
     ];
     let folder = tempfile::tempdir().unwrap();

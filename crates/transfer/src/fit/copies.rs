@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::Rows;
 use super::record::DuplicateGroup;
-use crate::Block;
+use crate::{Block, Features};
 
 /// Smallest cosine of centred features that makes two rows worth a look.
 const COSINE: f32 = 0.95;
@@ -51,6 +51,23 @@ impl Copies {
         let digests: BTreeMap<usize, [u8; 32]> =
             places.iter().copied().zip(looked_at.iter().map(|look| look.0)).collect();
         Self::of(&groups.ids(), &digests)
+    }
+
+    /// Finds rows whose features are equal to the last bit; there is no picture to compare.
+    pub fn of_features(features: &Features) -> Self {
+        let digest = |row: usize| {
+            let mut hasher = blake3::Hasher::new();
+            for block in &features.blocks {
+                let values = &block.values[row * block.width..(row + 1) * block.width];
+                hasher.update(bytemuck::cast_slice(values));
+            }
+            *hasher.finalize().as_bytes()
+        };
+        let digests: Vec<[u8; 32]> = (0..features.rows).map(digest).collect();
+        let mut groups = heirloom_data::Groups::new(features.rows);
+        let equal = exact_duplicates(&digests.iter().copied().map(Some).collect::<Vec<_>>());
+        equal.iter().for_each(|set| set.windows(2).for_each(|pair| groups.unite(pair[0], pair[1])));
+        Self::of(&groups.ids(), &digests.into_iter().enumerate().collect())
     }
 
     fn of(ids: &[usize], digests: &BTreeMap<usize, [u8; 32]>) -> Self {
@@ -174,6 +191,14 @@ mod tests {
             (0..3).map(|c| unit[3 * a + c] * unit[3 * b + c]).sum::<f32>()
         };
         assert!(pairs.iter().all(|(a, b)| a < b && plain(*a, *b) >= COSINE - 1e-5));
+    }
+
+    #[test]
+    fn rows_of_equal_features_are_copies() {
+        let wide = block(vec![1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 3.0, 2.0], 2);
+        let narrow = Block { tap: "u".into(), width: 1, values: vec![0.0, 0.0, 1.0, 0.0], ..wide.clone() };
+        let copies = Copies::of_features(&Features { rows: 4, blocks: vec![wide, narrow] });
+        assert_eq!((copies.groups, copies.exact), (vec![vec![0, 1]], vec![true]));
     }
 
     #[test]

@@ -39,6 +39,14 @@ pub enum FitError {
         /// Rows that were skipped.
         skipped: usize,
     },
+    /// A method that chooses among layers was to fit the features of one.
+    #[error("{method} chooses among the features of several layers; the table has one block, `{block}`")]
+    OneBlock {
+        /// The method.
+        method: &'static str,
+        /// The only block.
+        block: String,
+    },
     /// Too few groups of rows to hold some out and choose on the others.
     #[error("the {rows} training rows form {groups} groups that must stay together; at least {needed} are needed")]
     TooFewGroups {

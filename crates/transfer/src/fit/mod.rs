@@ -9,6 +9,7 @@
 pub(crate) mod copies;
 mod curve;
 mod error;
+mod given;
 pub(crate) mod judge;
 mod narrow;
 mod record;
@@ -19,7 +20,7 @@ pub mod trained;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use heirloom_data::{Groups, Split, SplitInput, Table};
+use heirloom_data::{FeatureTable, Groups, Split, SplitInput, Table};
 use heirloom_zoo::Backbone;
 
 pub use error::FitError;
@@ -33,6 +34,7 @@ use crate::heads::{Head, Method, Settings, Training, recipe};
 use crate::store::Store;
 use crate::{ClassTokenMode, Features, Pooling};
 use copies::Copies;
+use given::Given;
 use judge::Judged;
 use select::Selected;
 
@@ -114,34 +116,62 @@ pub fn fit(
     let methods = if options.methods.is_empty() { AUTO.to_vec() } else { options.methods.clone() };
     let requests = requests(backbone, &methods, &options.targets, options.settings.class_token);
     let (extracted, data_digest) = extract(backbone, table, store, options, &requests, watch)?;
-    let extract_seconds = started.elapsed().as_secs_f64();
+    let given = Given::extracted(backbone, table, extracted, &requests, options);
+    let extracted = started.elapsed();
+    let mut fit = fit_given(given, &methods, options, watch)?;
+    fit.record.run.data_digest = data_digest;
+    fit.record.seconds = Seconds::since(started, extracted);
+    Ok(fit)
+}
 
-    let skipped = extracted.summary.skipped.len() + table.skipped.len();
-    let last = extracted.features.blocks.iter().find(|block| block.tap == backbone.features);
-    let copies = Copies::find(table, &extracted.rows, last);
-    let protocol = protocol(table, &extracted.rows);
-    let mut rows = arrange(table, &extracted.rows, &copies, protocol, options.seed)?;
-    check(table, &rows, skipped)?;
+/// Fits a head on a table of features and measures it. Pooling targets have no meaning here: blocks are read as they are.
+///
+/// # Errors
+/// A table that nothing can be fitted on, `head2toe` on a single block, see [`FitError`].
+pub fn fit_table(table: &FeatureTable, options: &FitOptions, watch: Watch<'_>) -> Result<Fit, FitError> {
+    let started = Instant::now();
+    table.table.check_for_training()?;
+    let methods = methods_for_table(table, &options.methods)?;
+    let rows = options.rows.clone().unwrap_or_else(|| (0..table.table.rows.len()).collect());
+    let digest = table.digest(&rows);
+    let given = Given::of_table(table, rows);
+    let read = started.elapsed();
+    let options = FitOptions { targets: vec![1], ..options.clone() };
+    let mut fit = fit_given(given, &methods, &options, watch)?;
+    fit.record.run.data_digest = Some(digest);
+    fit.record.seconds = Seconds::since(started, read);
+    Ok(fit)
+}
 
+/// `head2toe` chooses among the features of several layers and needs two blocks; `auto` leaves it out where there is one.
+fn methods_for_table(table: &FeatureTable, typed: &[Method]) -> Result<Vec<Method>, FitError> {
+    let auto = AUTO.into_iter().filter(|method| table.blocks.len() > 1 || !method.reads_all_taps());
+    let methods = if typed.is_empty() { auto.collect() } else { typed.to_vec() };
+    match methods.iter().find(|method| method.reads_all_taps()) {
+        Some(method) if table.blocks.len() < 2 => {
+            Err(FitError::OneBlock { method: method.name(), block: table.principal().to_owned() })
+        }
+        _ => Ok(methods),
+    }
+}
+
+/// Fits a head on what is given; digest and times of the record are the caller's.
+fn fit_given(given: Given<'_>, methods: &[Method], options: &FitOptions, watch: Watch<'_>) -> Result<Fit, FitError> {
+    let protocol = protocol(given.table, &given.rows);
+    let mut rows = arrange(given.table, &given.rows, &given.copies, protocol, options.seed)?;
+    check(given.table, &rows, given.skipped.len())?;
     let mut settings = options.settings.clone();
-    settings.penultimate = backbone.features.clone();
+    settings.penultimate = given.principal.clone();
     settings.head2toe.targets = options.targets.clone();
     settings.all.targets = options.targets.clone();
     let stage = |text: &str| watch.stage.map_or((), |stage| stage(text));
-    let job =
-        Job { methods: &methods, settings: &settings, features: &extracted.features, classes: table.classes.len() };
+    let job = Job { methods, settings: &settings, features: &given.features, classes: given.table.classes.len() };
     let (selected, judged) = job.run(protocol, &mut rows, &stage)?;
-    stage("measuring what more images would bring");
+    stage("measuring what more rows would bring");
     let learning_curve = curve::curve(&job, &selected, &judged, &rows, protocol, options.seed)?;
-
-    let facts =
-        Facts { backbone, table, options, copies: &copies, requests: &requests, extracted: &extracted, protocol };
-    let mut record = facts.record(&selected, &judged, &rows);
+    let mut record = Facts { given: &given, options, protocol }.record(&selected, &judged, &rows);
     record.learning_curve = learning_curve;
-    record.run.data_digest = data_digest;
-    let total = started.elapsed().as_secs_f64();
-    record.seconds = Seconds { extract: extract_seconds, fit: total - extract_seconds, total };
-    Ok(Fit { head: selected.fitted.head, record, features: extracted.features, fitted_rows: rows.train })
+    Ok(Fit { head: selected.fitted.head, record, features: given.features, fitted_rows: rows.train })
 }
 
 /// What the methods read, each once.
@@ -293,23 +323,18 @@ impl Job<'_> {
 
 /// Everything the record is made of besides the judged rows.
 struct Facts<'a> {
-    backbone: &'a Backbone,
-    table: &'a Table,
+    given: &'a Given<'a>,
     options: &'a FitOptions,
-    copies: &'a Copies,
-    requests: &'a [(String, Pooling)],
-    extracted: &'a Extracted,
     protocol: Protocol,
 }
 
 impl Facts<'_> {
     fn record(&self, selected: &Selected, judged: &Judged, rows: &Rows) -> FitReport {
-        let classes = self.table.classes.len();
+        let classes = self.given.table.classes.len();
         let verdicts = scores::verdicts(judged, &rows.labels, classes);
         let confusion = scores::confusion(&verdicts, classes);
-        let per_class = scores::per_class(&confusion, &self.table.classes);
+        let per_class = scores::per_class(&confusion, &self.given.table.classes);
         let training: Vec<usize> = rows.train.iter().map(|place| rows.labels[*place]).collect();
-        let summary = &self.extracted.summary;
         FitReport {
             method: selected.fitted.head.method().name().to_string(),
             requested: match self.options.methods.as_slice() {
@@ -318,37 +343,25 @@ impl Facts<'_> {
             },
             choice: selected.choice.clone(),
             candidates: selected.candidates.clone(),
-            backbone: self.backbone_record(),
-            classes: self.table.classes.clone(),
+            backbone: self.given.backbone.clone(),
+            classes: self.given.table.classes.clone(),
             protocol: self.protocol,
             refitted: self.protocol == Protocol::NestedCv,
-            rows: RowCounts { train: rows.train.len(), test: verdicts.len(), skipped: self.skipped().len() },
-            scores: scores::scores(judged, &rows.labels, &self.table.classes, &training),
+            rows: RowCounts { train: rows.train.len(), test: verdicts.len(), skipped: self.given.skipped.len() },
+            scores: scores::scores(judged, &rows.labels, &self.given.table.classes, &training),
             per_class,
             confusion,
             reliability: scores::reliability(&verdicts),
             evaluated: self.evaluated(verdicts, rows),
             suspects: self.suspects(selected, judged, rows),
-            duplicates: self.copies.describe(self.table, rows),
-            skipped: self.skipped(),
+            duplicates: self.given.copies.describe(self.given.table, rows),
+            skipped: self.given.skipped.clone(),
             learning_curve: Vec::new(),
             epochs: Vec::new(),
             warnings: self.warnings(rows),
             seconds: Seconds { extract: 0.0, fit: 0.0, total: 0.0 },
-            images_per_second: (summary.computed > 0).then_some(summary.images_per_second),
+            images_per_second: self.given.images_per_second,
             run: self.run_record(selected),
-        }
-    }
-
-    fn backbone_record(&self) -> BackboneRecord {
-        let backbone = self.backbone;
-        BackboneRecord {
-            name: backbone.name.clone(),
-            architecture: backbone.architecture.clone(),
-            digest: backbone.weights_digest.clone(),
-            licence: backbone.licence.clone(),
-            source: backbone.source.clone(),
-            preprocess: backbone.preprocess.describe(),
         }
     }
 
@@ -365,14 +378,14 @@ impl Facts<'_> {
 
     fn placed(&self, verdict: &scores::Verdict, rows: &Rows) -> Evaluated {
         let row = rows.table[verdict.row];
-        let locator = self.table.rows.get(row).map(|row| row.locator.to_string()).unwrap_or_default();
+        let locator = self.given.table.rows.get(row).map(|row| row.locator.to_string()).unwrap_or_default();
         verdict.placed(row, locator)
     }
 
     /// Suspects among all rows that have a prediction by a head that did not see them: the judged ones, and the training rows by
     /// the folds they were left out of.
     fn suspects(&self, selected: &Selected, judged: &Judged, rows: &Rows) -> Vec<Evaluated> {
-        let classes = self.table.classes.len();
+        let classes = self.given.table.classes.len();
         let mut all = judged.clone();
         if self.protocol != Protocol::NestedCv {
             all.rows.extend(&selected.fitted.choice.rows);
@@ -384,31 +397,21 @@ impl Facts<'_> {
         found.filter_map(verdict).map(|verdict| self.placed(verdict, rows)).collect()
     }
 
-    fn skipped(&self) -> Vec<SkippedRow> {
-        let by_table = self.table.skipped.iter();
-        let by_table = by_table.map(|row| SkippedRow { locator: row.locator.clone(), reason: row.reason.clone() });
-        let by_image = self.extracted.summary.skipped.iter();
-        let by_image = by_image.map(|row| SkippedRow { locator: row.locator.clone(), reason: row.reason.clone() });
-        by_table.chain(by_image).collect()
-    }
-
     fn warnings(&self, rows: &Rows) -> Vec<String> {
-        let mut warnings: Vec<String> = self.table.warnings.iter().map(ToString::to_string).collect();
-        warnings.extend(self.extracted.summary.warnings.iter().cloned());
-        warnings.extend(self.backbone.notes.iter().cloned());
-        warnings.extend(self.copies.leak(self.table, rows));
+        let mut warnings: Vec<String> = self.given.table.warnings.iter().map(ToString::to_string).collect();
+        warnings.extend(self.given.notes.iter().cloned());
+        warnings.extend(self.given.copies.leak(self.given.table, rows));
         warnings
     }
 
     fn run_record(&self, selected: &Selected) -> RunRecord {
-        let feature = |(tap, pooling): &(String, Pooling)| format!("{tap}@{}", pooling.target);
         RunRecord {
             version: env!("CARGO_PKG_VERSION").to_string(),
-            data: self.table.source.display().to_string(),
+            data: self.given.table.source.display().to_string(),
             data_digest: None,
             seed: self.options.seed,
-            isa: format!("{:?}", self.options.extract.isa).to_lowercase(),
-            features: self.requests.iter().map(feature).collect(),
+            isa: self.given.isa.clone(),
+            features: self.given.read.clone(),
             settings: serde_json::json!({
                 "method": selected.fitted.head.method(),
                 "chosen": selected.fitted.choice.taken().map(|taken| &taken.settings),

@@ -1,6 +1,8 @@
 //! The record of one fit: everything that the terminal table, the JSON object and the HTML page show. They compute nothing
 //! of their own, so they cannot disagree.
 
+use std::time::{Duration, Instant};
+
 use heirloom_training::trainer::EpochReport;
 use serde::{Deserialize, Serialize};
 
@@ -217,6 +219,14 @@ pub struct Seconds {
     pub total: f64,
 }
 
+impl Seconds {
+    /// The times of a fit that began at `started` and had its features after `extract`.
+    pub(super) fn since(started: Instant, extract: Duration) -> Self {
+        let (total, extract) = (started.elapsed().as_secs_f64(), extract.as_secs_f64());
+        Self { extract, fit: total - extract, total }
+    }
+}
+
 /// The backbone by name and content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BackboneRecord {
@@ -264,8 +274,8 @@ pub struct FitReport {
     pub choice: String,
     /// The table it was chosen from, on training rows alone.
     pub candidates: Vec<Candidate>,
-    /// The backbone.
-    pub backbone: BackboneRecord,
+    /// The backbone; `None` for a table of features.
+    pub backbone: Option<BackboneRecord>,
     /// Class names, in the order of every list by class.
     pub classes: Vec<String>,
     /// How the accuracy was measured.

@@ -19,6 +19,9 @@ pub enum PredictError {
     /// The network cannot be run.
     #[error(transparent)]
     Extract(#[from] ExtractError),
+    /// The features cannot be prepared as the head was adapted.
+    #[error(transparent)]
+    Adaptation(#[from] crate::adaptation::AdaptationError),
     /// The head does not fit the features.
     #[error(transparent)]
     Head(#[from] HeadError),

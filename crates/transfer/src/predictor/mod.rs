@@ -6,17 +6,21 @@
 mod encoded;
 mod error;
 mod prediction;
+mod table;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use heirloom_data::Preprocess;
+
 pub use encoded::EncodedImages;
 pub use error::PredictError;
 pub use prediction::{Outcome, Prediction};
+pub use table::predict_table;
 
 use crate::artifact::{Artifact, ArtifactError};
-use crate::extract::{Compiled, ExtractOptions, Extracted, Extraction, Images, Network, Request};
+use crate::extract::{Compiled, ExtractOptions, Extracted, Extraction, Images, Request};
 
 /// Most images that are in memory as features at a time; fewer where their features are wide.
 const AT_ONCE: usize = 1024;
@@ -44,6 +48,7 @@ pub struct Predictor {
     /// Further tasks, without the network's values.
     others: Vec<Artifact>,
     requests: Vec<Request>,
+    preprocess: Preprocess,
     compiled: Arc<Compiled>,
     options: PredictOptions,
 }
@@ -55,9 +60,11 @@ impl Predictor {
     /// A slim artifact without its backbone, or a network that does not fit together.
     pub fn new(artifact: Artifact, options: PredictOptions) -> Result<Self, PredictError> {
         let requests = artifact.requests();
-        let network = network(&artifact)?;
+        let network = artifact.network()?;
         let compiled = Compiled::new(&network, &requests, options.extract.isa)?;
-        Ok(Self { compiled: Arc::new(compiled), requests, artifact, others: Vec::new(), options })
+        let preprocess = network.preprocess.clone();
+        let others = Vec::new();
+        Ok(Self { compiled: Arc::new(compiled), requests, preprocess, artifact, others, options })
     }
 
     /// The same for further tasks whose heads read the same network; slim artifacts need nothing attached.
@@ -65,30 +72,33 @@ impl Predictor {
     /// # Errors
     /// An artifact of another network or another preparation of images, which [`PredictError::OtherNetwork`] names.
     pub fn with_tasks(mut self, others: Vec<Artifact>) -> Result<Self, PredictError> {
-        for mut other in others {
+        for other in others {
             self.check_network(&other)?;
-            other.weights = None;
+            let other = other.slim();
             let new: Vec<Request> = other.requests().into_iter().filter(|one| !self.requests.contains(one)).collect();
             self.requests.extend(new);
             self.others.push(other);
         }
-        let compiled = Compiled::new(&network(&self.artifact)?, &self.requests, self.options.extract.isa)?;
+        let compiled = Compiled::new(&self.artifact.network()?, &self.requests, self.options.extract.isa)?;
         self.compiled = Arc::new(compiled);
         Ok(self)
     }
 
     fn check_network(&self, other: &Artifact) -> Result<(), PredictError> {
-        let (first, second) = (&self.artifact.backbone, &other.backbone);
-        let what = if first.weights != second.weights {
+        let (Some(first), Some(second)) = (&self.artifact.network, &other.network) else {
+            return Err(ArtifactError::NoNetwork.into());
+        };
+        let what = if first.backbone.weights != second.backbone.weights {
             "weights"
-        } else if first.graph != second.graph {
+        } else if first.backbone.graph != second.backbone.graph {
             "layers"
-        } else if self.artifact.preprocess != other.preprocess {
+        } else if first.preprocess != second.preprocess {
             "preparation of images"
         } else {
             return Ok(());
         };
-        Err(PredictError::OtherNetwork { first: first.name.clone(), other: second.name.clone(), what })
+        let (first, other) = (first.backbone.name.clone(), second.backbone.name.clone());
+        Err(PredictError::OtherNetwork { first, other, what })
     }
 
     /// Reads an artifact; a slim one is completed by `backbone` (a path or a name), or by the backbone of its own name.
@@ -96,9 +106,21 @@ impl Predictor {
     /// # Errors
     /// What is wrong with the artifact, or with the backbone.
     pub fn open(path: &Path, backbone: Option<&str>, options: PredictOptions) -> Result<Self, PredictError> {
-        let mut artifact = Artifact::load(path)?;
+        Self::complete(Artifact::load(path)?, backbone, options)
+    }
+
+    /// Takes an artifact; a slim one is completed as by [`Predictor::open`].
+    ///
+    /// # Errors
+    /// What is wrong with the backbone.
+    pub fn complete(
+        mut artifact: Artifact,
+        backbone: Option<&str>,
+        options: PredictOptions,
+    ) -> Result<Self, PredictError> {
         if artifact.is_slim() {
-            let name = backbone.unwrap_or(&artifact.backbone.name).to_owned();
+            let own = artifact.network.as_ref().map_or("", |network| &network.backbone.name);
+            let name = backbone.unwrap_or(own).to_owned();
             artifact.attach(heirloom_zoo::open(&name)?)?;
         }
         Self::new(artifact, options)
@@ -113,6 +135,12 @@ impl Predictor {
     /// The artifacts of all tasks, in the order in which they were given.
     pub fn artifacts(&self) -> impl Iterator<Item = &Artifact> {
         std::iter::once(&self.artifact).chain(&self.others)
+    }
+
+    /// From an image to the network's input.
+    #[must_use]
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
     }
 
     /// Predicts `rows` of `images`, in rising order of the rows; an image that cannot be used is named in its place.
@@ -161,10 +189,13 @@ impl Predictor {
         rows.dedup();
         for rows in rows.chunks(self.at_once()) {
             let extracted = self.features(images, rows, cancel)?;
-            let outcomes = |task: &Artifact| prediction::outcomes(task, images, &extracted, self.options.top);
+            let locator = |row: usize| images.locator(row);
+            let Extracted { features, rows, summary } = &extracted;
+            let (skipped, top) = (&summary.skipped, self.options.top);
+            let outcomes = |task: &Artifact| prediction::outcomes(task, features, rows, skipped, &locator, top);
             let tasks = self.artifacts().map(outcomes).collect::<Result<Vec<_>, _>>()?;
             let mut tasks: Vec<_> = tasks.into_iter().map(Vec::into_iter).collect();
-            for _ in 0..extracted.rows.len() + extracted.summary.skipped.len() {
+            for _ in 0..rows.len() + skipped.len() {
                 for (task, outcomes) in tasks.iter_mut().enumerate() {
                     outcomes.next().into_iter().for_each(|outcome| sink(task, outcome));
                 }
@@ -189,19 +220,12 @@ impl Predictor {
         rows: &[usize],
         cancel: Option<&AtomicBool>,
     ) -> Result<Extracted, PredictError> {
-        let mut extraction = Extraction::new(network(&self.artifact)?, images, rows, &self.requests);
+        let mut extraction = Extraction::new(self.artifact.network()?, images, rows, &self.requests);
         extraction.options = self.options.extract.clone();
         extraction.compiled = Some(Arc::clone(&self.compiled));
         extraction.cancel = cancel;
         Ok(extraction.run()?)
     }
-}
-
-fn network(artifact: &Artifact) -> Result<Network<'_>, ArtifactError> {
-    artifact.network().ok_or_else(|| ArtifactError::NeedsBackbone {
-        name: artifact.backbone.name.clone(),
-        digest: artifact.backbone.weights.clone(),
-    })
 }
 
 #[cfg(test)]

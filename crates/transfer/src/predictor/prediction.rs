@@ -1,8 +1,9 @@
 //! From features to answers: classes with calibrated probabilities, and whether the image is unfamiliar.
 
 use super::PredictError;
+use crate::Features;
 use crate::artifact::Artifact;
-use crate::extract::{Extracted, Images, SkippedImage};
+use crate::extract::SkippedImage;
 
 /// The answer for one image.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,14 +46,17 @@ impl Outcome {
     }
 }
 
-/// Outcomes of everything in `extracted`, by rising row.
+/// Outcomes for all `features`, which belong to `rows`, and for what was skipped, by rising row.
 pub(super) fn outcomes(
     artifact: &Artifact,
-    images: &dyn Images,
-    extracted: &Extracted,
+    features: &Features,
+    rows: &[usize],
+    skipped: &[SkippedImage],
+    locator: &dyn Fn(usize) -> String,
     top: usize,
 ) -> Result<Vec<Outcome>, PredictError> {
-    let Extracted { features, rows, summary } = extracted;
+    let prepared = artifact.preparation.as_ref().map(|preparation| preparation.apply(features)).transpose()?;
+    let features = prepared.as_ref().unwrap_or(features);
     let all: Vec<usize> = (0..features.rows).collect();
     let probabilities = artifact.head.probabilities(features, &all)?;
     let strangeness = artifact.unfamiliar.as_ref().and_then(|unfamiliar| {
@@ -67,7 +71,7 @@ pub(super) fn outcomes(
         let (class, probability) = ranked.first().copied().unwrap_or_default();
         Outcome::Predicted(Prediction {
             row: *row,
-            locator: images.locator(*row),
+            locator: locator(*row),
             class,
             probability,
             top: ranked.into_iter().take(top).collect(),
@@ -77,7 +81,7 @@ pub(super) fn outcomes(
         })
     };
     let mut outcomes: Vec<Outcome> = predictions.map(predict).collect();
-    outcomes.extend(summary.skipped.iter().cloned().map(Outcome::Skipped));
+    outcomes.extend(skipped.iter().cloned().map(Outcome::Skipped));
     outcomes.sort_by_key(Outcome::row);
     Ok(outcomes)
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::artifact::tests::{artifact, backbone};
+use crate::extract::Network;
 
 /// A BMP of one colour.
 fn bmp(red: u8, green: u8, blue: u8) -> Vec<u8> {

@@ -104,7 +104,7 @@ impl Demo<'_> {
         intervention: &Intervention,
     ) -> Result<(Vec<usize>, [Vec<usize>; 2]), Failure> {
         let rows = target.rows_in(Some(Split::Test));
-        let input_size = model.artifact().preprocess.input_size;
+        let input_size = model.preprocess().input_size;
         let stamped = StampedImages::new(target, intervention.clone(), input_size).map_err(super::refused)?;
         let answers = |images: &dyn Images| -> Result<Vec<usize>, Failure> {
             let classes = predicted_classes(model, images, &rows, None)?;

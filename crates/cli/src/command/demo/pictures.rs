@@ -71,7 +71,7 @@ fn changed(demo: &Demo<'_>, linear: &Adapted, target: &Table, trigger: &Interven
         })
         .collect();
     ranked.sort_unstable();
-    let preprocess = &linear.model.artifact().preprocess;
+    let preprocess = linear.model.preprocess();
     let stamp = trigger.prepare(preprocess.input_size).map_err(super::refused)?;
     let picture = |(_, at): (usize, usize)| {
         let bytes =

@@ -1,5 +1,6 @@
 //! `fit`: from a data set and a backbone to a measured model in one file.
 
+mod features;
 mod json;
 mod page;
 #[cfg(test)]
@@ -9,7 +10,7 @@ mod trained;
 
 use std::path::{Path, PathBuf};
 
-use heirloom_data::{Decoder, Image, Table, TableOptions};
+use heirloom_data::{Decoder, Image, Table};
 use heirloom_report::Picture;
 use heirloom_transfer::extract::ExtractOptions;
 use heirloom_transfer::fit::{Evaluated, Fit, FitOptions, FitReport, Watch};
@@ -70,6 +71,18 @@ impl Job {
             slim: false,
         })
     }
+
+    /// What the library needs to know of it.
+    pub fn fit_options(&self) -> FitOptions {
+        FitOptions {
+            methods: self.methods.clone(),
+            rows: self.rows.clone(),
+            targets: self.targets.clone(),
+            settings: self.settings.clone(),
+            seed: self.seed,
+            extract: self.extract.clone(),
+        }
+    }
 }
 
 /// Runs `fit`.
@@ -89,8 +102,6 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
     for path in job.report.iter().chain([&job.output, &RunFile::path(&job.output)]) {
         refuse_to_replace(path, arguments.force)?;
     }
-    let backbone = backbone::open(arguments.backbone.as_deref())?;
-    let table = limit::limited(open_table(&arguments.table)?, arguments.table.limit, arguments.seed);
     job.methods = Option::from(arguments.method).into_iter().collect();
     job.targets = targets(&arguments.target_sizes);
     if arguments.replicate {
@@ -100,17 +111,33 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
     job.seed = arguments.seed;
     job.extract = extract_options(arguments.memory, shared);
     job.slim = arguments.slim;
-    let record = match arguments.method.trained() {
-        Some(method) => trained::make(&job, method, arguments, &backbone, &table, console)?,
-        None => make(&job, &backbone, &table, console)?,
+    let record = if features::is_table(&arguments.table.data)? {
+        features::refuse_network(arguments)?;
+        let table = features::open(&arguments.table)?;
+        job.rows = limited(&table.table, arguments);
+        features::make(&job, &table, console)?
+    } else {
+        let backbone = backbone::open(arguments.backbone.as_deref())?;
+        let table = open_table(&arguments.table)?;
+        job.rows = limited(&table, arguments);
+        match arguments.method.trained() {
+            Some(method) => trained::make(&job, method, arguments, &backbone, &table, console)?,
+            None => make(&job, &backbone, &table, console)?,
+        }
     };
     let scores = &record.scores;
-    let inputs = Inputs { data: record.run.data_digest.clone(), backbone: backbone.weights_digest.clone() };
+    let backbone = record.backbone.as_ref().map(|backbone| backbone.digest.clone());
+    let inputs = Inputs { data: record.run.data_digest.clone(), backbone };
     let (accuracy, log_loss) = (Some(scores.accuracy.value), Some(scores.log_loss));
     let run_file = RunFile::new(shared.typed.clone(), inputs, &job.output, accuracy, log_loss)?;
     run_file.save(&RunFile::path(&job.output))?;
     let object = json::object(&record, &job.output, job.report.as_deref());
     Ok(Outcome::strict(object, arguments.strict, record.skipped.len()))
+}
+
+/// The rows that `--limit` leaves.
+fn limited(table: &Table, arguments: &FitArguments) -> Option<Vec<usize>> {
+    arguments.table.limit.map(|count| limit::rows(table, count as usize, arguments.seed))
 }
 
 /// Fits, writes the model and the report, and prints the summary.
@@ -132,13 +159,7 @@ pub fn report_path(model: &Path) -> PathBuf {
 
 /// Opens the table that was typed.
 pub fn open_table(arguments: &TableArguments) -> Result<Table, Failure> {
-    let options = TableOptions {
-        label: arguments.label_column.clone(),
-        group: arguments.group_column.clone(),
-        only: arguments.conditions.clone(),
-        ..TableOptions::default()
-    };
-    Ok(Table::open(&arguments.data, &options)?)
+    Ok(Table::open(&arguments.data, &features::options(arguments))?)
 }
 
 /// Extraction settings from what was typed.
@@ -149,14 +170,7 @@ pub fn extract_options(memory: Option<u64>, shared: &SharedArguments) -> Extract
 
 fn fit(job: &Job, backbone: &Backbone, table: &Table, console: Console) -> Result<Fit, Failure> {
     let store = Store::new(&job.cache);
-    let options = FitOptions {
-        methods: job.methods.clone(),
-        rows: job.rows.clone(),
-        targets: job.targets.clone(),
-        settings: job.settings.clone(),
-        seed: job.seed,
-        extract: job.extract.clone(),
-    };
+    let options = job.fit_options();
     interrupt::note("finished features stay in the cache; run the same command again to go on from there");
     let progress = Progress::new("images");
     let report = |state: &heirloom_transfer::extract::Progress| progress.report(state.done, state.total);
@@ -177,8 +191,7 @@ pub fn targets(typed: &[u32]) -> Vec<usize> {
 }
 
 fn write_report(path: &Path, record: &FitReport, table: &Table) -> Result<(), Failure> {
-    let html = page::page(record, |row| picture(table, row)).to_html();
-    std::fs::write(path, html).map_err(|error| Failure::input(format!("{}: {error}", path.display())))
+    page::write(path, record, |row| picture(table, row))
 }
 
 /// The thumbnail of a row; nothing where the image has gone since it was read.

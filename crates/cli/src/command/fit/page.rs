@@ -1,5 +1,7 @@
 //! The HTML report of a fit: the record laid out for reading, with the pictures that matter.
 
+use std::path::Path;
+
 use heirloom_report::{
     Align, Bin, Block, Card, CurvePoint, Matrix, Page, Picture, Section, Side, Table, count, counted, duration,
     interval, learning_curve, percent, reliability, training_curves,
@@ -8,6 +10,7 @@ use heirloom_transfer::fit::trained::EpochReport;
 use heirloom_transfer::fit::{CurveRow, Evaluated, FitReport, Share};
 
 use super::text;
+use crate::failure::Failure;
 
 /// Pictures in one gallery.
 const PICTURES: usize = 24;
@@ -19,12 +22,12 @@ const LINES: usize = 100;
 /// The page. `picture` shrinks the image of an evaluated row, and gives nothing where it cannot be read any more.
 pub fn page(record: &FitReport, picture: impl Fn(&Evaluated) -> Option<Picture>) -> Page {
     let lead = format!(
-        "{} rows of {} in {} classes; {} on {}; heirloom {}",
+        "{} rows of {} in {} classes; {}{}; heirloom {}",
         count(record.rows.train),
         record.run.data,
         count(record.classes.len()),
         record.method,
-        record.backbone.name,
+        record.backbone.as_ref().map(|backbone| format!(" on {}", backbone.name)).unwrap_or_default(),
         record.run.version
     );
     let mut page = Page::new(format!("{}: {}", record.run.data, percent(record.scores.accuracy.value))).lead(lead);
@@ -43,6 +46,12 @@ pub fn page(record: &FitReport, picture: impl Fn(&Evaluated) -> Option<Picture>)
     page.push(choice(record));
     page.push(run(record));
     page
+}
+
+/// Writes the page to `path`.
+pub fn write(path: &Path, record: &FitReport, picture: impl Fn(&Evaluated) -> Option<Picture>) -> Result<(), Failure> {
+    let html = page(record, picture).to_html();
+    std::fs::write(path, html).map_err(|error| Failure::input(format!("{}: {error}", path.display())))
 }
 
 fn share(share: &Share) -> String {
@@ -314,26 +323,34 @@ fn choice(record: &FitReport) -> Section {
     if table.is_empty() { section } else { section.with(Block::Table(table)) }
 }
 
-fn run(record: &FitReport) -> Section {
-    let mut table = Table::new(&[("", Align::Left), ("", Align::Left)]);
-    let backbone = &record.backbone;
+/// What is known of the network, where there is one.
+fn network(record: &FitReport) -> Vec<(&'static str, String)> {
+    let Some(backbone) = &record.backbone else {
+        return vec![("backbone", text::backbone(record).to_owned())];
+    };
     let or_unknown = |text: &Option<String>| text.clone().unwrap_or_else(|| "not stated".to_string());
-    for (label, value) in [
-        ("data", record.run.data.clone()),
+    vec![
         ("backbone", format!("{} ({})", backbone.name, backbone.architecture)),
         ("weights digest", backbone.digest.clone()),
         ("licence of the weights", or_unknown(&backbone.licence)),
         ("source of the weights", or_unknown(&backbone.source)),
         ("preprocessing", backbone.preprocess.clone()),
+    ]
+}
+
+fn run(record: &FitReport) -> Section {
+    let mut table = Table::new(&[("", Align::Left), ("", Align::Left)]);
+    let mut lines = vec![("data", record.run.data.clone())];
+    lines.extend(network(record));
+    lines.extend([
         ("features", record.run.features.join(", ")),
         ("kernels", record.run.isa.clone()),
         ("seed", record.run.seed.to_string()),
         ("rows", format!("{} fitted, {} judged, {} skipped", record.rows.train, record.rows.test, record.rows.skipped)),
         ("time", duration(record.seconds.total)),
         ("accuracy", interval(record.scores.accuracy.value, record.scores.accuracy.low, record.scores.accuracy.high)),
-    ] {
-        table.push([label.to_string(), value]);
-    }
+    ]);
+    lines.into_iter().for_each(|(label, value)| table.push([label.to_string(), value]));
     Section::new("Run record").with(Block::Table(table)).with(Block::Fold {
         summary: "Settings".into(),
         blocks: vec![Block::Code(serde_json::to_string_pretty(&record.run.settings).unwrap_or_default())],

@@ -35,14 +35,14 @@ pub fn record() -> FitReport {
             candidate("ridge", "penalty 3.2", 0.902, false),
             candidate("knn", "k = 5", 0.861, false),
         ],
-        backbone: BackboneRecord {
+        backbone: Some(BackboneRecord {
             name: "deit_tiny_patch16_224".into(),
             architecture: "deit_tiny_patch16_224".into(),
             digest: "0123abcd".into(),
             licence: Some("Apache-2.0".into()),
             source: None,
             preprocess: "decode(rgb) > resize(shorter=256, bicubic) > crop(center, 224x224)".into(),
-        },
+        }),
         classes: vec!["oak".into(), "beech".into(), "<birch>".into()],
         protocol: Protocol::NestedCv,
         refitted: true,

@@ -63,7 +63,7 @@ fn headline(record: &FitReport) -> Vec<(&'static str, String)> {
     let share = interval(accuracy.value, accuracy.low, accuracy.high);
     let mut lines = vec![
         ("method", format!("{}, {}", record.method, record.choice)),
-        ("backbone", record.backbone.name.clone()),
+        ("backbone", backbone(record).to_owned()),
         ("accuracy", format!("{share} on {} rows", count(accuracy.n))),
         ("", format!("{} ({})", record.protocol.explanation(), record.protocol.name())),
         ("compare", format!("{} by always answering the most frequent class", percent(record.scores.majority))),
@@ -73,10 +73,15 @@ fn headline(record: &FitReport) -> Vec<(&'static str, String)> {
     ];
     let seconds = &record.seconds;
     let rate = record.images_per_second.map(|rate| format!(", {rate:.0} images a second"));
-    let rate = rate.unwrap_or_else(|| " from the cache".to_string());
+    let rate = rate.unwrap_or_else(|| if record.backbone.is_some() { " from the cache" } else { "" }.to_string());
     let (extract, fit, total) = (duration(seconds.extract), duration(seconds.fit), duration(seconds.total));
     lines.push(("time", format!("{total}: features {extract}{rate}; choosing, fitting, judging {fit}")));
     lines
+}
+
+/// Name of the network, or what stands in its place.
+pub fn backbone(record: &FitReport) -> &str {
+    record.backbone.as_ref().map_or("none, the data are features", |backbone| &backbone.name)
 }
 
 fn fitted_on(record: &FitReport) -> String {
@@ -111,8 +116,9 @@ fn notes(record: &FitReport) -> String {
     }
     if !record.duplicates.is_empty() {
         lines.push(format!(
-            "{} of equal or nearly equal images (each kept in one fold):",
-            counted(record.duplicates.len(), "group")
+            "{} of {} (each kept in one fold):",
+            counted(record.duplicates.len(), "group"),
+            if record.backbone.is_some() { "equal or nearly equal images" } else { "rows with equal features" }
         ));
         lines.extend(few(record.duplicates.iter().map(|group| group.locators.join(" = "))));
     }

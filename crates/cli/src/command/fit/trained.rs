@@ -54,14 +54,7 @@ pub fn run(
     table: &Table,
     console: Console,
 ) -> Result<TrainedFit, Failure> {
-    let options = FitOptions {
-        methods: Vec::new(),
-        rows: job.rows.clone(),
-        targets: job.targets.clone(),
-        settings: job.settings.clone(),
-        seed: job.seed,
-        extract: job.extract.clone(),
-    };
+    let options = FitOptions { methods: Vec::new(), ..job.fit_options() };
     interrupt::note("the state after the last complete epoch is kept; run the same command again to go on from there");
     let follower = Follower::new(console, log)?;
     let progress = |state: &heirloom_transfer::extract::Progress| follower.progress(state);

@@ -5,10 +5,13 @@ mod data;
 mod features;
 mod memory;
 mod model;
+mod table;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+
+use heirloom_data::FeatureTable;
 
 use super::Outcome;
 use crate::arguments::{InspectArguments, SharedArguments};
@@ -22,6 +25,7 @@ enum Kind {
     Data,
     Features,
     Model,
+    Table,
 }
 
 /// Runs `inspect`.
@@ -32,11 +36,12 @@ pub fn run(arguments: &InspectArguments, shared: &SharedArguments, console: Cons
         Kind::Data => data::run(path, arguments.strict, shared, console),
         Kind::Features => features::run(path, console),
         Kind::Model => model::run(path, console),
+        Kind::Table => table::run(path, console),
     }
 }
 
-/// Folders: features by their `features-v1`, weights by a timm `config.json`, else images. Files: a model by its header, a table by
-/// its ending, else weights. What is no path is the name of a backbone.
+/// Folders: features by their `features-v1`, weights by a timm `config.json`, else images. Files: a model by its header, a table of features by what it
+/// holds, a table of images by its ending, else weights. What is no path is the name of a backbone.
 fn kind(path: &Path) -> Result<Kind, Failure> {
     if path.is_dir() {
         let features = path.ends_with("features-v1") || path.join("features-v1").is_dir();
@@ -51,9 +56,9 @@ fn kind(path: &Path) -> Result<Kind, Failure> {
     }
     if !path.is_file() {
         // A name has no folders in it, and no ending that a file would have.
-        let ending = path
-            .extension()
-            .is_some_and(|ending| ["heirloom", "csv", "parquet", "safetensors"].iter().any(|known| ending == *known));
+        let ending = path.extension().is_some_and(|ending| {
+            ["heirloom", "csv", "parquet", "safetensors", "npz", "npy"].iter().any(|known| ending == *known)
+        });
         if ending || path.components().count() > 1 {
             return Err(Failure::input(format!("{}: no such file or folder", path.display())));
         }
@@ -61,6 +66,9 @@ fn kind(path: &Path) -> Result<Kind, Failure> {
     }
     if is_model(path)? {
         return Ok(Kind::Model);
+    }
+    if FeatureTable::recognise(path).unwrap_or(false) {
+        return Ok(Kind::Table);
     }
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
     Ok(if matches!(ending.as_str(), "csv" | "parquet") { Kind::Data } else { Kind::Backbone })
@@ -92,6 +100,7 @@ mod tests {
         std::fs::write(at("timm/config.json"), "{}").unwrap();
         std::fs::write(at("labels.csv"), "path,label\n").unwrap();
         std::fs::write(at("w.safetensors"), "").unwrap();
+        std::fs::write(at("numbers.csv"), "label,a\nx,1\n").unwrap();
         std::fs::write(at("m.bin"), b"\x20\0\0\0\0\0\0\0{\"__metadata__\":{\"heirloom\":\"x\"}}").unwrap();
         let cases = [
             ("cache", Kind::Features),
@@ -101,6 +110,7 @@ mod tests {
             ("labels.csv", Kind::Data),
             ("w.safetensors", Kind::Backbone),
             ("m.bin", Kind::Model),
+            ("numbers.csv", Kind::Table),
         ];
         for (name, expected) in cases {
             assert_eq!(kind(&at(name)).unwrap(), expected, "{name}");

@@ -30,33 +30,35 @@ pub fn run(path: &Path, console: Console) -> Result<Outcome, Failure> {
         "path": path,
         "bytes": size,
         "method": artifact.head.method(),
-        "backbone": artifact.backbone.name,
-        "backbone_digest": artifact.backbone.weights,
+        "backbone": artifact.network.as_ref().map(|network| &network.backbone.name),
+        "backbone_digest": artifact.network.as_ref().map(|network| &network.backbone.weights),
         "slim": artifact.is_slim(),
         "classes": artifact.classes,
         "accuracy": artifact.accuracy,
         "features": columns,
         "temperature": artifact.head.temperature(),
-        "preprocess": artifact.preprocess.describe(),
+        "preprocess": artifact.network.as_ref().map(|network| network.preprocess.describe()),
         "run": artifact.run,
     })))
 }
 
 fn text(path: &Path, artifact: &Artifact, size: u64) -> String {
     let run = &artifact.run;
-    let backbone = if artifact.is_slim() { " (left out; give it with --backbone)" } else { "" };
+    let left_out = if artifact.is_slim() { " (left out; give it with --backbone)" } else { "" };
+    let backbone = artifact.network.as_ref().map(|network| format!("{}{left_out}", network.backbone.name));
     let accuracy = artifact.accuracy.as_ref().map_or("not measured".to_string(), |accuracy| {
         let share = interval(accuracy.value, accuracy.low, accuracy.high);
         format!("{share} on {} rows ({})", count(accuracy.n), accuracy.protocol)
     });
     let columns: usize = artifact.head.columns().iter().map(|input| input.count()).sum();
-    let taps = heirloom_report::counted(artifact.head.columns().len(), "layer");
+    let layer = if artifact.network.is_some() { "layer" } else { "block" };
+    let taps = heirloom_report::counted(artifact.head.columns().len(), layer);
     facts(&[
         ("model", format!("{} ({})", path.display(), bytes(size))),
         ("method", artifact.head.method().to_string()),
         ("settings", run.settings.to_string()),
         ("reads", format!("{} columns of {taps}", count(columns))),
-        ("backbone", format!("{}{backbone}", artifact.backbone.name)),
+        ("backbone", backbone.unwrap_or_else(|| "none, it reads tables of features".to_string())),
         ("accuracy", accuracy),
         ("classes", artifact.classes.join(", ")),
         ("data", format!("{}: {} rows fitted, {} skipped", run.data.source, count(run.data.train), run.data.skipped)),

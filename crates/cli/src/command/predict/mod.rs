@@ -3,28 +3,26 @@
 mod csv;
 mod format;
 mod line;
+mod model;
 mod parquet;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use heirloom_data::{Limits, Table};
 use heirloom_report::{count, counted};
-use heirloom_transfer::artifact::Artifact;
 use heirloom_transfer::extract::SkippedImage;
-use heirloom_transfer::predictor::{Outcome as Answer, PredictOptions, Prediction, Predictor};
+use heirloom_transfer::predictor::{Outcome as Answer, Prediction};
 use serde_json::{Value, json};
 
 use self::line::{Layout, Line, Ranked};
+use self::model::Model;
 use self::writer::{Pending, WriteError, Writer};
-use super::fit::extract_options;
 use super::{Outcome, refuse_to_replace};
 use crate::arguments::{PredictArguments, SharedArguments};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::interrupt::{self, STOP, Watching};
-use crate::progress::Progress;
+use crate::interrupt;
 
 /// Lines written at a time.
 const BATCH: usize = 256;
@@ -40,10 +38,8 @@ pub fn run(arguments: &PredictArguments, shared: &SharedArguments, console: Cons
         refuse_to_replace(path, arguments.force)?;
     }
     let names = names(arguments)?;
-    let predictor = open(arguments, shared)?;
-    let table = Table::unlabelled(&arguments.paths, Limits::default())?;
-    let most = predictor.artifacts().map(|artifact| artifact.classes.len()).max().unwrap_or(0);
-    let layout = Layout { top: usize::from(arguments.top_k).min(most), tasks: names.len() > 1 };
+    let model = Model::open(arguments, shared)?;
+    let layout = Layout { top: usize::from(arguments.top_k).min(model.most_classes()), tasks: names.len() > 1 };
 
     let mut sink = Sink {
         names,
@@ -69,25 +65,17 @@ pub fn run(arguments: &PredictArguments, shared: &SharedArguments, console: Cons
         sink.out =
             Some(Writer::new(format, out, layout).map_err(|error| cannot_write(arguments.output.as_deref(), error))?);
     }
-    predict(&predictor, &table, &mut sink)?;
+    interrupt::note("predictions printed so far are whole; a file that was asked for was not written");
+    let skipped = model.predict(&mut sink)?;
+    sink.skipped.splice(0..0, skipped);
     sink.finish(arguments.output.as_deref())?;
     if let Some((pending, path)) = pending.zip(arguments.output.as_deref()) {
         pending.keep().map_err(|error| cannot_write(Some(path), error.into()))?;
     }
     let seconds = started.elapsed().as_secs_f64();
-    console.say(sink.summary(&table, arguments.output.as_deref()));
-    let object = sink.object(arguments, &table, seconds);
-    Ok(Outcome::strict(object, arguments.strict, sink.skipped.len() + table.skipped.len()))
-}
-
-fn open(arguments: &PredictArguments, shared: &SharedArguments) -> Result<Predictor, Failure> {
-    let options = PredictOptions { top: usize::from(arguments.top_k), extract: extract_options(None, shared) };
-    let predictor = Predictor::open(&arguments.model, arguments.backbone.as_deref(), options)?;
-    if arguments.tasks.is_empty() {
-        return Ok(predictor);
-    }
-    let others = arguments.tasks.iter().map(|path| Artifact::load(path)).collect::<Result<Vec<_>, _>>()?;
-    Ok(predictor.with_tasks(others)?)
+    console.say(sink.summary(&model, arguments.output.as_deref()));
+    let object = sink.object(arguments, seconds);
+    Ok(Outcome::strict(object, arguments.strict, sink.skipped.len()))
 }
 
 /// What the tasks are called: the models' file names without their ending, each another one.
@@ -103,23 +91,8 @@ fn names(arguments: &PredictArguments) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-fn predict(predictor: &Predictor, table: &Table, sink: &mut Sink) -> Result<(), Failure> {
-    interrupt::note("predictions printed so far are whole; a file that was asked for was not written");
-    let progress = Progress::new("images");
-    let rows: Vec<usize> = (0..table.rows.len()).collect();
-    let _watching = Watching::begin();
-    let mut done = 0;
-    let classes: Vec<&[String]> = predictor.artifacts().map(|artifact| artifact.classes.as_slice()).collect();
-    predictor.predict_tasks(table, &rows, Some(&STOP), |task, answer| {
-        done += usize::from(task == 0);
-        sink.take(task, answer, classes[task]);
-        progress.report(done, rows.len());
-    })?;
-    Ok(())
-}
-
 /// Where answers go: to the writer in batches, or into memory for the JSON object.
-struct Sink {
+pub struct Sink {
     /// Names of the tasks.
     names: Vec<String>,
     lines: Vec<Line>,
@@ -132,8 +105,8 @@ struct Sink {
 }
 
 impl Sink {
-    /// Images are counted by the first task.
-    fn take(&mut self, task: usize, answer: Answer, classes: &[String]) {
+    /// Takes one answer of one task. Images are counted by the first.
+    pub fn take(&mut self, task: usize, answer: Answer, classes: &[String]) {
         match answer {
             Answer::Skipped(skipped) if task == 0 => self.skipped.push(skipped),
             Answer::Skipped(_) => {}
@@ -176,30 +149,28 @@ impl Sink {
         }
     }
 
-    fn summary(&self, table: &Table, output: Option<&Path>) -> String {
+    fn summary(&self, model: &Model, output: Option<&Path>) -> String {
+        let what = model.what();
         let place = output.map(|path| format!(" -> {}", path.display())).unwrap_or_default();
         let tasks = if self.names.len() > 1 { format!(" for {} tasks", self.names.len()) } else { String::new() };
-        let mut text = format!("{} predicted{tasks}{place}", counted(self.written, "image"));
+        let mut text = format!("{} predicted{tasks}{place}", counted(self.written, what));
         if self.unfamiliar > 0 {
             text.push_str(&format!(
-                "; {} unfamiliar (further from the model's images than 95 % of those are from each other)",
+                "; {} unfamiliar (further from the model's {what}s than 95 % of those are from each other)",
                 count(self.unfamiliar)
             ));
         }
-        let skipped = self.skipped.iter().map(|row| format!("{}: {}", row.locator, row.reason));
-        let skipped: Vec<String> =
-            table.skipped.iter().map(|row| format!("{}: {}", row.locator, row.reason)).chain(skipped).collect();
+        let skipped: Vec<String> = self.skipped.iter().map(|row| format!("{}: {}", row.locator, row.reason)).collect();
         if !skipped.is_empty() {
-            text.push_str(&format!("\nwarning: {} skipped:", counted(skipped.len(), "image")));
+            text.push_str(&format!("\nwarning: {} skipped:", counted(skipped.len(), what)));
             skipped.iter().take(SHOWN).for_each(|line| text.push_str(&format!("\n  {line}")));
         }
         text
     }
 
-    fn object(&self, arguments: &PredictArguments, table: &Table, seconds: f64) -> Value {
-        let by_table = table.skipped.iter().map(|row| json!({ "locator": row.locator, "reason": row.reason }));
-        let by_image = self.skipped.iter().map(|row| json!({ "locator": row.locator, "reason": row.reason }));
-        let skipped: Vec<Value> = by_table.chain(by_image).collect();
+    fn object(&self, arguments: &PredictArguments, seconds: f64) -> Value {
+        let skipped = self.skipped.iter().map(|row| json!({ "locator": row.locator, "reason": row.reason }));
+        let skipped: Vec<Value> = skipped.collect();
         json!({
             "command": "predict",
             "model": arguments.model,

@@ -130,6 +130,15 @@ impl FeatureTable {
     }
 }
 
+/// Refuses NumPy's files where images are needed.
+pub(super) fn refuse_numpy(path: &Path) -> Result<(), TableError> {
+    if matches!(ending(path).as_str(), "npz" | "npy") {
+        let reason = "it holds features, and images are needed here".to_owned();
+        return Err(TableError::NotATable { path: path.to_path_buf(), reason });
+    }
+    Ok(())
+}
+
 fn ending(path: &Path) -> String {
     path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
 }

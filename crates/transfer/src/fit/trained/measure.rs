@@ -3,7 +3,7 @@
 use heirloom_training::trainer::EpochReport;
 use heirloom_zoo::Backbone;
 
-use super::super::copies::Copies;
+use super::super::given::Given;
 use super::super::judge::Judged;
 use super::super::select::Selected;
 use super::super::{Facts, Fit, FitError, Rows, Seconds, check, data_digest};
@@ -33,40 +33,32 @@ impl Job<'_> {
         extraction.options = self.options.extract.clone();
         (extraction.progress, extraction.cancel) = (self.watch.progress, self.watch.cancel);
         let extracted = extraction.run()?;
-        let last = extracted.features.blocks.iter().find(|block| block.tap == network.features);
-        let copies = Copies::find(self.table, &extracted.rows, last);
-        let rows = self.kept(&extracted.rows);
-        check(self.table, &rows, extracted.summary.skipped.len())?;
+        let skipped = extracted.summary.skipped.len();
+        let given = Given::extracted(network, self.table, extracted, &requests, self.options);
+        let rows = self.kept(&given.rows);
+        check(self.table, &rows, skipped)?;
         let mut head = match head {
             Some(head) => head,
-            None => head::of_network(network, &extracted.features, self.classes())?,
+            None => head::of_network(network, &given.features, self.classes())?,
         };
         let validation: Vec<usize> =
             rows.train.iter().copied().filter(|place| rows.folds[*place] == VALIDATION).collect();
-        let out_of_fold = head.logits(&extracted.features, &validation)?;
+        let out_of_fold = head.logits(&given.features, &validation)?;
         let labels: Vec<usize> = validation.iter().map(|place| rows.labels[*place]).collect();
         head.set_temperature(fit_temperature(&out_of_fold, self.classes(), &labels).value);
-        let judged = Judged::by(&head, &extracted.features, &rows.test)?;
+        let judged = Judged::by(&head, &given.features, &rows.test)?;
         let selected = self.selected(head, validation, out_of_fold);
-        let facts = Facts {
-            backbone: network,
-            table: self.table,
-            options: self.options,
-            copies: &copies,
-            requests: &requests,
-            extracted: &extracted,
-            protocol: self.parts.protocol,
-        };
+        let facts = Facts { given: &given, options: self.options, protocol: self.parts.protocol };
         let mut record = facts.record(&selected, &judged, &rows);
         record.method = self.recipe.method.name().to_owned();
         record.requested = record.method.clone();
         // Validation rows chose the epoch and the temperature; no weight was fitted on them.
         record.rows.train -= selected.fitted.choice.rows.len();
-        record.run.data_digest = data_digest(self.table, &extracted.rows);
+        record.run.data_digest = data_digest(self.table, &given.rows);
         record.run.settings = serde_json::to_value(&self.recipe).unwrap_or_default();
         let total = self.started.elapsed().as_secs_f64();
         record.seconds = Seconds { extract: total - trained_seconds, fit: trained_seconds, total };
-        Ok(Fit { head: selected.fitted.head, record, features: extracted.features, fitted_rows: rows.train })
+        Ok(Fit { head: selected.fitted.head, record, features: given.features, fitted_rows: rows.train })
     }
 
     /// The parts by position among the rows that have features.
