@@ -137,6 +137,12 @@ impl From<heirloom_transfer::fit::FitError> for Failure {
             Error::Unseen { .. } | Error::OneClass { .. } => {
                 Self::input(error.to_string()).hint("`heirloom inspect DATA` names the images that cannot be read")
             }
+            Error::NoDomains { .. } => Self::input(error.to_string()).hint("name the column with --domain-column"),
+            Error::NoDomain { .. } | Error::SameDomain { .. } => Self::input(error.to_string())
+                .hint("`heirloom inspect DATA` lists the columns of a table of features and their values"),
+            Error::Adaptation(heirloom_transfer::adaptation::AdaptationError::Infeasible { .. }) => {
+                Self::input(error.to_string()).hint("--coverage none lets classes stay empty")
+            }
             Error::OneBlock { .. } => Self::input(error.to_string()).hint("name another method, or auto"),
             Error::TooFewGroups { .. } => {
                 Self::input(error.to_string()).hint("add images, or check --group-column and the list of copies")

@@ -62,6 +62,14 @@ pub struct Block {
     pub values: Vec<f32>,
 }
 
+impl Block {
+    /// The same without values.
+    pub(crate) fn empty(&self) -> Self {
+        let Self { shape, pooling, width, .. } = *self;
+        Self { tap: self.tap.clone(), shape, pooling, width, values: Vec::new() }
+    }
+}
+
 /// Features of a table's rows: blocks side by side, all with the same rows. Row `i` of every block is the same image.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Features {

@@ -12,6 +12,7 @@ mod pooling;
 pub mod predictor;
 pub mod pretrain;
 pub mod store;
+pub mod study;
 
 pub use features::{Block, ClassTokenMode, Features, Pooling};
 pub use pooling::{PoolingError, Windows, pool_into, pooled_width};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{FrozenArguments, MethodName, TableArguments, TrainingArguments};
+use super::{AdaptationArguments, FrozenArguments, MethodName, TableArguments, TrainingArguments};
 
 /// Fit a classifier on a backbone's features, measure it honestly, write one file to deploy.
 ///
@@ -22,6 +22,7 @@ Examples:
   heirloom fit labels.csv --backbone w.safetensors --group-column patient --strict
   heirloom fit pacs.parquet --backbone w.safetensors --where domain=sketch --json
   heirloom fit photos/ --backbone mobilenetv2_1.0_gluon_bn --method full --epochs 10
+  heirloom fit pacs/ --backbone w.safetensors --source photo --target sketch --method easytl
   heirloom fit embeddings.npz --method ridge         features from anywhere, no backbone")]
 pub struct FitArguments {
     /// The data set.
@@ -64,6 +65,9 @@ pub struct FitArguments {
     /// Write no HTML report
     #[arg(long)]
     pub no_report: bool,
+    /// From one domain to another.
+    #[command(flatten, next_help_heading = "From one domain to another")]
+    pub adaptation: AdaptationArguments,
     /// Settings of the methods that train through the backbone.
     #[command(
         flatten,

@@ -32,6 +32,9 @@ pub enum MethodName {
     AllL2,
     /// Logistic regression on the features of all layers, group lasso penalty
     AllL21,
+    /// Class means of a source domain, brought to an unlabelled target domain (--source, --target)
+    #[value(name = "easytl")]
+    EasyTl,
     /// Train all weights, from the pretrained ones on
     Full,
     /// Fit the head on frozen features, then train all weights at a small rate
@@ -59,6 +62,7 @@ impl MethodName {
     pub fn trained(self) -> Option<TrainedMethod> {
         Some(match self {
             Self::Auto
+            | Self::EasyTl
             | Self::Linear
             | Self::Ridge
             | Self::Lda
@@ -86,6 +90,7 @@ impl fmt::Display for MethodName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Auto => "auto",
+            Self::EasyTl => "easytl",
             Self::Linear => "linear",
             Self::Ridge => "ridge",
             Self::Lda => "lda",

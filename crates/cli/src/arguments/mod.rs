@@ -1,5 +1,6 @@
 //! What can be typed. One file per command; the help text of every flag stands at its field and nowhere else.
 
+mod adaptation;
 mod cache;
 mod compare;
 mod demo;
@@ -13,8 +14,10 @@ mod pretrain;
 mod rerun;
 mod selection;
 mod shard;
+mod study;
 mod training;
 
+pub use adaptation::{AdaptationArguments, AlignName, ColumnScalingName, RowScalingName};
 pub use cache::{CacheAction, CacheArguments};
 pub use compare::CompareArguments;
 pub use demo::{DemoArguments, DemoSize};
@@ -28,6 +31,7 @@ pub use pretrain::{PlantLabel, PretrainArguments};
 pub use rerun::RerunArguments;
 pub use selection::TableArguments;
 pub use shard::ShardArgument;
+pub use study::{EasyTlArguments, StudyArguments, StudyName};
 pub use training::{
     AugmentName, BalanceName, LearningRate, NormStatisticsName, OptimizerName, RecipeArguments, ScheduleName,
     TrainingArguments,
@@ -74,6 +78,8 @@ pub enum Command {
     Rerun(RerunArguments),
     /// Compute a backbone's features of a data set into the cache
     Extract(Box<ExtractArguments>),
+    /// Repeat the experiments of a paper and compare with the figures expected of them
+    Study(StudyArguments),
     /// Say what a weight file, a data set, a folder of features or a model is
     Inspect(InspectArguments),
     /// Show or empty the cache of features

@@ -43,6 +43,7 @@ fn run_record(fit: &Fit) -> RunRecord {
 /// The model with what tells unfamiliar rows, and the accuracy to expect.
 fn described(mut artifact: Artifact, fit: &Fit, principal: &str) -> Artifact {
     let record = &fit.record;
+    artifact.preparation = fit.preparation.clone();
     let last = fit.features.blocks.iter().find(|block| block.tap == principal);
     artifact.unfamiliar =
         last.and_then(|last| Unfamiliar::fit(&fit.features, &(last.tap.clone(), last.pooling), &fit.fitted_rows));

@@ -13,6 +13,7 @@ mod predict;
 mod pretrain;
 mod rerun;
 mod run_file;
+mod study;
 mod training;
 
 use std::path::{Path, PathBuf};
@@ -61,6 +62,7 @@ fn carry_out(line: &CommandLine, console: Console) -> Result<Outcome, Failure> {
         Command::Pretrain(arguments) => pretrain::run(arguments, shared, console),
         Command::Rerun(arguments) => rerun::run(arguments, shared, console),
         Command::Extract(arguments) => extract::run(arguments, shared, console),
+        Command::Study(arguments) => study::run(arguments, console),
         Command::Inspect(arguments) => inspect::run(arguments, shared, console),
         Command::Cache(arguments) => cache::run(arguments, shared, console),
         Command::Demo(arguments) => demo::run(arguments, shared, console),

@@ -47,6 +47,33 @@ pub enum FitError {
         /// The only block.
         block: String,
     },
+    /// No column names the domains.
+    #[error("no column `{column}` names the domains (columns: {found})")]
+    NoDomains {
+        /// The column.
+        column: String,
+        /// The columns there are.
+        found: String,
+    },
+    /// No row is of a domain that was named.
+    #[error("no row has {column} = `{domain}` (found {found})")]
+    NoDomain {
+        /// The column.
+        column: String,
+        /// The domain.
+        domain: String,
+        /// The domains there are.
+        found: String,
+    },
+    /// A domain that is to be adapted to itself.
+    #[error("`{domain}` is both source and target")]
+    SameDomain {
+        /// The domain.
+        domain: String,
+    },
+    /// The domains cannot be brought together.
+    #[error(transparent)]
+    Adaptation(#[from] crate::adaptation::AdaptationError),
     /// Too few groups of rows to hold some out and choose on the others.
     #[error("the {rows} training rows form {groups} groups that must stay together; at least {needed} are needed")]
     TooFewGroups {

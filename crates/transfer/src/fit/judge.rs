@@ -23,6 +23,19 @@ impl Judged {
     }
 }
 
+impl Judged {
+    /// The rows that `keep` accepts.
+    pub fn only(&self, keep: impl Fn(&usize) -> bool, classes: usize) -> Self {
+        let mut out = Self::default();
+        for (at, row) in self.rows.iter().enumerate().filter(|(_, row)| keep(row)) {
+            out.rows.push(*row);
+            out.probabilities.extend_from_slice(&self.probabilities[at * classes..(at + 1) * classes]);
+            out.uncalibrated.extend_from_slice(&self.uncalibrated[at * classes..(at + 1) * classes]);
+        }
+        out
+    }
+}
+
 /// Fits on `training` and predicts `rows`.
 pub(crate) fn held_out(
     methods: &[Method],

@@ -6,6 +6,7 @@
 //!
 //! This module owns the rule that no judged row takes part in fitting or choosing what judges it.
 
+mod adapted;
 pub(crate) mod copies;
 mod curve;
 mod error;
@@ -23,12 +24,14 @@ use std::time::Instant;
 use heirloom_data::{FeatureTable, Groups, Split, SplitInput, Table};
 use heirloom_zoo::Backbone;
 
+pub use adapted::{AdaptedOptions, fit_adapted, fit_adapted_table};
 pub use error::FitError;
 pub use record::{
-    BackboneRecord, Candidate, ClassScore, CurveRow, DuplicateGroup, Evaluated, FitReport, Protocol, ReliabilityBin,
-    RowCounts, RunRecord, Scores, Seconds, Share, SkippedRow,
+    AdaptationRecord, BackboneRecord, Candidate, ClassScore, CurveRow, DuplicateGroup, Evaluated, FitReport, Protocol,
+    ReliabilityBin, RowCounts, RunRecord, Scores, Seconds, Share, SkippedRow,
 };
 
+use crate::adaptation::Preparation;
 use crate::extract::{ExtractOptions, Extracted, Extraction, Images, Network, Progress, TableImages};
 use crate::heads::{Head, Method, Settings, Training, recipe};
 use crate::store::Store;
@@ -82,8 +85,10 @@ pub struct Fit {
     pub record: FitReport,
     /// Features of all used rows.
     pub features: Features,
-    /// Rows of `features` that the head was fitted on.
+    /// Rows of `features` that the head was fitted on; after adaptation those of the target, which it was fitted for.
     pub fitted_rows: Vec<usize>,
+    /// What happens to features before the head reads them, after adaptation; `features` are prepared already.
+    pub preparation: Option<Preparation>,
 }
 
 /// The rows in use, by position in the features.
@@ -171,7 +176,7 @@ fn fit_given(given: Given<'_>, methods: &[Method], options: &FitOptions, watch: 
     let learning_curve = curve::curve(&job, &selected, &judged, &rows, protocol, options.seed)?;
     let mut record = Facts { given: &given, options, protocol }.record(&selected, &judged, &rows);
     record.learning_curve = learning_curve;
-    Ok(Fit { head: selected.fitted.head, record, features: given.features, fitted_rows: rows.train })
+    Ok(Fit { head: selected.fitted.head, record, features: given.features, fitted_rows: rows.train, preparation: None })
 }
 
 /// What the methods read, each once.
@@ -309,7 +314,7 @@ impl Job<'_> {
                 stage("fitting on all rows");
                 Ok((select::select(self.methods, &self.training(rows, &rows.train), self.settings)?, judged))
             }
-            Protocol::HoldOut | Protocol::TestSplit => {
+            Protocol::HoldOut | Protocol::TestSplit | Protocol::TargetDomain => {
                 if protocol == Protocol::HoldOut {
                     (rows.test, rows.train) = rows.train.iter().partition(|place| rows.folds[**place] == 0);
                 }
@@ -357,6 +362,7 @@ impl Facts<'_> {
             duplicates: self.given.copies.describe(self.given.table, rows),
             skipped: self.given.skipped.clone(),
             learning_curve: Vec::new(),
+            adaptation: None,
             epochs: Vec::new(),
             warnings: self.warnings(rows),
             seconds: Seconds { extract: 0.0, fit: 0.0, total: 0.0 },

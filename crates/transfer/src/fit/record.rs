@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use heirloom_training::trainer::EpochReport;
 use serde::{Deserialize, Serialize};
 
+use crate::adaptation::{Alignment, Coverage, Preprocessing};
 use crate::calibration::Calibration;
 
 /// How the accuracy was measured.
@@ -18,6 +19,8 @@ pub enum Protocol {
     HoldOut,
     /// Every row was predicted by a head that was fitted, and chosen, on other folds.
     NestedCv,
+    /// The rows of a target domain whose labels took no part; its features may have.
+    TargetDomain,
 }
 
 impl Protocol {
@@ -28,6 +31,7 @@ impl Protocol {
             Self::TestSplit => "test-split",
             Self::HoldOut => "hold-out",
             Self::NestedCv => "nested-cv",
+            Self::TargetDomain => "target-domain",
         }
     }
 
@@ -37,6 +41,9 @@ impl Protocol {
         match self {
             Self::TestSplit => "measured once on the test rows that came with the data",
             Self::HoldOut => "measured once on a held-out stratified fifth of the rows",
+            Self::TargetDomain => {
+                "measured once on the labelled rows of the target domain, whose labels took no part before"
+            }
             Self::NestedCv => {
                 "nested 5-fold cross-validation: each image was predicted by a model fitted and chosen without it"
             }
@@ -244,6 +251,37 @@ pub struct BackboneRecord {
     pub preprocess: String,
 }
 
+/// From one domain to another, and what was used of the other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdaptationRecord {
+    /// Column that names the domains.
+    pub column: String,
+    /// Domains whose labels were used.
+    pub sources: Vec<String>,
+    /// The domain that was labelled.
+    pub target: String,
+    /// Rows of the sources.
+    pub source_rows: usize,
+    /// Rows of the target, those without a label included.
+    pub target_rows: usize,
+    /// What happened to rows and columns.
+    pub preprocessing: Preprocessing,
+    /// How the source was aligned.
+    pub alignment: Alignment,
+    /// Target rows that each class had to get; `None` for other methods than EasyTL.
+    pub coverage: Option<Coverage>,
+    /// Whether anything of the unlabelled target took part.
+    pub transductive: bool,
+    /// What of the target took part, in words; its labels never do.
+    pub target_used_for: Vec<String>,
+    /// Target rows that the coverage took from their nearest class.
+    pub moved: usize,
+    /// Target rows by the class they were given.
+    pub target_counts: Vec<usize>,
+    /// Accuracy of the same method with nothing of the target used: columns by statistics of the source, no alignment, no coverage.
+    pub without_target: Share,
+}
+
 /// What must be repeated to get the same again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -302,6 +340,9 @@ pub struct FitReport {
     pub skipped: Vec<SkippedRow>,
     /// Accuracy against the number of training rows.
     pub learning_curve: Vec<CurveRow>,
+    /// From which domain to which, where the fit was one from domain to domain.
+    #[serde(default)]
+    pub adaptation: Option<AdaptationRecord>,
     /// Training by epoch; held-out figures are those of the rows that choose the epoch. Empty for heads on frozen features.
     #[serde(default)]
     pub epochs: Vec<EpochReport>,

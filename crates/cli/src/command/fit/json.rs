@@ -28,6 +28,8 @@ pub fn object(record: &FitReport, artifact: &Path, report: Option<&Path>) -> Val
         "classes": record.classes,
         "per_class": record.per_class,
         "confusion": record.confusion,
+        "adaptation": record.adaptation,
+        "transductive": record.adaptation.as_ref().is_some_and(|adaptation| adaptation.transductive),
         "epochs": record.epochs,
         "learning_curve": record.learning_curve,
         "rows": record.rows,

@@ -1,5 +1,6 @@
 //! `fit`: from a data set and a backbone to a measured model in one file.
 
+mod adapted;
 mod features;
 mod json;
 mod page;
@@ -111,7 +112,9 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
     job.seed = arguments.seed;
     job.extract = extract_options(arguments.memory, shared);
     job.slim = arguments.slim;
-    let record = if features::is_table(&arguments.table.data)? {
+    let record = if let Some(adapted) = adapted::options(arguments)? {
+        adapted::make(&mut job, &adapted, arguments, console)?
+    } else if features::is_table(&arguments.table.data)? {
         features::refuse_network(arguments)?;
         let table = features::open(&arguments.table)?;
         job.rows = limited(&table.table, arguments);

@@ -7,7 +7,7 @@ use heirloom_report::{
     interval, learning_curve, percent, reliability, training_curves,
 };
 use heirloom_transfer::fit::trained::EpochReport;
-use heirloom_transfer::fit::{CurveRow, Evaluated, FitReport, Share};
+use heirloom_transfer::fit::{AdaptationRecord, CurveRow, Evaluated, FitReport, Share};
 
 use super::text;
 use crate::failure::Failure;
@@ -32,7 +32,9 @@ pub fn page(record: &FitReport, picture: impl Fn(&Evaluated) -> Option<Picture>)
     );
     let mut page = Page::new(format!("{}: {}", record.run.data, percent(record.scores.accuracy.value))).lead(lead);
     page.push(headline(record));
-    if !record.learning_curve.is_empty() || record.epochs.is_empty() {
+    if let Some(adaptation) = &record.adaptation {
+        page.push(domains(adaptation, record));
+    } else if !record.learning_curve.is_empty() || record.epochs.is_empty() {
         page.push(more_photos(record));
     }
     if !record.epochs.is_empty() {
@@ -87,6 +89,17 @@ fn headline(record: &FitReport) -> Section {
         section.push(Block::Warning(warning.clone()));
     }
     section
+}
+
+/// From one domain to another: what was used of the target, and how its rows fell.
+fn domains(adaptation: &AdaptationRecord, record: &FitReport) -> Section {
+    let mut table = Table::new(&[("", Align::Left), ("", Align::Left)]);
+    text::adaptation(adaptation).into_iter().for_each(|(label, value)| table.push([label.to_string(), value]));
+    let mut classes = Table::new(&[("class", Align::Left), ("target rows given to it", Align::Right)]);
+    for (class, rows) in record.classes.iter().zip(&adaptation.target_counts) {
+        classes.push([class.clone(), count(*rows)]);
+    }
+    Section::new("From one domain to another").with(Block::Table(table)).with(Block::Table(classes))
 }
 
 /// What another doubling of the photos would bring, read from the last two points of the curve.

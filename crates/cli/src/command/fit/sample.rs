@@ -78,6 +78,7 @@ pub fn record() -> FitReport {
             CurveRow { rows: 72, accuracy: share(124, 144, 0.79, 0.91) },
             CurveRow { rows: 115, accuracy: share(132, 144, 0.861, 0.952) },
         ],
+        adaptation: None,
         epochs: vec![],
         warnings: vec![],
         seconds: Seconds { extract: 9.4, fit: 1.3, total: 11.0 },

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use heirloom_report::{Align, Table, count, counted, duration, interval, percent};
-use heirloom_transfer::fit::FitReport;
+use heirloom_transfer::adaptation::{Alignment, ColumnScaling, Coverage, RowScaling};
+use heirloom_transfer::fit::{AdaptationRecord, FitReport, Share};
 
 use crate::console::{facts, indented};
 
@@ -60,23 +61,85 @@ pub fn candidates(record: &FitReport, shown: usize) -> Table {
 /// The figures everybody wants, as label and value.
 fn headline(record: &FitReport) -> Vec<(&'static str, String)> {
     let accuracy = &record.scores.accuracy;
-    let share = interval(accuracy.value, accuracy.low, accuracy.high);
     let mut lines = vec![
         ("method", format!("{}, {}", record.method, record.choice)),
         ("backbone", backbone(record).to_owned()),
-        ("accuracy", format!("{share} on {} rows", count(accuracy.n))),
+        ("accuracy", measured(accuracy)),
         ("", format!("{} ({})", record.protocol.explanation(), record.protocol.name())),
         ("compare", format!("{} by always answering the most frequent class", percent(record.scores.majority))),
         ("balanced", percent(record.scores.balanced_accuracy)),
         ("log loss", format!("{:.3}", record.scores.log_loss)),
         ("fitted on", fitted_on(record)),
     ];
+    lines.extend(record.adaptation.iter().flat_map(adaptation));
     let seconds = &record.seconds;
     let rate = record.images_per_second.map(|rate| format!(", {rate:.0} images a second"));
     let rate = rate.unwrap_or_else(|| if record.backbone.is_some() { " from the cache" } else { "" }.to_string());
     let (extract, fit, total) = (duration(seconds.extract), duration(seconds.fit), duration(seconds.total));
     lines.push(("time", format!("{total}: features {extract}{rate}; choosing, fitting, judging {fit}")));
     lines
+}
+
+/// A share with its interval and its rows.
+fn measured(share: &Share) -> String {
+    match share.n {
+        0 => "not measured, no row to judge has a label".to_owned(),
+        n => format!("{} on {} rows", interval(share.value, share.low, share.high), count(n)),
+    }
+}
+
+/// From which domain to which, how, and what was used of the target.
+pub fn adaptation(record: &AdaptationRecord) -> Vec<(&'static str, String)> {
+    let pair = format!(
+        "{} ({} rows) -> {} ({} rows), by the column `{}`",
+        record.sources.join(" + "),
+        count(record.source_rows),
+        record.target,
+        count(record.target_rows),
+        record.column
+    );
+    let used = match record.transductive {
+        true => format!("transductive: {}", record.target_used_for.join("; ")),
+        false => "nothing".to_owned(),
+    };
+    vec![
+        ("domains", pair),
+        ("adapted by", steps(record)),
+        ("target used", used),
+        ("", "its labels: for the accuracy alone".to_owned()),
+        (
+            "without it",
+            format!("{} by the same method with nothing of the target used", measured(&record.without_target)),
+        ),
+    ]
+}
+
+/// Preprocessing, alignment and coverage in words.
+fn steps(record: &AdaptationRecord) -> String {
+    let rows = match record.preprocessing.rows {
+        RowScaling::None => "rows as they are",
+        RowScaling::L1 => "rows divided by their sum of absolute values",
+        RowScaling::L2 => "rows divided by their length",
+    };
+    let columns = match record.preprocessing.columns {
+        ColumnScaling::None => "columns as they are",
+        ColumnScaling::SourceZScore => "columns standardised by the source",
+        ColumnScaling::DomainZScore => "columns standardised within each domain",
+    };
+    let alignment = match record.alignment {
+        Alignment::Raw => "no alignment".to_owned(),
+        Alignment::Coral { lambda } => format!("CORAL (identity times {lambda})"),
+    };
+    let coverage = record.coverage.as_ref().map(|coverage| match coverage {
+        Coverage::None => "; classes may stay empty".to_owned(),
+        Coverage::AtLeast(least) => {
+            format!("; at least {} a class, {} moved for it", counted(*least, "row"), count(record.moved))
+        }
+        Coverage::Proportions(_) => {
+            format!("; classes by given proportions, {} rows moved for them", count(record.moved))
+        }
+    });
+    format!("{rows}, {columns}; {alignment}{}", coverage.unwrap_or_default())
 }
 
 /// Name of the network, or what stands in its place.

@@ -32,6 +32,7 @@ pub fn run(path: &Path, console: Console) -> Result<Outcome, Failure> {
         "method": artifact.head.method(),
         "backbone": artifact.network.as_ref().map(|network| &network.backbone.name),
         "backbone_digest": artifact.network.as_ref().map(|network| &network.backbone.weights),
+        "adapted": artifact.preparation.is_some(),
         "slim": artifact.is_slim(),
         "classes": artifact.classes,
         "accuracy": artifact.accuracy,
@@ -40,6 +41,17 @@ pub fn run(path: &Path, console: Console) -> Result<Outcome, Failure> {
         "preprocess": artifact.network.as_ref().map(|network| network.preprocess.describe()),
         "run": artifact.run,
     })))
+}
+
+/// What happens to features before the head reads them.
+fn prepares(artifact: &Artifact) -> String {
+    match &artifact.preparation {
+        None => "nothing beforehand".to_string(),
+        Some(preparation) => {
+            let columns = if preparation.columns.is_some() { ", columns by the statistics of the target" } else { "" };
+            format!("rows scaled ({:?}){columns}, as the head was adapted", preparation.rows).to_lowercase()
+        }
+    }
 }
 
 fn text(path: &Path, artifact: &Artifact, size: u64) -> String {
@@ -59,6 +71,7 @@ fn text(path: &Path, artifact: &Artifact, size: u64) -> String {
         ("settings", run.settings.to_string()),
         ("reads", format!("{} columns of {taps}", count(columns))),
         ("backbone", backbone.unwrap_or_else(|| "none, it reads tables of features".to_string())),
+        ("prepares", prepares(artifact)),
         ("accuracy", accuracy),
         ("classes", artifact.classes.join(", ")),
         ("data", format!("{}: {} rows fitted, {} skipped", run.data.source, count(run.data.train), run.data.skipped)),

@@ -58,7 +58,13 @@ impl Job<'_> {
         record.run.settings = serde_json::to_value(&self.recipe).unwrap_or_default();
         let total = self.started.elapsed().as_secs_f64();
         record.seconds = Seconds { extract: total - trained_seconds, fit: trained_seconds, total };
-        Ok(Fit { head: selected.fitted.head, record, features: given.features, fitted_rows: rows.train })
+        Ok(Fit {
+            head: selected.fitted.head,
+            record,
+            features: given.features,
+            fitted_rows: rows.train,
+            preparation: None,
+        })
     }
 
     /// The parts by position among the rows that have features.

@@ -1,0 +1,151 @@
+//! From one domain to another on the command line: tables of features, images, and what is refused.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use common::Scene;
+
+/// Three classes in three columns by day; by night the same, elsewhere and stretched. Every third night row has no label.
+fn domains(unlabelled: bool) -> String {
+    let mut text = "label,domain,a,b,c\n".to_owned();
+    for row in 0..120_usize {
+        let (class, night) = (row % 3, row >= 60);
+        let label = if night && unlabelled && row % 9 < 3 { String::new() } else { format!("class {class}") };
+        write!(text, "{label},{}", if night { "night" } else { "day" }).unwrap();
+        for column in 0..3 {
+            let noise = (row * 3 + column).wrapping_mul(2_654_435_761) >> 9 & 1023;
+            let value = f64::from(u8::from(column == class)) * 2.0 + noise as f64 / 1024.0;
+            let value = if night { 3.0 * value + 9.0 * column as f64 } else { value };
+            write!(text, ",{value}").unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+const PAIR: [&str; 6] = ["fit", "domains.csv", "--source", "day", "--target", "night"];
+
+#[test]
+fn a_table_of_features_is_adapted_from_one_domain_to_another() {
+    let scene = Scene::empty();
+    std::fs::write(scene.at("domains.csv"), domains(true)).unwrap();
+    let plain = ["--scale-rows", "none", "--json", "--force"];
+    for method in [&["--method", "easytl"][..], &["--method", "ridge", "--align", "coral"], &["--method", "auto"]] {
+        let fit = scene.ok(&[&PAIR[..], &plain, method].concat()).json();
+        assert_eq!((fit["transductive"].as_bool(), fit["protocol"].as_str()), (Some(true), Some("target-domain")));
+        assert!(fit["accuracy"]["value"].as_f64().unwrap() > 0.95, "{method:?}: {}", fit["accuracy"]);
+        let adaptation = &fit["adaptation"];
+        assert_eq!((adaptation["source_rows"].as_u64(), adaptation["target_rows"].as_u64()), (Some(60), Some(60)));
+        assert_eq!(fit["accuracy"]["n"], 39, "rows without a label are labelled and not judged");
+        assert!(adaptation["without_target"]["value"].as_f64().unwrap() < 0.8, "{adaptation}");
+        let counts: u64 = adaptation["target_counts"].as_array().unwrap().iter().filter_map(|c| c.as_u64()).sum();
+        assert_eq!(counts, 60);
+    }
+    let said = scene.ok(&[&PAIR[..], &["--scale-rows", "none", "--force", "--method", "easytl"]].concat()).err;
+    for part in ["day (60 rows) -> night (60 rows)", "transductive", "its labels: for the accuracy alone", "without it"]
+    {
+        assert!(said.contains(part), "{part:?} is not in\n{said}");
+    }
+    let report = std::fs::read_to_string(scene.at("model.report.html")).unwrap();
+    assert!(report.contains("From one domain to another"), "the report tells");
+    assert_eq!(scene.ok(&["rerun", "model.run.json", "--json"]).json()["identical"], true);
+
+    // The model keeps the statistics of the target: one row at a time has the answers of all together.
+    let night: String = domains(false)
+        .lines()
+        .filter(|line| !line.contains("day"))
+        .fold(String::new(), |text, line| text + line + "\n");
+    std::fs::write(scene.at("night.csv"), night).unwrap();
+    let predicted = scene.ok(&["predict", "model.heirloom", "night.csv", "--json"]).json();
+    let lines = predicted["predictions"].as_array().unwrap();
+    let right = (0..60).filter(|at| lines[*at]["class"] == format!("class {}", at % 3)).count();
+    assert!(right >= 57, "{right}");
+    assert!(scene.ok(&["inspect", "model.heirloom"]).out.contains("statistics of the target"));
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    let scene = Scene::empty();
+    std::fs::write(scene.at("domains.csv"), domains(false)).unwrap();
+    let cases: [(&[&str], &[&str]); 10] = [
+        (&["fit", "domains.csv", "--method", "easytl"], &["--method easytl needs a target domain", "hint:"]),
+        (&["fit", "domains.csv", "--align", "coral"], &["--align needs a target domain"]),
+        (&["fit", "domains.csv", "--source", "day"], &["--source needs a target domain"]),
+        (&["fit", "domains.csv", "--target", "day"], &["--target needs a source domain"]),
+        (
+            &["fit", "domains.csv", "--source", "day", "--target", "dusk"],
+            &["no row has domain = `dusk` (found day, night)"],
+        ),
+        (&["fit", "domains.csv", "--source", "day", "--target", "day"], &["`day` is both source and target"]),
+        (&[&PAIR[..], &["--domain-column", "place"]].concat(), &["no column `place` names the domains"]),
+        (&[&PAIR[..], &["--method", "ridge", "--coverage", "none"]].concat(), &["--coverage is for easytl"]),
+        (
+            &[&PAIR[..], &["--method", "easytl", "--coverage", "at-least=21"]].concat(),
+            &["asks for 63 target rows; there are 60"],
+        ),
+        (
+            &[&PAIR[..], &["--method", "easytl", "--coverage", "proportions=0.5,0.6"]].concat(),
+            &["are 2; there are 3 classes"],
+        ),
+    ];
+    for (arguments, parts) in cases {
+        scene.run(arguments).refused(2, parts);
+    }
+    scene.run(&[&PAIR[..], &["--method", "full"]].concat()).refused(2, &["'full' is not for adaptation"]);
+}
+
+#[test]
+fn images_are_adapted_from_one_domain_to_another() {
+    let scene = Scene::new();
+    let mut rows = "path,label,domain\n".to_owned();
+    for (domain, lift) in [("day", 0_u8), ("night", 30)] {
+        for (class, colour) in [("red", [40, 60, 190]), ("green", [40, 180, 60])] {
+            for number in 0..10 {
+                let name = format!("{domain}-{class}-{number}.bmp");
+                scene.bitmap(&name, colour.map(|value| value + lift), number + 100 * u64::from(lift));
+                writeln!(rows, "{name},{class},{domain}").unwrap();
+            }
+        }
+    }
+    std::fs::write(scene.at("photos.csv"), rows).unwrap();
+    let fit = ["fit", "photos.csv", "--backbone", "tiny.safetensors", "--method", "easytl", "--source", "day"];
+    let fit = scene.ok(&[&fit[..], &["--target", "night", "--json"]].concat()).json();
+    assert_eq!(fit["adaptation"]["sources"], serde_json::json!(["day"]));
+    assert_eq!((fit["accuracy"]["n"].as_u64(), fit["transductive"].as_bool()), (Some(20), Some(true)));
+    assert!(fit["accuracy"]["value"].as_f64().unwrap() > 0.9, "{}", fit["accuracy"]);
+    let predicted = scene.ok(&["predict", "model.heirloom", "night-red-3.bmp", "night-green-4.bmp", "--json"]).json();
+    assert_eq!(predicted["predictions"][0]["class"], "green");
+    assert_eq!(predicted["predictions"][1]["class"], "red");
+}
+
+/// The published figures of EasyTL, where the data is at hand.
+#[test]
+fn the_study_of_easytl_holds() {
+    let folder = std::env::var_os("HEIRLOOM_DATA").map(PathBuf::from);
+    let folder = folder.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"));
+    let scene = Scene::empty();
+    scene.run(&["study", "easytl"]).refused(2, &["HEIRLOOM_DATA is not set", "hint:"]);
+    scene.run(&["study", "easytl", "nowhere.npz"]).refused(2, &["nowhere.npz: no such file"]);
+    std::fs::write(scene.at("domains.csv"), domains(false)).unwrap();
+    let other = scene.ok(&["study", "easytl", "domains.csv", "--json"]).json();
+    assert!(other["holds"].is_null() && other["pairs"].as_array().unwrap().len() == 2, "{other}");
+    let Ok(folder) = folder.canonicalize() else {
+        println!("skipped: no features in $HEIRLOOM_DATA or ../shared/data");
+        return;
+    };
+    if !folder.join("features/office_caltech10_surf.safetensors").is_file() {
+        println!("skipped: no features in {}", folder.display());
+        return;
+    }
+    let mut command = scene.command(&["study", "easytl", "--json"]);
+    let ran = common::Ran::of(command.env("HEIRLOOM_DATA", &folder).output().unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let study = ran.json();
+    assert_eq!((study["holds"].as_bool(), study["check"]["figures"].as_u64()), (Some(true), Some(39)), "{study}");
+    assert_eq!(study["pairs"].as_array().unwrap().len(), 12);
+    let average = study["average"]["coral"].as_f64().unwrap();
+    assert!((average - 0.5046).abs() < 0.0005, "{average}");
+}

@@ -1,0 +1,3 @@
+//! Studies: the experiments of papers as one command each, with the figures that are expected of them.
+
+pub mod easytl;
