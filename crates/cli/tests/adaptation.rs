@@ -117,8 +117,9 @@ fn images_are_adapted_from_one_domain_to_another() {
     assert_eq!((fit["accuracy"]["n"].as_u64(), fit["transductive"].as_bool()), (Some(20), Some(true)));
     assert!(fit["accuracy"]["value"].as_f64().unwrap() > 0.9, "{}", fit["accuracy"]);
     let predicted = scene.ok(&["predict", "model.heirloom", "night-red-3.bmp", "night-green-4.bmp", "--json"]).json();
-    assert_eq!(predicted["predictions"][0]["class"], "green");
-    assert_eq!(predicted["predictions"][1]["class"], "red");
+    for line in predicted["predictions"].as_array().unwrap() {
+        assert!(line["image"].as_str().unwrap().contains(line["class"].as_str().unwrap()), "{line}");
+    }
 }
 
 /// The published figures of EasyTL, where the data is at hand.
