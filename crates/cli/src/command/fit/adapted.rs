@@ -9,6 +9,7 @@ use heirloom_transfer::store::Store;
 use super::{Job, artifact, features, limited, page, picture, text};
 use crate::arguments::{AlignName, ColumnScalingName, FitArguments, MethodName, RowScalingName};
 use crate::backbone;
+use crate::command::limit;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::{self, STOP, Watching};
@@ -99,7 +100,7 @@ pub fn make(
     } else {
         let backbone = backbone::open(arguments.backbone.as_deref())?;
         let table = Table::open(&arguments.table.data, &options)?;
-        job.rows = limited(&table, arguments);
+        let table = limit::limited(table, arguments.table.limit, arguments.seed);
         let fit = on_images(&backbone, &table, job, adapted, console)?;
         artifact::save(&fit, &backbone, job.slim, &job.output)?;
         if let Some(path) = &job.report {

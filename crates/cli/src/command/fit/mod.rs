@@ -121,8 +121,7 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
         features::make(&job, &table, console)?
     } else {
         let backbone = backbone::open(arguments.backbone.as_deref())?;
-        let table = open_table(&arguments.table)?;
-        job.rows = limited(&table, arguments);
+        let table = limit::limited(open_table(&arguments.table)?, arguments.table.limit, arguments.seed);
         match arguments.method.trained() {
             Some(method) => trained::make(&job, method, arguments, &backbone, &table, console)?,
             None => make(&job, &backbone, &table, console)?,
@@ -138,7 +137,7 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
     Ok(Outcome::strict(object, arguments.strict, record.skipped.len()))
 }
 
-/// The rows that `--limit` leaves.
+/// The rows of a table of features that `--limit` leaves.
 fn limited(table: &Table, arguments: &FitArguments) -> Option<Vec<usize>> {
     arguments.table.limit.map(|count| limit::rows(table, count as usize, arguments.seed))
 }
