@@ -105,3 +105,12 @@ fn refuse_to_replace(path: &Path, force: bool) -> Result<(), Failure> {
         _ => Ok(()),
     }
 }
+
+/// Writes a file whole or not at all: under another name first, then renamed.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::input(format!("{}: {error}", path.display()));
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".unfinished");
+    std::fs::write(&unfinished, bytes).map_err(failed)?;
+    std::fs::rename(&unfinished, path).map_err(failed)
+}

@@ -6,6 +6,7 @@ use heirloom_engine::Isa;
 use heirloom_transfer::artifact::tensors_digest;
 use serde::{Deserialize, Serialize};
 
+use super::write_whole;
 use crate::failure::Failure;
 
 /// The format's name.
@@ -83,7 +84,7 @@ impl RunFile {
     /// Writes it beside the file that the run made.
     pub fn save(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(self).map_err(Failure::internal)?;
-        std::fs::write(path, text + "\n").map_err(|error| Failure::input(format!("{}: {error}", path.display())))
+        write_whole(path, (text + "\n").as_bytes())
     }
 
     /// Reads a record.

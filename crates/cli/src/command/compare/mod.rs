@@ -18,7 +18,7 @@ use heirloom_zoo::Backbone;
 
 use super::fit::{extract_options, open_table, picture, targets};
 use super::training::{self, Follower};
-use super::{Outcome, cache_folder, limit, refuse_to_replace};
+use super::{Outcome, cache_folder, limit, refuse_to_replace, write_whole};
 use crate::arguments::{CompareArguments, SharedArguments};
 use crate::backbone;
 use crate::console::Console;
@@ -51,8 +51,8 @@ pub fn run(arguments: &CompareArguments, shared: &SharedArguments, console: Cons
         extract: extract_options(arguments.memory, shared),
     };
     let comparison = watched(&backbones, &table, &Store::new(&cache_folder(shared)?), &options, arguments, console)?;
-    write(&arguments.output, page::page(&comparison, |row| picture(&table, row)).to_html().as_bytes())?;
-    write(&table_path, &parquet::table(&comparison)?)?;
+    write_whole(&arguments.output, page::page(&comparison, |row| picture(&table, row)).to_html().as_bytes())?;
+    write_whole(&table_path, &parquet::table(&comparison)?)?;
     console.say(format!("\n{}", text::summary(&comparison, &arguments.output, &table_path)));
     let object = json::object(&comparison, &arguments.output, &table_path);
     Ok(Outcome::strict(object, arguments.strict, comparison.skipped.len()))
@@ -108,15 +108,6 @@ fn parquet_path(page: &Path) -> Result<PathBuf, Failure> {
         return Err(Failure::input(fact).hint("name the page, as in -o compare.html"));
     }
     Ok(path)
-}
-
-/// Writes a file whole or not at all.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::input(format!("{}: {error}", path.display()));
-    let mut name = path.as_os_str().to_owned();
-    name.push(".unfinished");
-    std::fs::write(&name, bytes).map_err(failed)?;
-    std::fs::rename(&name, path).map_err(failed)
 }
 
 #[cfg(test)]

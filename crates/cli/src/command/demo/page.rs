@@ -10,16 +10,12 @@ use heirloom_transfer::fit::Share;
 use super::pictures::Pictures;
 use super::record::{AdaptedRecord, DemoRecord, Source};
 use super::text;
+use crate::command::write_whole;
 use crate::failure::Failure;
 
 /// Lays the record out and writes it.
 pub fn write(record: &DemoRecord, pictures: Pictures) -> Result<(), Failure> {
-    let path = &record.report;
-    let failed = |error: std::io::Error| Failure::input(format!("{}: {error}", path.display()));
-    // The page appears whole or not at all.
-    let unfinished = path.with_extension("html.unfinished");
-    std::fs::write(&unfinished, page(record, pictures).to_html()).map_err(failed)?;
-    std::fs::rename(&unfinished, path).map_err(failed)
+    write_whole(&record.report, page(record, pictures).to_html().as_bytes())
 }
 
 fn page(record: &DemoRecord, pictures: Pictures) -> Page {

@@ -10,6 +10,7 @@ use heirloom_transfer::fit::trained::EpochReport;
 use heirloom_transfer::fit::{AdaptationRecord, CurveRow, Evaluated, FitReport, Share};
 
 use super::text;
+use crate::command::write_whole;
 use crate::failure::Failure;
 
 /// Pictures in one gallery.
@@ -53,7 +54,7 @@ pub fn page(record: &FitReport, picture: impl Fn(&Evaluated) -> Option<Picture>)
 /// Writes the page to `path`.
 pub fn write(path: &Path, record: &FitReport, picture: impl Fn(&Evaluated) -> Option<Picture>) -> Result<(), Failure> {
     let html = page(record, picture).to_html();
-    std::fs::write(path, html).map_err(|error| Failure::input(format!("{}: {error}", path.display())))
+    write_whole(path, html.as_bytes())
 }
 
 fn share(share: &Share) -> String {
