@@ -11,6 +11,9 @@ const COLUMN_PIECE: usize = 512;
 /// Rows in one piece of a Gram matrix; what lies above the diagonal inside a piece is computed for nothing.
 const GRAM_PIECE: usize = 192;
 
+/// Side of a tile in which a Gram matrix is mirrored.
+const MIRROR_TILE: usize = 64;
+
 /// A row-major matrix `[rows, columns]`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Matrix {
@@ -80,7 +83,9 @@ impl Matrix {
     /// The Gram matrix of the rows, `self * self^T`, both triangles filled.
     pub fn gram(&self) -> Self {
         let mut gram = Self::zeros(self.rows, self.rows);
-        add_gram(self, &mut gram);
+        let size = gram.rows;
+        let pieces = gram.values.par_chunks_mut((GRAM_PIECE * size).max(1)).enumerate();
+        pieces.for_each(|(piece, out)| add_gram_piece(self, piece, out));
         mirror(&mut gram);
         gram
     }
@@ -102,21 +107,32 @@ pub(crate) fn transposed_product(matrix: MatRef<'_, f32>, residuals: &[f32], cla
 pub(crate) fn add_gram(matrix: &Matrix, gram: &mut Matrix) {
     let size = gram.rows;
     for (piece, out) in gram.values.chunks_mut(GRAM_PIECE * size).enumerate() {
-        let (first, rows) = (piece * GRAM_PIECE, out.len() / size);
-        let width = first + rows;
-        // Not `from_row_major_slice_with_stride_mut`: faer 0.24.4 takes its stride for that of the columns.
-        let target = MatMut::from_column_major_slice_with_stride_mut(out, width, rows, size).transpose_mut();
-        let (left, right) = (matrix.view().subrows(first, rows), matrix.view().subrows(0, width));
-        multiply_add(target, left, right.transpose());
+        add_gram_piece(matrix, piece, out);
     }
+}
+
+/// Adds rows of `matrix * matrix^T`, up to the piece's last, to the rows of a Gram matrix in `out`.
+fn add_gram_piece(matrix: &Matrix, piece: usize, out: &mut [f32]) {
+    let size = matrix.rows;
+    let (first, rows) = (piece * GRAM_PIECE, out.len() / size);
+    let width = first + rows;
+    // Not `from_row_major_slice_with_stride_mut`: faer 0.24.4 takes its stride for that of the columns.
+    let target = MatMut::from_column_major_slice_with_stride_mut(out, width, rows, size).transpose_mut();
+    let (left, right) = (matrix.view().subrows(first, rows), matrix.view().subrows(0, width));
+    multiply_add(target, left, right.transpose());
 }
 
 /// Copies the lower triangle of a square matrix over the upper one.
 pub(crate) fn mirror(gram: &mut Matrix) {
     let size = gram.rows;
-    for row in 0..size {
-        for column in 0..row {
-            gram.values[column * size + row] = gram.values[row * size + column];
+    // Tile by tile, since one of the two sides is read or written across rows.
+    for first_row in (0..size).step_by(MIRROR_TILE) {
+        for first_column in (0..=first_row).step_by(MIRROR_TILE) {
+            for row in first_row..size.min(first_row + MIRROR_TILE) {
+                for column in first_column..row.min(first_column + MIRROR_TILE) {
+                    gram.values[column * size + row] = gram.values[row * size + column];
+                }
+            }
         }
     }
 }

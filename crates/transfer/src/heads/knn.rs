@@ -21,6 +21,8 @@ use super::{Fitted, Head, HeadError, Method, Rule, Training};
 const PIECE: usize = 64;
 /// Rows compared in one product among the training rows: each product packs all of them anew, so it takes many at a time.
 const TRAINING_PIECE: usize = 256;
+/// Training rows whose similarities are all held at once (at most 256 MiB), so that each pair is multiplied once.
+const HELD_ROWS: usize = 8192;
 /// Temperature of the similarity weighting.
 const SIMILARITY_TEMPERATURE: f64 = 0.07;
 
@@ -127,10 +129,16 @@ fn grid(settings_of: &KnnSettings, rows: usize) -> Result<Vec<(usize, Weighting)
 /// Logits `[rows, classes]` of every candidate, each row judged by the others.
 fn leave_one_out(rows: &Matrix, labels: &[u32], grid: &[(usize, Weighting)], classes: usize) -> Vec<Vec<f32>> {
     let most = grid.iter().map(|(count, _)| *count).max().unwrap_or(1);
-    let by_row = for_each_row(rows, rows, TRAINING_PIECE, |row, similarities| {
+    let votes = |row: usize, similarities: &[f32]| {
         let nearest = nearest(similarities, most, Some(row));
         grid.iter().map(|&(count, weighting)| vote(&nearest, labels, count, weighting, classes)).collect::<Vec<_>>()
-    });
+    };
+    let by_row: Vec<_> = if rows.rows <= HELD_ROWS {
+        let gram = rows.gram();
+        (0..rows.rows).into_par_iter().map(|row| votes(row, gram.row(row))).collect()
+    } else {
+        for_each_row(rows, rows, TRAINING_PIECE, votes)
+    };
     (0..grid.len()).map(|candidate| by_row.iter().flat_map(|row| row[candidate].iter().copied()).collect()).collect()
 }
 
