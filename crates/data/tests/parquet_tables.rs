@@ -221,6 +221,10 @@ fn rows_without_a_usable_label_or_image_are_named() {
     let expected =
         [("train.parquet#3", "label 2 is outside the 2 named classes"), ("train.parquet#4", "the label is null")];
     assert_eq!(skipped, expected);
+    // Where rows without a label are wanted, a null stays; a label that cannot be is still a mistake.
+    let kept = Table::open(&path, &TableOptions { keep_unlabelled: true, ..TableOptions::default() }).unwrap();
+    assert_eq!(kept.rows.iter().map(|row| row.label).collect::<Vec<_>>(), [Some(0), Some(1), Some(1), None]);
+    assert_eq!((kept.rows[3].locator.to_string(), kept.skipped.len()), ("train.parquet#4".to_owned(), 1));
     assert_eq!(table.encoded(&[0, 1, 2]), [Ok(b"x".to_vec()), Err(Problem::NoBytes), Err(Problem::Empty)]);
 }
 

@@ -119,6 +119,18 @@ fn a_test_class_without_training_rows_is_a_warning_and_stops_training() {
 }
 
 #[test]
+fn rows_without_a_label_are_skipped_or_kept_as_asked() {
+    let root = folder(&["1.png", "2.png", "3.png"]);
+    let path = root.path().join("t.csv");
+    std::fs::write(&path, "path,label,domain\n1.png,cat,day\n2.png,,night\n3.png,dog,day\n").unwrap();
+    let table = Table::open(&path, &TableOptions::default()).unwrap();
+    assert_eq!((table.rows.len(), table.skipped.len()), (2, 1));
+    let kept = Table::open(&path, &TableOptions { keep_unlabelled: true, ..TableOptions::default() }).unwrap();
+    assert_eq!(kept.rows.iter().map(|row| row.label).collect::<Vec<_>>(), [Some(0), None, Some(1)]);
+    assert_eq!((kept.classes.len(), kept.skipped.len()), (2, 0));
+}
+
+#[test]
 fn images_are_read_by_row_and_a_vanished_file_is_missing() {
     let root = folder(&["cat/1.png", "dog/2.png"]);
     let table = open(root.path()).unwrap();
