@@ -31,30 +31,22 @@ fn first_reason(lines: &[Line], name: &impl Fn(&Line) -> String) -> String {
     match cheaper.max_by(|a, b| a.accuracy.value.total_cmp(&b.accuracy.value)) {
         None => format!("{head} Nothing here is cheaper to adapt, and nothing is more accurate."),
         Some(next) => {
-            let gap = next.against_best;
-            format!(
-                "{head} The best of what is cheaper to adapt, {}, is {:.1} points below it ({:.1} to {:.1}).",
-                name(next),
-                -100.0 * gap.value,
-                -100.0 * gap.high,
-                -100.0 * gap.low
-            )
+            let [gap, low, high] = next.against_best.points_below();
+            let next = name(next);
+            format!("{head} The best of what is cheaper to adapt, {next}, is {gap} points below it ({low} to {high}).")
         }
     }
 }
 
 fn tied_reason(best: &Line, taken: &Line, name: &impl Fn(&Line) -> String) -> String {
-    let gap = taken.against_best;
+    let [gap, low, high] = taken.against_best.points_below();
     let times = best.cost.operations() / taken.cost.operations().max(1.0);
     let cost = if times >= 1.05 { format!(", at {times:.1} times the operations") } else { String::new() };
     format!(
-        "Take {}: {}. The most accurate, {}, is {:.1} points above it, which these images cannot tell from none ({:.1} to {:.1}){cost}.",
+        "Take {}: {}. The most accurate, {}, is {gap} points above it, which these images cannot tell from none ({low} to {high}){cost}.",
         name(taken),
         accuracy(taken),
         name(best),
-        -100.0 * gap.value,
-        -100.0 * gap.high,
-        -100.0 * gap.low
     )
 }
 

@@ -21,6 +21,15 @@ pub struct Gap {
     pub high: f64,
 }
 
+impl Gap {
+    /// How far the first lies below the second, in points, with the ends of the interval; what rounds to nothing has no sign.
+    #[must_use]
+    pub fn points_below(&self) -> [String; 3] {
+        let points = |difference: f64| format!("{:.1}", (-1000.0 * difference).round() / 10.0 + 0.0);
+        [points(self.value), points(self.high), points(self.low)]
+    }
+}
+
 /// How often every group and every draw is in every resample.
 #[derive(Debug)]
 pub(super) struct Resamples {
@@ -135,6 +144,13 @@ mod tests {
         assert_eq!((none.low, none.high), (0.0, 0.0));
         let ten = gap(0.025, &b, &a);
         assert!(ten.low > 0.01 && ten.high < 0.045, "paired: {ten:?}");
+    }
+
+    #[test]
+    fn nothing_has_no_sign() {
+        let gap = Gap { value: 0.0, low: -0.0126, high: 0.0004 };
+        assert_eq!(gap.points_below(), ["0.0", "0.0", "1.3"]);
+        assert_eq!(Gap { value: 0.0006, ..gap }.points_below()[0], "-0.1");
     }
 
     #[test]

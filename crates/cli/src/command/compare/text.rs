@@ -72,8 +72,8 @@ fn figures(line: &Line, best: bool) -> [String; 8] {
 
 /// How far a line is below the best, in points: `1.2 (-0.3 to 2.6)`.
 pub fn below(line: &Line) -> String {
-    let gap = line.against_best;
-    format!("{:.1} ({:.1} to {:.1})", -100.0 * gap.value + 0.0, -100.0 * gap.high, -100.0 * gap.low)
+    let [value, low, high] = line.against_best.points_below();
+    format!("{value} ({low} to {high})")
 }
 
 /// The name of a line's backbone.
