@@ -64,14 +64,7 @@ impl<'a> Summary<'a> {
             }
         }
         self.warnings.extend(backbone.notes.iter().map(|note| format!("{}: {note}", backbone.name)));
-        self.backbones.push(BackboneRecord {
-            name: backbone.name.clone(),
-            architecture: backbone.architecture.clone(),
-            digest: backbone.weights_digest.clone(),
-            licence: backbone.licence.clone(),
-            source: backbone.source.clone(),
-            preprocess: backbone.preprocess.describe(),
-        });
+        self.backbones.push(backbone.into());
     }
 
     /// A line and its accuracy in every resample.

@@ -251,6 +251,19 @@ pub struct BackboneRecord {
     pub preprocess: String,
 }
 
+impl From<&heirloom_zoo::Backbone> for BackboneRecord {
+    fn from(backbone: &heirloom_zoo::Backbone) -> Self {
+        Self {
+            name: backbone.name.clone(),
+            architecture: backbone.architecture.clone(),
+            digest: backbone.weights_digest.clone(),
+            licence: backbone.licence.clone(),
+            source: backbone.source.clone(),
+            preprocess: backbone.preprocess.describe(),
+        }
+    }
+}
+
 /// From one domain to another, and what was used of the other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdaptationRecord {

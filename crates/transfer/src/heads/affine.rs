@@ -78,22 +78,34 @@ pub(crate) fn compress(labels: &[usize]) -> (Vec<usize>, Vec<usize>) {
 /// A penalty here is relative: it multiplies `m/2 ||W||^2` with `m` the mean square norm of the centred rows, so the same
 /// grid serves features of any scale.
 pub(crate) fn logistic_path(
-    mut rows: Matrix,
+    rows: Matrix,
     labels: &[usize],
     classes: usize,
     penalties: &[f64],
     tolerance: f64,
+) -> Result<Vec<Affine>, HeadError> {
+    centred_path(rows, labels, classes, |design, labels, classes| {
+        let solutions = logistic::path(design, labels, classes, penalties, tolerance)?;
+        Ok(solutions.into_iter().map(|one| Centred { weights: one.weights, bias: one.bias }).collect())
+    })
+}
+
+/// Rules by `solve`, which is given the centred rows (or their Gram matrix, where that is smaller), the labels of the classes present
+/// from 0 on, and the number of those classes; its weights belong to columns or, for the Gram matrix, to rows.
+pub(crate) fn centred_path(
+    mut rows: Matrix,
+    labels: &[usize],
+    classes: usize,
+    solve: impl FnOnce(Design<'_>, &[usize], usize) -> Result<Vec<Centred>, HeadError>,
 ) -> Result<Vec<Affine>, HeadError> {
     let (local, present) = compress(labels);
     let (means, norm) = standardise_rows(&mut rows);
     let dual = rows.rows < rows.columns;
     let gram = if dual { rows.gram() } else { Matrix::default() };
     let design = if dual { Design::Dual(&gram) } else { Design::Primal(&rows) };
-    let solutions = logistic::path(design, &local, present.len(), penalties, tolerance)?;
-    let expanded = solutions.into_iter().map(|solution| {
-        let weights = if dual { rows.transposed_times(&solution.weights, present.len()) } else { solution.weights };
-        let centred = Centred { weights, bias: solution.bias };
-        Affine::expand(&centred, &means, norm, &present, classes)
+    let expanded = solve(design, &local, present.len())?.into_iter().map(|Centred { weights, bias }| {
+        let weights = if dual { rows.transposed_times(&weights, present.len()) } else { weights };
+        Affine::expand(&Centred { weights, bias }, &means, norm, &present, classes)
     });
     Ok(expanded.collect())
 }

@@ -14,13 +14,12 @@
 //! Margins are no log-odds. Probabilities are their softmax at a temperature that is fitted on out-of-fold margins, as for every
 //! head; the penalty is chosen by the log loss of those probabilities.
 
-use super::affine::{Affine, Centred, compress};
+use super::affine::{Affine, Centred, centred_path};
 use super::choice::{Setting, choose, settings};
-use super::dense::{Matrix, standardise_rows};
+use super::dense::Matrix;
 use super::hinge;
 use super::input::{Input, gather_raw};
 use super::linear::{half_decades, normalised, out_of_fold, sorted_penalties};
-use super::logistic::Design;
 use super::normalization::Normalization;
 use super::temperature::temper;
 use super::training::Checked;
@@ -76,23 +75,16 @@ pub(crate) fn fit(
 
 /// Rules on normalised `rows` for each penalty, strong to weak, each class to a duality gap.
 fn machines(
-    mut rows: Matrix,
+    rows: Matrix,
     labels: &[usize],
     classes: usize,
     penalties: &[f64],
     gap: f64,
 ) -> Result<Vec<Affine>, HeadError> {
-    let (local, present) = compress(labels);
-    let (means, norm) = standardise_rows(&mut rows);
-    let dual = rows.rows < rows.columns;
-    let gram = if dual { rows.gram() } else { Matrix::default() };
-    let design = if dual { Design::Dual(&gram) } else { Design::Primal(&rows) };
-    let path = hinge::path(design, &local, present.len(), penalties, gap)?;
-    let rules = path.into_iter().map(|machines| {
-        let weights = if dual { rows.transposed_times(&machines.weights, present.len()) } else { machines.weights };
-        Affine::expand(&Centred { weights, bias: machines.bias }, &means, norm, &present, classes)
-    });
-    Ok(rules.collect())
+    centred_path(rows, labels, classes, |design, labels, classes| {
+        let path = hinge::path(design, labels, classes, penalties, gap)?;
+        Ok(path.into_iter().map(|one| Centred { weights: one.weights, bias: one.bias }).collect())
+    })
 }
 
 #[cfg(test)]

@@ -2,18 +2,16 @@
 
 use heirloom_data::{FeatureTable, Table, TableOptions};
 use heirloom_transfer::adaptation::{Adaptation, Alignment, ColumnScaling, Coverage, Preprocessing, RowScaling};
-use heirloom_transfer::fit::{AdaptedOptions, Fit, FitOptions, FitReport, Watch, fit_adapted, fit_adapted_table};
+use heirloom_transfer::fit::{AdaptedOptions, Fit, FitReport, Watch, fit_adapted, fit_adapted_table};
 use heirloom_transfer::heads::Method;
 use heirloom_transfer::store::Store;
 
-use super::{Job, artifact, features, limited, page, picture, text};
+use super::{Job, artifact, features, limited, page, picture, text, watched};
 use crate::arguments::{AlignName, ColumnScalingName, FitArguments, MethodName, RowScalingName};
 use crate::backbone;
 use crate::command::limit;
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::interrupt::{self, STOP, Watching};
-use crate::progress::Progress;
 
 /// What was typed about domains; `None` for a fit within one.
 pub fn options(arguments: &FitArguments) -> Result<Option<AdaptedOptions>, Failure> {
@@ -120,16 +118,6 @@ fn on_images(
     console: Console,
 ) -> Result<Fit, Failure> {
     let store = Store::new(&job.cache);
-    let options: FitOptions = job.fit_options();
-    interrupt::note("finished features stay in the cache; run the same command again to go on from there");
-    let progress = Progress::new("images");
-    let report = |state: &heirloom_transfer::extract::Progress| progress.report(state.done, state.total);
-    let watching = std::sync::Mutex::new(Some(Watching::begin()));
-    let stage = |text: &str| {
-        progress.finish();
-        drop(watching.lock().map(|mut watching| watching.take()));
-        console.stage(text);
-    };
-    let watch = Watch { progress: Some(&report), stage: Some(&stage), cancel: Some(&STOP) };
-    Ok(fit_adapted(backbone, table, Some(&store), &options, adapted, watch)?)
+    let options = job.fit_options();
+    watched(console, |watch| Ok(fit_adapted(backbone, table, Some(&store), &options, adapted, watch)?))
 }

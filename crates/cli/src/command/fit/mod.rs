@@ -173,6 +173,11 @@ pub fn extract_options(memory: Option<u64>, shared: &SharedArguments) -> Extract
 fn fit(job: &Job, backbone: &Backbone, table: &Table, console: Console) -> Result<Fit, Failure> {
     let store = Store::new(&job.cache);
     let options = job.fit_options();
+    watched(console, |watch| Ok(heirloom_transfer::fit::fit(backbone, table, Some(&store), &options, watch)?))
+}
+
+/// Runs a fit on images with its progress shown; an interrupt is heard while images pass through the network.
+fn watched<T>(console: Console, run: impl FnOnce(Watch<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
     interrupt::note("finished features stay in the cache; run the same command again to go on from there");
     let progress = Progress::new("images");
     let report = |state: &heirloom_transfer::extract::Progress| progress.report(state.done, state.total);
@@ -183,8 +188,7 @@ fn fit(job: &Job, backbone: &Backbone, table: &Table, console: Console) -> Resul
         drop(watching.lock().map(|mut watching| watching.take()));
         console.stage(text);
     };
-    let watch = Watch { progress: Some(&report), stage: Some(&stage), cancel: Some(&STOP) };
-    Ok(heirloom_transfer::fit::fit(backbone, table, Some(&store), &options, watch)?)
+    run(Watch { progress: Some(&report), stage: Some(&stage), cancel: Some(&STOP) })
 }
 
 /// Pooling targets from what was typed.

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::super::dense::standardise_rows;
 use super::*;
 
 #[derive(Deserialize)]
