@@ -5,8 +5,8 @@
 
 use heirloom_engine::Shape;
 use heirloom_transfer::heads::{
-    AdamRecipe, AllSettings, Fitted, Head, Head2ToeSettings, HeadError, Method, Normalization, Scorer, Settings,
-    Solver, Training, fit,
+    AdamRecipe, AllSettings, Fitted, Head, Head2ToeSettings, HeadError, LastLayer, Method, Normalization, Scorer,
+    Setting, Settings, Solver, Training, fit,
 };
 use heirloom_transfer::{Block, ClassTokenMode, Features, Pooling};
 use proptest::prelude::*;
@@ -71,7 +71,9 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    let small = Head2ToeSettings { fractions: vec![0.1, 0.3, 1.0], ..Head2ToeSettings::default() };
+    let offered = Head2ToeSettings { fractions: vec![0.1, 0.3, 1.0], ..Head2ToeSettings::default() };
+    let small = Head2ToeSettings { last_layer: LastLayer::Never, ..offered.clone() };
+    let alone = Head2ToeSettings { last_layer: LastLayer::Alone, ..offered.clone() };
     let adam = AdamRecipe { steps: 40, batch: 16, ..AdamRecipe::default() };
     let replicated =
         Head2ToeSettings { fractions: vec![0.3], solver: Solver::Adam(adam), ..Head2ToeSettings::default() };
@@ -105,6 +107,8 @@ fn cases() -> Vec<Case> {
         Case { name: "all-l1", method: Method::AllL1, settings: with(&small) },
         Case { name: "all-l2", method: Method::AllL2, settings: with(&small) },
         Case { name: "all-l21", method: Method::AllL21, settings: all },
+        Case { name: "head2toe or the last layer", method: Method::Head2Toe, settings: with(&offered) },
+        Case { name: "head2toe, the last layer", method: Method::Head2Toe, settings: with(&alone) },
         Case { name: "head2toe by Adam", method: Method::Head2Toe, settings: with(&replicated) },
     ]
 }
@@ -313,6 +317,31 @@ fn head2toe_stores_its_selected_columns_alone() {
     let head = world.fit(case).head;
     let columns: usize = head.columns().iter().map(heirloom_transfer::heads::Input::count).sum();
     assert_eq!(head.stored_values(), columns * CLASSES + CLASSES);
+}
+
+/// The last layer alone is taken where it is all that is needed, and is then the head of `linear`; a selection where it is not.
+#[test]
+fn the_last_layer_wins_where_it_suffices_and_not_where_it_is_empty() {
+    let with_signal_in = |tap: &str| {
+        let mut world = world();
+        for block in &mut world.features.blocks {
+            let strength = if block.tap == tap { 0.5 } else { 0.0 };
+            for (at, value) in block.values.iter_mut().enumerate() {
+                let (row, column) = (at / block.width, at % block.width);
+                let signal = if column % CLASSES == row % CLASSES { strength } else { 0.0 };
+                *value = 1.0 + signal + 0.6 * noise(row, column + block.width);
+            }
+        }
+        world
+    };
+    let fitted = |world: &World| fit(Method::Head2Toe, &world.training(), &Settings::default()).unwrap();
+    let layers = |fitted: &Fitted| fitted.choice.taken().unwrap().settings.get("layers").cloned();
+    let near = with_signal_in("pre_logits");
+    let found = fitted(&near);
+    assert_eq!(layers(&found), Some(Setting::Text("last".to_string())));
+    let linear = fit(Method::Linear, &near.training(), &Settings::default()).unwrap().head;
+    assert_eq!(probabilities(&found.head, &near.features), probabilities(&linear, &near.features));
+    assert_eq!(layers(&fitted(&with_signal_in("early"))), None);
 }
 
 /// P10: nothing outside the training rows is read, be it label, fold or value.

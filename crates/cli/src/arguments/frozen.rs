@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use heirloom_transfer::ClassTokenMode;
-use heirloom_transfer::heads::{Normalization, Scorer, Settings};
+use heirloom_transfer::heads::{LastLayer, Normalization, Scorer, Settings};
 
 use super::MethodName;
 
@@ -15,6 +15,9 @@ pub struct FrozenArguments {
     /// Leave out the N best ranks of head2toe's columns: how much worse are those that follow? [default: 0]
     #[arg(long, value_name = "N")]
     pub rank_offset: Option<usize>,
+    /// What head2toe makes of the last layer alone [default: offered]
+    #[arg(long, value_name = "USE")]
+    pub last_layer: Option<LastLayerName>,
     /// How the columns of a layer are scaled before a head reads them [default: unit-vector]
     #[arg(long, value_name = "SCALING")]
     pub normalization: Option<NormalizationName>,
@@ -31,6 +34,7 @@ impl FrozenArguments {
         let cases = [
             ("--scorer", self.scorer.is_some(), head2toe, "head2toe"),
             ("--rank-offset", self.rank_offset.is_some(), head2toe, "head2toe"),
+            ("--last-layer", self.last_layer.is_some(), head2toe, "head2toe"),
             ("--class-token", self.class_token.is_some(), head2toe || all, "head2toe, all-l1, all-l2, all-l21"),
             ("--normalization", self.normalization.is_some(), method.trained().is_none(), "methods on frozen features"),
         ];
@@ -41,6 +45,7 @@ impl FrozenArguments {
     pub fn apply(&self, settings: &mut Settings, seed: u64) {
         settings.head2toe.scorer = self.scorer.map(Scorer::from).unwrap_or_default();
         settings.head2toe.rank_offset = self.rank_offset.unwrap_or_default();
+        settings.head2toe.last_layer = self.last_layer.map(LastLayer::from).unwrap_or_default();
         settings.head2toe.seed = seed;
         settings.class_token = self.class_token.map(ClassTokenMode::from).unwrap_or_default();
         if let Some(name) = self.normalization {
@@ -95,6 +100,27 @@ impl From<ScorerName> for Scorer {
             ScorerName::Chi2 => Self::Chi2,
             ScorerName::AnovaF => Self::AnovaF,
             ScorerName::MutualInformation => Self::MutualInformation,
+        }
+    }
+}
+
+/// Whether the last layer alone stands among the candidates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LastLayerName {
+    /// One more candidate beside the selections, taken where no selection is clearly better
+    Offered,
+    /// Selections only, as in the paper
+    Never,
+    /// No selection: what linear fits
+    Alone,
+}
+
+impl From<LastLayerName> for LastLayer {
+    fn from(name: LastLayerName) -> Self {
+        match name {
+            LastLayerName::Offered => Self::Offered,
+            LastLayerName::Never => Self::Never,
+            LastLayerName::Alone => Self::Alone,
         }
     }
 }

@@ -80,6 +80,8 @@ mod tests {
             per_class: vec![],
             confusion: vec![],
             mistakes: vec![],
+            entry: 0,
+            answers: vec![],
         }
     }
 

@@ -13,6 +13,7 @@ mod bootstrap;
 mod cell;
 mod cost;
 mod draws;
+mod entry;
 mod error;
 mod method;
 mod record;
@@ -23,44 +24,36 @@ mod work;
 use std::time::{Duration, Instant};
 
 use heirloom_data::{Groups, Split, Table};
-use heirloom_zoo::Backbone;
 
 pub use advice::Advice;
 pub use bootstrap::Gap;
 pub use cell::{Kept, forget, kept};
 pub use cost::Cost;
 pub use draws::Draw;
+pub use entry::Entry;
 pub use error::CompareError;
 pub use method::Adaptation;
 pub use record::{Comparison, DrawRecord, Failed, Line, Rows, Source};
 
 use crate::extract::{ExtractOptions, Extraction, Images, TableImages};
 use crate::fit::copies::Copies;
-use crate::fit::trained::{RecipeOptions, TrainingEvent};
-use crate::fit::{FitError, Watch, requests};
-use crate::heads::{Method, Settings};
+use crate::fit::trained::TrainingEvent;
+use crate::fit::{FitError, Watch};
+use crate::heads::Method;
 use crate::store::Store;
 use cell::{Cell, Cells};
 use summary::Summary;
 use work::Work;
 
-/// What to compare, and how.
+/// How to compare.
 #[derive(Debug, Clone)]
 pub struct CompareOptions {
-    /// Ways to adapt, each once.
-    pub methods: Vec<Adaptation>,
     /// Draws of training rows.
     pub draws: usize,
     /// Training rows of a draw; by default as many as the protocol leaves, see [`Comparison::protocol`].
     pub train_rows: Option<usize>,
     /// Rows of the table to use; `None` uses all.
     pub rows: Option<Vec<usize>>,
-    /// Pooling targets of the methods that read all taps.
-    pub targets: Vec<usize>,
-    /// Settings of the heads.
-    pub settings: Settings,
-    /// Settings of the methods that train.
-    pub recipe: RecipeOptions,
     /// Ends each training after this time.
     pub time_limit: Option<Duration>,
     /// Seed of draws, folds and training.
@@ -69,13 +62,13 @@ pub struct CompareOptions {
     pub extract: ExtractOptions,
 }
 
-/// Compares ways to adapt `backbones` to a table. Results are kept in the cache that `store` lies in.
+/// Compares ways to adapt backbones to a table. Results are kept in the cache that `store` lies in.
 ///
 /// # Errors
 /// A table that nothing can be fitted on, settings that do not fit, an interrupt; a head that cannot be fitted on one draw is listed in
 /// [`Comparison::failed`] and stops nothing.
 pub fn compare(
-    backbones: &[Backbone],
+    entries: &[Entry<'_>],
     table: &Table,
     store: &Store,
     options: &CompareOptions,
@@ -84,8 +77,8 @@ pub fn compare(
 ) -> Result<Comparison, CompareError> {
     let started = Instant::now();
     table.check_for_training().map_err(FitError::from)?;
-    let first = backbones.first().ok_or(CompareError::Nothing { what: "no backbone to compare on" })?;
-    if options.methods.is_empty() || options.draws == 0 {
+    let first = entries.first().ok_or(CompareError::Nothing { what: "no backbone to compare on" })?;
+    if entries.iter().any(|entry| entry.methods.is_empty()) || options.draws == 0 {
         return Err(CompareError::Nothing { what: "no method or no draw to compare" });
     }
     let images = TableImages::new(table, store.cache());
@@ -108,23 +101,15 @@ pub fn compare(
         labels: readable.labels.clone(),
     };
     let mut summary = Summary::new(&work, &readable, !readable.test.is_empty());
-    let mut count = Count { done: 0, all: backbones.len() * options.methods.len() * options.draws };
-    for backbone in backbones {
-        let cells = cells(&work, backbone, &mut count)?;
-        summary.add(backbone, cells);
+    let methods: usize = entries.iter().map(|entry| entry.methods.len()).sum();
+    let mut count = Count { done: 0, all: methods * options.draws };
+    for entry in entries {
+        let cells = cells(&work, entry, &mut count)?;
+        summary.add(entry, cells);
     }
     let mut comparison = summary.finish();
     comparison.seconds = started.elapsed().as_secs_f64();
     Ok(comparison)
-}
-
-/// The heads on frozen features among `methods`.
-fn frozen(methods: &[Adaptation]) -> Vec<Method> {
-    let head = |method: &Adaptation| match method {
-        Adaptation::Frozen(method) => Some(*method),
-        Adaptation::Trained(_) => None,
-    };
-    methods.iter().filter_map(head).collect()
 }
 
 /// The rows whose images can be read, and what keeps them together.
@@ -143,7 +128,7 @@ struct Readable {
 impl Readable {
     /// By the last features of the first backbone, which every head needs anyway.
     fn find(
-        backbone: &Backbone,
+        first: &Entry<'_>,
         table: &Table,
         images: &TableImages<'_>,
         store: &Store,
@@ -151,15 +136,15 @@ impl Readable {
         watch: Watch<'_>,
     ) -> Result<Self, CompareError> {
         let wanted = options.rows.clone().unwrap_or_else(|| (0..table.rows.len()).collect());
-        let all = requests(backbone, &frozen(&options.methods), &options.targets, options.settings.class_token);
-        let mut extraction = Extraction::new(backbone.into(), images, &wanted, &all);
+        let all = first.requests(&first.frozen());
+        let mut extraction = Extraction::new(first.backbone.into(), images, &wanted, &all);
         (extraction.store, extraction.options) = (Some(store), options.extract.clone());
         (extraction.progress, extraction.cancel) = (watch.progress, watch.cancel);
         if all.len() > 1 {
             // One pass of the network for all that will be read, instead of one for what is read here.
             extraction.fill().map_err(FitError::from)?;
         }
-        let last = [Work::last(backbone)];
+        let last = [Work::last(first.backbone)];
         extraction.requests = &last;
         let extracted = extraction.run().map_err(FitError::from)?;
         let rows = extracted.rows;
@@ -238,17 +223,17 @@ struct Count {
     all: usize,
 }
 
-/// The cells of one backbone, `[method][draw]`; a reason where a head could not be fitted.
-type CellsOfBackbone = Vec<Vec<Result<Cell, FitError>>>;
+/// The cells of one entry, `[method][draw]`; a reason where a head could not be fitted.
+type CellsOfEntry = Vec<Vec<Result<Cell, FitError>>>;
 
 /// Takes what is kept and computes the rest, draw by draw, so that what is done at any time covers every method.
-fn cells(work: &Work<'_>, backbone: &Backbone, count: &mut Count) -> Result<CellsOfBackbone, CompareError> {
-    let (methods, draws) = (&work.options.methods, work.draws.len());
+fn cells(work: &Work<'_>, entry: &Entry<'_>, count: &mut Count) -> Result<CellsOfEntry, CompareError> {
+    let (backbone, methods, draws) = (entry.backbone, &entry.methods, work.draws.len());
     let mut found: Vec<Vec<Option<Result<Cell, FitError>>>> = Vec::new();
     for &method in methods {
         let load = |draw: usize| {
             let rows = work.draws[draw].test.len();
-            work.with_key(backbone, method, draw, |key| work.cells.load(key, rows)).map(|cell| cell.map(Ok))
+            work.with_key(entry, method, draw, |key| work.cells.load(key, rows)).map(|cell| cell.map(Ok))
         };
         found.push((0..draws).map(load).collect::<Result<_, _>>()?);
     }
@@ -273,7 +258,7 @@ fn cells(work: &Work<'_>, backbone: &Backbone, count: &mut Count) -> Result<Cell
     if !missing.is_empty() {
         let mut results = Vec::new();
         work.frozen(
-            backbone,
+            entry,
             &missing,
             |method, draw, cell| results.push((method, draw, cell)),
             |method, draw| announce(count, method.name(), draw),
@@ -290,7 +275,7 @@ fn cells(work: &Work<'_>, backbone: &Backbone, count: &mut Count) -> Result<Cell
             if found[at][draw].is_none() {
                 work.go_on()?;
                 announce(count, method.name(), draw);
-                found[at][draw] = Some(match work.trained(backbone, *trained, draw) {
+                found[at][draw] = Some(match work.trained(entry, *trained, draw) {
                     Ok(cell) => Ok(cell),
                     Err(CompareError::Fit(error)) => Err(error),
                     Err(other) => return Err(other),

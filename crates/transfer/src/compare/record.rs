@@ -62,6 +62,12 @@ pub struct Line {
     pub confusion: Vec<Vec<usize>>,
     /// The most confident mistakes, each image once.
     pub mistakes: Vec<Evaluated>,
+    /// Place of its entry in what was asked for.
+    #[serde(skip)]
+    pub entry: usize,
+    /// Of each draw, the group of every judged row and whether the answer is right; the same rows in the same order in every line.
+    #[serde(skip)]
+    pub answers: Vec<Vec<(usize, bool)>>,
 }
 
 /// A way to adapt that could not be fitted on some draw, and is therefore no line.

@@ -9,7 +9,7 @@ use super::bootstrap::{Answers, Resamples, accuracy, gap};
 use super::cell::Cell;
 use super::record::{Comparison, DrawRecord, Failed, Line, Rows, Source};
 use super::work::Work;
-use super::{Adaptation, CellsOfBackbone, Cost, Gap, Readable};
+use super::{Adaptation, CellsOfEntry, Cost, Entry, Gap, Readable};
 use crate::calibration::{Answer, Calibration};
 use crate::fit::scores::per_class;
 use crate::fit::{BackboneRecord, ClassScore, Evaluated, Share};
@@ -23,6 +23,8 @@ pub(super) struct Summary<'a> {
     readable: &'a Readable,
     test_split: bool,
     resamples: Resamples,
+    /// Entries added.
+    entries: usize,
     backbones: Vec<BackboneRecord>,
     lines: Vec<(Line, Vec<f64>)>,
     failed: Vec<Failed>,
@@ -38,6 +40,7 @@ impl<'a> Summary<'a> {
             readable,
             test_split,
             resamples: Resamples::new(groups, work.draws.len(), test_split, work.options.seed),
+            entries: 0,
             backbones: Vec::new(),
             lines: Vec::new(),
             failed: Vec::new(),
@@ -45,9 +48,11 @@ impl<'a> Summary<'a> {
         }
     }
 
-    /// Adds the cells of one backbone.
-    pub fn add(&mut self, backbone: &Backbone, cells: CellsOfBackbone) {
-        for (method, draws) in self.work.options.methods.iter().zip(cells) {
+    /// Adds the cells of the next entry.
+    pub fn add(&mut self, entry: &Entry<'_>, cells: CellsOfEntry) {
+        let backbone = entry.backbone;
+        let place = self.place(backbone);
+        for (method, draws) in entry.methods.iter().zip(cells) {
             let failed =
                 draws.iter().enumerate().find_map(|(draw, cell)| Some((draw, cell.as_ref().err()?.to_string())));
             match failed {
@@ -58,17 +63,26 @@ impl<'a> Summary<'a> {
                     reason,
                 }),
                 None => {
-                    let line = self.line(*method, &draws.into_iter().flatten().collect::<Vec<_>>());
+                    let line = self.line(*method, place, &draws.into_iter().flatten().collect::<Vec<_>>());
                     self.lines.push(line);
                 }
             }
         }
-        self.warnings.extend(backbone.notes.iter().map(|note| format!("{}: {note}", backbone.name)));
-        self.backbones.push(backbone.into());
+        self.entries += 1;
+    }
+
+    /// Place of a backbone among those seen, with what is to be known about a new one.
+    fn place(&mut self, backbone: &Backbone) -> usize {
+        let record = BackboneRecord::from(backbone);
+        self.backbones.iter().position(|known| *known == record).unwrap_or_else(|| {
+            self.warnings.extend(backbone.notes.iter().map(|note| format!("{}: {note}", backbone.name)));
+            self.backbones.push(record);
+            self.backbones.len() - 1
+        })
     }
 
     /// A line and its accuracy in every resample.
-    fn line(&self, method: Adaptation, cells: &[Cell]) -> (Line, Vec<f64>) {
+    fn line(&self, method: Adaptation, backbone: usize, cells: &[Cell]) -> (Line, Vec<f64>) {
         let answers = self.answers(cells);
         let resampled = self.resamples.accuracies(&answers);
         let share = |draw: &Vec<(usize, bool)>| {
@@ -81,7 +95,8 @@ impl<'a> Summary<'a> {
         let line = Line {
             method: method.name().to_string(),
             frozen: method.is_frozen(),
-            backbone: self.backbones.len(),
+            backbone,
+            entry: self.entries,
             accuracy: accuracy(&answers, &resampled, self.judged().len()),
             spread: spread(&by_draw),
             by_draw,
@@ -95,6 +110,7 @@ impl<'a> Summary<'a> {
             per_class,
             confusion,
             mistakes: self.mistakes(cells),
+            answers,
         };
         (line, resampled)
     }

@@ -1,31 +1,30 @@
 //! The cells of methods that train through the backbone.
 
 use heirloom_data::{Split, Table};
-use heirloom_zoo::Backbone;
 
 use super::cell::Cell;
 use super::cost::{Cost, head_bytes, pass, prediction};
 use super::work::Work;
-use super::{Adaptation, CompareError};
+use super::{Adaptation, CompareError, Entry};
 use crate::fit::judge::Judged;
 use crate::fit::trained::{TrainedFit, TrainedMethod, TrainedOptions, train};
 use crate::fit::{FitError, FitOptions};
 
 impl Work<'_> {
     /// Computes and keeps one cell.
-    pub fn trained(&self, backbone: &Backbone, method: TrainedMethod, draw: usize) -> Result<Cell, CompareError> {
+    pub fn trained(&self, entry: &Entry<'_>, method: TrainedMethod, draw: usize) -> Result<Cell, CompareError> {
         let (table, rows) = self.split(draw);
         let options = FitOptions {
             methods: Vec::new(),
             rows: Some(rows.clone()),
-            targets: self.options.targets.clone(),
-            settings: self.options.settings.clone(),
+            targets: entry.targets.clone(),
+            settings: entry.settings.clone(),
             seed: self.options.seed.wrapping_add(draw as u64),
             extract: self.options.extract.clone(),
         };
         let trained = TrainedOptions {
             method,
-            recipe: self.options.recipe.clone(),
+            recipe: entry.recipe.clone(),
             freeze: Vec::new(),
             train_from: None,
             checkpoint: None,
@@ -33,7 +32,7 @@ impl Work<'_> {
             recompute: false,
             keep_folded: false,
         };
-        let fitted = train(backbone, &table, Some(self.store), &options, &trained, self.watch, self.training);
+        let fitted = train(entry.backbone, &table, Some(self.store), &options, &trained, self.watch, self.training);
         let fitted = match fitted {
             Err(FitError::Interrupted { .. }) => return Err(CompareError::Interrupted),
             other => other?,
@@ -45,7 +44,7 @@ impl Work<'_> {
         let cost = self.trained_cost(&fitted, method, draw)?;
         let choice = fitted.fit.record.choice.clone();
         let cell = Cell::new(choice, &judged, &self.test_labels(draw), self.table.classes.len(), cost);
-        self.with_key(backbone, Adaptation::Trained(method), draw, |key| self.cells.save(key, &cell))?;
+        self.with_key(entry, Adaptation::Trained(method), draw, |key| self.cells.save(key, &cell))?;
         Ok(cell)
     }
 

@@ -9,11 +9,11 @@ use heirloom_zoo::Backbone;
 use super::cell::{Cell, Cells, Key};
 use super::cost::{Cost, head_bytes, pass, prediction};
 use super::draws::Draw;
-use super::{Adaptation, CompareError, CompareOptions};
+use super::{Adaptation, CompareError, CompareOptions, Entry};
 use crate::extract::{Extraction, Images, Network, Request};
 use crate::fit::trained::TrainingEvent;
 use crate::fit::{FitError, Watch, judge};
-use crate::heads::{Method, Settings, Training, recipe};
+use crate::heads::{Method, Settings, Training};
 use crate::store::Store;
 use crate::{Features, Pooling};
 
@@ -54,33 +54,16 @@ impl Work<'_> {
         self.draws[draw].test.iter().map(|place| self.labels[*place]).collect()
     }
 
-    /// The settings of the heads on features of `backbone`.
-    fn settings(&self, backbone: &Backbone) -> Settings {
-        let mut settings = self.options.settings.clone();
-        settings.penultimate = backbone.features.clone();
-        settings.head2toe.targets = self.options.targets.clone();
-        settings.all.targets = self.options.targets.clone();
-        settings
-    }
-
-    /// Settings of a method, as one string.
-    fn described(&self, backbone: &Backbone, method: Adaptation) -> String {
-        match method {
-            Adaptation::Frozen(method) => self.settings(backbone).describe(method),
-            Adaptation::Trained(_) => format!("{:?} {:?}", self.options.recipe, self.options.targets),
-        }
-    }
-
     /// What `then` does with the key of a cell.
     pub fn with_key<T>(
         &self,
-        backbone: &Backbone,
+        entry: &Entry<'_>,
         method: Adaptation,
         draw: usize,
         then: impl FnOnce(&Key<'_>) -> Result<T, CompareError>,
     ) -> Result<T, CompareError> {
-        let base = self.extraction(backbone, &[]).base().digest();
-        let settings = self.described(backbone, method);
+        let base = self.extraction(entry.backbone, &[]).base().digest();
+        let settings = entry.described(method);
         then(&Key {
             version: env!("CARGO_PKG_VERSION"),
             base: &base,
@@ -99,17 +82,16 @@ impl Work<'_> {
     }
 
     /// Features of all used rows for `methods`.
-    fn features(&self, backbone: &Backbone, methods: &[Method]) -> Result<Features, CompareError> {
-        let requests =
-            crate::fit::requests(backbone, methods, &self.options.targets, self.options.settings.class_token);
-        let mut extraction = self.extraction(backbone, &requests);
+    fn features(&self, entry: &Entry<'_>, methods: &[Method]) -> Result<Features, CompareError> {
+        let requests = entry.requests(methods);
+        let mut extraction = self.extraction(entry.backbone, &requests);
         extraction.store = Some(self.store);
         let extracted = extraction.run().map_err(FitError::from)?;
         match self.rows.iter().find(|row| extracted.rows.binary_search(row).is_err()) {
             None => Ok(extracted.features),
             Some(row) => Err(CompareError::Changed {
                 locator: self.table.rows.get(*row).map(|row| row.locator.to_string()).unwrap_or_default(),
-                backbone: backbone.name.clone(),
+                backbone: entry.backbone.name.clone(),
             }),
         }
     }
@@ -127,7 +109,7 @@ impl Work<'_> {
     /// Computes and keeps the frozen cells in `missing` (method, draw), telling each to `done`.
     pub fn frozen(
         &self,
-        backbone: &Backbone,
+        entry: &Entry<'_>,
         missing: &[(Method, usize)],
         mut done: impl FnMut(Method, usize, Result<Cell, FitError>),
         mut next: impl FnMut(Method, usize),
@@ -135,15 +117,15 @@ impl Work<'_> {
         let mut methods: Vec<Method> = missing.iter().map(|(method, _)| *method).collect();
         methods.sort_unstable();
         methods.dedup();
+        let backbone = entry.backbone;
         self.stage(&format!("features of {}", backbone.name));
-        let features = self.features(backbone, &methods)?;
-        let settings = self.settings(backbone);
+        let features = self.features(entry, &methods)?;
+        let settings = entry.heads();
         let mut speeds: Vec<(Vec<Request>, f64)> = Vec::new();
         for &(method, draw) in missing {
             self.go_on()?;
             next(method, draw);
-            let requests =
-                recipe(method, &backbone.features, &backbone.taps, &self.options.targets, settings.class_token);
+            let requests = entry.requests_of(method);
             let seconds = match speeds.iter().find(|(known, _)| *known == requests) {
                 Some((_, seconds)) => *seconds,
                 None => {
@@ -159,7 +141,7 @@ impl Work<'_> {
                 other => Ok(other?),
             };
             if let Ok(cell) = &cell {
-                self.with_key(backbone, Adaptation::Frozen(method), draw, |key| self.cells.save(key, cell))?;
+                self.with_key(entry, Adaptation::Frozen(method), draw, |key| self.cells.save(key, cell))?;
             }
             done(method, draw, cell);
         }

@@ -1,6 +1,6 @@
 //! Settings narrowed to what was chosen, to fit the same head on other rows without choosing anew.
 
-use crate::heads::{Fitted, Setting, Settings, Shrinkage, Solver};
+use crate::heads::{Fitted, LastLayer, Setting, Settings, Shrinkage, Solver};
 
 /// `settings` with each list of penalties reduced to the value that `fitted` took. What remains to be chosen is
 /// among a handful, at no cost.
@@ -25,6 +25,9 @@ pub(super) fn narrowed(settings: &Settings, fitted: &Fitted) -> Settings {
     keep(&mut narrow.all.shares, "penalty_share");
     keep(&mut narrow.all.penalties, "penalty");
     let head2toe = &mut narrow.head2toe;
+    let alone = fitted.choice.taken().is_some_and(|taken| taken.settings.contains_key("layers"));
+    head2toe.last_layer = if alone { LastLayer::Alone } else { LastLayer::Never };
+    keep(&mut head2toe.last_layer_penalties, "penalty");
     keep(&mut head2toe.fractions, "fraction");
     if let Some(target) = number("pooling_target") {
         head2toe.targets = vec![target as usize];

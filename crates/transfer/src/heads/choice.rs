@@ -79,13 +79,16 @@ impl Choice {
     }
 }
 
+/// Settings of one candidate, and its out-of-fold logits `[rows, classes]`.
+pub(crate) type Named = (BTreeMap<String, Setting>, Vec<f32>);
+
 /// Settings of one candidate.
 pub(crate) fn settings<const N: usize>(pairs: [(&str, Setting); N]) -> BTreeMap<String, Setting> {
     pairs.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
 }
 
 /// Builds the table from each candidate's out-of-fold logits `[rows, classes]` and applies the rule.
-pub(crate) fn choose(checked: &Checked, candidates: Vec<(BTreeMap<String, Setting>, Vec<f32>)>) -> Choice {
+pub(crate) fn choose(checked: &Checked, candidates: Vec<Named>) -> Choice {
     let losses: Vec<Vec<f64>> = candidates.par_iter().map(|(_, logits)| row_losses(checked, logits)).collect();
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len().max(1) as f64;
     let means: Vec<f64> = losses.iter().map(|losses| mean(losses)).collect();

@@ -72,16 +72,38 @@ pub(crate) fn fit(
     checked.needs_folds()?;
     let penalties = sorted_penalties(&settings_of.penalties)?;
     let raw = gather_raw(training.features, &inputs, &checked.rows)?;
-    let candidates = out_of_fold(checked, &raw, &inputs, settings_of.normalization, |rows, labels| {
-        logistic_path(rows, labels, checked.classes, &penalties, COMPARE_TOLERANCE)
-    })?;
+    let candidates = candidates(checked, &raw, &inputs, settings_of.normalization, &penalties)?;
     let named = penalties.iter().map(|&penalty| settings([("penalty", Setting::Number(penalty))]));
     let choice = choose(checked, named.zip(candidates).collect());
     let path = &penalties[..=choice.chosen];
-    let (rows, normalizer) = normalised(&raw, &inputs, settings_of.normalization);
-    let rule = logistic_path(rows, &checked.labels, checked.classes, path, FINAL_TOLERANCE)?;
-    let rule = rule.into_iter().next_back().ok_or(HeadError::NoRows)?;
+    let (rule, normalizer) = last_of_path(checked, &raw, &inputs, settings_of.normalization, path)?;
     finish(checked, inputs, normalizer, rule, choice)
+}
+
+/// Out-of-fold logits for each penalty (strong to weak).
+pub(super) fn candidates(
+    checked: &Checked,
+    raw: &Matrix,
+    inputs: &[Input],
+    kind: Normalization,
+    penalties: &[f64],
+) -> Result<Vec<Vec<f32>>, HeadError> {
+    out_of_fold(checked, raw, inputs, kind, |rows, labels| {
+        logistic_path(rows, labels, checked.classes, penalties, COMPARE_TOLERANCE)
+    })
+}
+
+/// The rule of all training rows at the last penalty of a path.
+pub(super) fn last_of_path(
+    checked: &Checked,
+    raw: &Matrix,
+    inputs: &[Input],
+    kind: Normalization,
+    path: &[f64],
+) -> Result<(Affine, Normalizer), HeadError> {
+    let (rows, normalizer) = normalised(raw, inputs, kind);
+    let rules = logistic_path(rows, &checked.labels, checked.classes, path, FINAL_TOLERANCE)?;
+    Ok((rules.into_iter().next_back().ok_or(HeadError::NoRows)?, normalizer))
 }
 
 fn finish(

@@ -125,7 +125,7 @@ impl std::str::FromStr for Method {
 /// The (tap, pooling) pairs whose features `method` reads.
 ///
 /// `penultimate` is the backbone's last vector, read whole or averaged over positions; `taps` and `targets` (pooling
-/// targets) and `class_token` are for the methods that read all taps.
+/// targets) and `class_token` are for the methods that read all taps. `head2toe` reads the last vector as `linear` does, too.
 ///
 /// ```
 /// use heirloom_transfer::ClassTokenMode;
@@ -146,7 +146,13 @@ pub fn recipe(
         return vec![(penultimate.to_string(), Pooling::MEAN)];
     }
     let pooling = |target| Pooling { target, class_token };
-    targets.iter().flat_map(|&target| taps.iter().map(move |tap| (tap.clone(), pooling(target)))).collect()
+    let of_target = |&target| taps.iter().map(move |tap| (tap.clone(), pooling(target)));
+    let mut all: Vec<(String, Pooling)> = targets.iter().flat_map(of_target).collect();
+    let last = (penultimate.to_string(), Pooling::MEAN);
+    if method == Method::Head2Toe && !all.contains(&last) {
+        all.push(last);
+    }
+    all
 }
 
 #[cfg(test)]

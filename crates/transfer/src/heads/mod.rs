@@ -28,7 +28,8 @@ pub use choice::{Candidate, Certificate, Choice, Setting};
 pub use error::HeadError;
 pub use head::{Head, probabilities};
 pub use head2toe::{
-    AdamRecipe, AllSettings, Head2ToeSettings, Ragged, Scorer, Solver, batched_accuracy, cosine_schedule, kept_columns,
+    AdamRecipe, AllSettings, Head2ToeSettings, LastLayer, Ragged, Scorer, Solver, batched_accuracy, cosine_schedule,
+    kept_columns,
 };
 pub use input::Input;
 pub use knn::{KnnSettings, Weighting};
@@ -86,7 +87,7 @@ impl Settings {
             Method::Svm => format!("{} {:?}", self.penultimate, self.svm),
             Method::Ncm => format!("{} {:?}", self.penultimate, self.ncm),
             Method::Knn => format!("{} {:?}", self.penultimate, self.knn),
-            Method::Head2Toe => format!("{:?} {:?}", self.class_token, self.head2toe),
+            Method::Head2Toe => format!("{} {:?} {:?}", self.penultimate, self.class_token, self.head2toe),
             Method::AllL1 | Method::AllL2 | Method::AllL21 => format!("{:?} {:?}", self.class_token, self.all),
         }
     }
@@ -147,7 +148,9 @@ pub fn fit(method: Method, training: &Training<'_>, settings: &Settings) -> Resu
         Method::Svm => svm::fit(training, &checked, inputs()?, &settings.svm),
         Method::Ncm => ncm::fit(training, &checked, inputs()?, &settings.ncm),
         Method::Knn => knn::fit(training, &checked, inputs()?, &settings.knn),
-        Method::Head2Toe => head2toe::fit(training, &checked, &settings.head2toe, settings.class_token),
+        Method::Head2Toe => {
+            head2toe::fit(training, &checked, &settings.head2toe, &settings.penultimate, settings.class_token)
+        }
         Method::AllL1 | Method::AllL2 | Method::AllL21 => {
             head2toe::fit_all(training, &checked, method, &settings.all, settings.class_token)
         }

@@ -9,10 +9,9 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
-use heirloom_transfer::compare::{CompareOptions, Comparison, compare};
+use heirloom_transfer::compare::{CompareOptions, Comparison, Entry, compare};
 use heirloom_transfer::fit::Watch;
 use heirloom_transfer::fit::trained::TrainingEvent;
-use heirloom_transfer::heads::Settings;
 use heirloom_transfer::store::Store;
 use heirloom_zoo::Backbone;
 
@@ -39,18 +38,20 @@ pub fn run(arguments: &CompareArguments, shared: &SharedArguments, console: Cons
     let backbones = backbones(&arguments.backbone)?;
     let table = limit::limited(open_table(&arguments.table)?, arguments.table.limit, arguments.seed);
     let options = CompareOptions {
-        methods: arguments.methods.0.clone(),
         draws: usize::from(arguments.seeds),
         train_rows: arguments.train_rows.map(|rows| rows as usize),
         rows: None,
-        targets: targets(&arguments.target_sizes),
-        settings: Settings::default(),
-        recipe: training::recipe(&arguments.recipe),
         time_limit: arguments.recipe.time_limit,
         seed: arguments.seed,
         extract: extract_options(arguments.memory, shared),
     };
-    let comparison = watched(&backbones, &table, &Store::new(&cache_folder(shared)?), &options, arguments, console)?;
+    let targets = targets(&arguments.target_sizes);
+    let entry = |backbone| Entry {
+        recipe: training::recipe(&arguments.recipe),
+        ..Entry::new(backbone, arguments.methods.0.clone(), &targets)
+    };
+    let entries: Vec<Entry<'_>> = backbones.iter().map(entry).collect();
+    let comparison = watched(&entries, &table, &Store::new(&cache_folder(shared)?), &options, arguments, console)?;
     write_whole(&arguments.output, page::page(&comparison, |row| picture(&table, row)).to_html().as_bytes())?;
     write_whole(&table_path, &parquet::table(&comparison)?)?;
     console.say(format!("\n{}", text::summary(&comparison, &arguments.output, &table_path)));
@@ -60,7 +61,7 @@ pub fn run(arguments: &CompareArguments, shared: &SharedArguments, console: Cons
 
 /// The comparison, with its progress shown and an interrupt heard.
 fn watched(
-    backbones: &[Backbone],
+    entries: &[Entry<'_>],
     table: &heirloom_data::Table,
     store: &Store,
     options: &CompareOptions,
@@ -74,7 +75,7 @@ fn watched(
     let event = |event: &TrainingEvent| follower.event(event);
     let watching = Watching::begin();
     let watch = Watch { progress: Some(&progress), stage: Some(&stage), cancel: Some(&STOP) };
-    let result = compare(backbones, table, store, options, watch, Some(&event));
+    let result = compare(entries, table, store, options, watch, Some(&event));
     drop(watching);
     follower.finish();
     Ok(result?)

@@ -51,6 +51,8 @@ fn line(method: &str, frozen: bool, accuracy: [f64; 3], gap: [f64; 3], cost: [f6
         per_class: vec![class("<oak>", accuracy[0]), class("beech", accuracy[0])],
         confusion: vec![vec![230, 20], vec![20, 230]],
         mistakes: vec![mistake],
+        entry: 0,
+        answers: vec![],
     }
 }
 

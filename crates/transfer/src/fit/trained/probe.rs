@@ -10,7 +10,7 @@ use super::job::Job;
 use super::readout::{KEYS, SelectedColumns};
 use super::{TrainedMethod, head};
 use crate::extract::{Extraction, Network};
-use crate::heads::{Fitted, Method, Normalization, Settings, Training};
+use crate::heads::{Fitted, LastLayer, Method, Normalization, Settings, Training};
 
 /// A head beside the network, with its parameters.
 pub(super) struct FirstHead {
@@ -24,7 +24,10 @@ impl Job<'_> {
         match self.trained.method {
             TrainedMethod::LpFt => self.linear_probe(network).map(|()| None),
             TrainedMethod::Head2ToeFt => {
-                let fitted = self.probe(network, Method::Head2Toe, self.head_settings(network))?;
+                let mut settings = self.head_settings(network);
+                settings.head2toe.targets = self.options.targets.clone();
+                settings.head2toe.last_layer = LastLayer::Never;
+                let fitted = self.probe(network, Method::Head2Toe, settings)?;
                 let (columns, parameters) = SelectedColumns::of_head(&fitted.head, network)?;
                 let parameters = KEYS.iter().map(|key| (*key).to_owned()).zip(parameters).collect();
                 Ok(Some(FirstHead { columns: Arc::new(columns), parameters }))

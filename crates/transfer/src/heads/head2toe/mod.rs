@@ -3,7 +3,8 @@
 //!
 //! Two solvers. [`Solver::Exact`] brings the group lasso to a certified optimum and gives the final head a ridge penalty, since
 //! an unpenalised softmax on more columns than rows has no finite optimum; pooling target, group penalty, fraction and ridge
-//! penalty are chosen together by cross-validation on the training rows. [`Solver::Adam`] is the paper's recipe.
+//! penalty are chosen together by cross-validation on the training rows, and the last layer alone is one more candidate
+//! ([`LastLayer`]). [`Solver::Adam`] is the paper's recipe.
 //!
 //! Other scorers than the group lasso may rank the columns ([`Scorer`]), and ranks may be left out at the top.
 //!
@@ -12,56 +13,51 @@
 
 mod adam;
 mod all;
+mod exact;
 mod final_head;
 mod group_lasso;
+mod last_layer;
 mod panel;
 mod penalty;
 mod ranking;
+mod replication;
 mod scorer;
 mod scoring;
 mod settings;
 #[cfg(test)]
 mod tests;
 
-use rayon::prelude::*;
-
 pub use adam::{AdamRecipe, Ragged, batched_accuracy, cosine_schedule};
 pub use all::AllSettings;
 pub(crate) use all::fit as fit_all;
 pub use ranking::kept_columns;
 pub use scorer::Scorer;
-pub use settings::{Head2ToeSettings, Solver};
+pub use settings::{Head2ToeSettings, LastLayer, Solver};
 
 use super::affine::compress;
-use super::choice::{Choice, Setting, choose, settings};
-use super::linear::assemble;
+use super::choice::{Choice, Setting};
 use super::normalization::Normalization;
 use super::training::Checked;
 use super::{Fitted, Head, HeadError, Method, Rule, Training};
 use crate::{Block, ClassTokenMode};
 use group_lasso::Rows;
+use last_layer::LastLayerCandidates;
 use panel::Panel;
-
-/// One combination of settings; indices into the lists they come from.
-#[derive(Debug, Clone, Copy)]
-struct Combination {
-    panel: usize,
-    /// Index among the penalties of the scoring head; 0 where it has none.
-    scoring: usize,
-    fraction: usize,
-    penalty: usize,
-    columns: usize,
-}
 
 /// Fits `head2toe`; every block of the features takes part, grouped by pooling target.
 pub(crate) fn fit(
     training: &Training<'_>,
     checked: &Checked,
     settings_of: &Head2ToeSettings,
+    penultimate: &str,
     class_token: ClassTokenMode,
 ) -> Result<Fitted, HeadError> {
     checked.needs_folds()?;
     let settings_of = settings_of.check()?;
+    let last = LastLayerCandidates::find(training, checked, &settings_of, penultimate)?;
+    if let (Some(last), LastLayer::Alone) = (&last, settings_of.last_layer) {
+        return last.fit(checked);
+    }
     let (targets, panels) = panels(training, checked, &settings_of.targets, settings_of.normalization, class_token)?;
     if panels.iter().all(|panel| panel.varying() <= settings_of.rank_offset) {
         let (value, range) =
@@ -69,8 +65,8 @@ pub(crate) fn fit(
         return Err(HeadError::Setting { setting: "rank_offset", value, range });
     }
     match &settings_of.solver {
-        Solver::Exact { .. } => fit_exact(checked, &settings_of, &targets, &panels),
-        Solver::Adam(recipe) => fit_adam(checked, &settings_of, &targets, &panels, recipe),
+        Solver::Exact { .. } => exact::fit(checked, &settings_of, &targets, &panels, last.as_ref()),
+        Solver::Adam(recipe) => replication::fit(checked, &settings_of, &targets, &panels, recipe),
     }
 }
 
@@ -149,59 +145,6 @@ impl Part {
     }
 }
 
-fn fit_exact(
-    checked: &Checked,
-    settings_of: &Head2ToeSettings,
-    targets: &[usize],
-    panels: &[Panel<'_>],
-) -> Result<Fitted, HeadError> {
-    let Solver::Exact { penalties, .. } = &settings_of.solver else {
-        return Err(HeadError::NoRows);
-    };
-    let fractions = &settings_of.fractions;
-    let (scoring_name, scoring_values) = scoring::penalties(settings_of);
-    let parts: Vec<Part> = (0..checked.fold_count).map(|fold| Part::of(checked, fold)).collect();
-    let mut candidates = Vec::new();
-    for (index, panel) in usable(panels, settings_of) {
-        let folds = parts.par_iter().map(|part| search_fold(checked, panel, part, settings_of, penalties));
-        let folds = folds.collect::<Result<Vec<_>, HeadError>>()?;
-        let count = scoring_values.len() * fractions.len() * penalties.len();
-        for (at, logits) in assemble(checked, count, &folds).into_iter().enumerate() {
-            let (rest, penalty) = (at / penalties.len(), at % penalties.len());
-            let (scoring, fraction) = (rest / fractions.len(), rest % fractions.len());
-            let columns = column_count(panel, settings_of, fractions[fraction]);
-            candidates.push((Combination { panel: index, scoring, fraction, penalty, columns }, logits));
-        }
-    }
-    // Simplest first: fewer columns, then a stronger ridge penalty, then a stronger scoring penalty, then a smaller target.
-    candidates.sort_by_key(|(at, _)| (at.columns, at.penalty, at.scoring, at.panel));
-    let combinations: Vec<Combination> = candidates.iter().map(|(at, _)| *at).collect();
-    let named = candidates.into_iter().map(|(at, logits)| {
-        let number = |value: f64| Setting::Number(value);
-        let mut named = settings([
-            ("pooling_target", number(targets[at.panel] as f64)),
-            ("fraction", number(fractions[at.fraction])),
-            ("columns", number(at.columns as f64)),
-            ("penalty", number(penalties[at.penalty])),
-        ]);
-        named.extend(scoring_name.map(|name| (name.to_string(), number(scoring_values[at.scoring]))));
-        named.extend(described(settings_of));
-        (named, logits)
-    });
-    let choice = choose(checked, named.collect());
-    let at = combinations[choice.chosen];
-    let everything: Vec<usize> = (0..checked.rows.len()).collect();
-    let panel = panels[at.panel].for_rows(&everything);
-    let (local, present) = compress(&checked.labels);
-    let rows = Rows { positions: &everything, labels: &local, classes: present.len() };
-    let mut scored = scoring::rankings(&panel, &rows, settings_of, at.scoring + 1, most(&panel, settings_of))?;
-    let scoring::Scored { ranking, certificate } = scored.pop().ok_or(HeadError::NoRows)?;
-    let selected = kept(&panel, &ranking, settings_of, &fractions[at.fraction..=at.fraction]).swap_remove(0);
-    let path = &penalties[..=at.penalty];
-    let rule = final_head::fit(&panel, &selected, &checked.labels, checked.classes, path, 1e-9)?;
-    finish(checked, settings_of, &panel, &selected, rule, Choice { certificate, ..choice })
-}
-
 /// Panels of which columns are left after the ranks that are left out, with their indices.
 fn usable<'a, 'b>(
     panels: &'b [Panel<'a>],
@@ -221,96 +164,6 @@ fn described(settings_of: &Head2ToeSettings) -> Vec<(String, Setting)> {
         out.push(("rank_offset".to_string(), Setting::Number(settings_of.rank_offset as f64)));
     }
     out
-}
-
-/// Logits of one fold's held-out rows, in the order scoring penalty, fraction, ridge penalty.
-fn search_fold(
-    checked: &Checked,
-    panel: &Panel<'_>,
-    part: &Part,
-    settings_of: &Head2ToeSettings,
-    penalties: &[f64],
-) -> Result<(Vec<usize>, Vec<Vec<f32>>), HeadError> {
-    let (panel, rows) = (panel.for_rows(&part.positions), part.rows());
-    let scored = scoring::rankings(&panel, &rows, settings_of, usize::MAX, most(&panel, settings_of))?;
-    let selections: Vec<Vec<usize>> =
-        scored.iter().flat_map(|scored| kept(&panel, &scored.ranking, settings_of, &settings_of.fractions)).collect();
-    let heads = selections.par_iter().map(|selected| {
-        final_head::held_out(&panel, selected, &rows, &part.present, &part.held, checked.classes, penalties)
-    });
-    let heads = heads.collect::<Result<Vec<_>, _>>()?;
-    Ok((part.held.clone(), heads.into_iter().flatten().collect()))
-}
-
-fn fit_adam(
-    checked: &Checked,
-    settings_of: &Head2ToeSettings,
-    targets: &[usize],
-    panels: &[Panel<'_>],
-    recipe: &AdamRecipe,
-) -> Result<Fitted, HeadError> {
-    let fractions = &settings_of.fractions;
-    let mut candidates = Vec::new();
-    for (index, panel) in usable(panels, settings_of) {
-        let folds = (0..checked.fold_count).into_par_iter().map(|fold| {
-            let part = Part::of(checked, fold);
-            let panel = panel.for_rows(&part.positions);
-            let heads =
-                adam_heads(&panel, &part.rows(), &part.present, checked.classes, settings_of, fractions, recipe);
-            let logits =
-                heads.iter().map(|(selected, rule)| rule.logits(&panel.selected(selected).select_rows(&part.held)));
-            let logits: Vec<Vec<f32>> = logits.collect();
-            (part.held, logits)
-        });
-        let folds: Vec<_> = folds.collect();
-        for (fraction, logits) in assemble(checked, fractions.len(), &folds).into_iter().enumerate() {
-            let columns = column_count(panel, settings_of, fractions[fraction]);
-            candidates.push((Combination { panel: index, scoring: 0, fraction, penalty: 0, columns }, logits));
-        }
-    }
-    candidates.sort_by_key(|(at, _)| (at.columns, at.panel));
-    let combinations: Vec<Combination> = candidates.iter().map(|(at, _)| *at).collect();
-    let named = candidates.into_iter().map(|(at, logits)| {
-        let mut named = settings([
-            ("pooling_target", Setting::Number(targets[at.panel] as f64)),
-            ("lambda", Setting::Number(recipe.lambda)),
-            ("fraction", Setting::Number(fractions[at.fraction])),
-            ("columns", Setting::Number(at.columns as f64)),
-            ("learning_rate", Setting::Number(recipe.learning_rate)),
-            ("steps", Setting::Number(recipe.steps as f64)),
-        ]);
-        named.extend(described(settings_of));
-        (named, logits)
-    });
-    let choice = choose(checked, named.collect());
-    let at = combinations[choice.chosen];
-    let everything: Vec<usize> = (0..checked.rows.len()).collect();
-    let (local, present) = compress(&checked.labels);
-    let rows = Rows { positions: &everything, labels: &local, classes: present.len() };
-    let panel = panels[at.panel].for_rows(&everything);
-    let wanted = &fractions[at.fraction..=at.fraction];
-    let mut heads = adam_heads(&panel, &rows, &present, checked.classes, settings_of, wanted, recipe);
-    let (selected, rule) = heads.pop().ok_or(HeadError::NoRows)?;
-    finish(checked, settings_of, &panel, &selected, rule, choice)
-}
-
-/// The scoring fit, then for each fraction the selected columns and the final head on them.
-fn adam_heads(
-    panel: &Panel<'_>,
-    rows: &Rows<'_>,
-    present: &[usize],
-    classes: usize,
-    settings_of: &Head2ToeSettings,
-    fractions: &[f64],
-    recipe: &AdamRecipe,
-) -> Vec<(Vec<usize>, super::affine::Affine)> {
-    let ranking = scoring::adam_ranking(panel, rows, settings_of, recipe, most(panel, settings_of));
-    let heads = kept(panel, &ranking, settings_of, fractions).into_iter().map(|selected| {
-        let matrix = panel.selected(&selected).select_rows(rows.positions);
-        let rule = adam::train(&matrix, rows.labels, rows.classes, recipe, 0.0);
-        (selected, adam::spread(&rule, present, classes))
-    });
-    heads.collect()
 }
 
 fn finish(

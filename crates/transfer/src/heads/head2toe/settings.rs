@@ -1,7 +1,7 @@
 //! Settings of `head2toe`, checked before work starts.
 
 use super::super::HeadError;
-use super::super::linear::sorted_penalties;
+use super::super::linear::{LinearSettings, sorted_penalties};
 use super::super::normalization::Normalization;
 use super::adam::AdamRecipe;
 use super::scorer::Scorer;
@@ -22,6 +22,21 @@ pub enum Solver {
     Adam(AdamRecipe),
 }
 
+/// Whether the last layer alone, read as `linear` reads it, stands among the candidates of the exact solver.
+///
+/// Where a target is near to what the backbone was trained on, the last layer is all that is needed, and a selection from every layer
+/// can only lose by what it costs to estimate. As a candidate it takes part in the choice and wins ties.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LastLayer {
+    /// Beside the selections. Not where ranks are left out at the top, which asks about the ranking.
+    #[default]
+    Offered,
+    /// Selections only, as in the paper.
+    Never,
+    /// The last layer only.
+    Alone,
+}
+
 /// Settings of `head2toe`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head2ToeSettings {
@@ -39,6 +54,10 @@ pub struct Head2ToeSettings {
     pub rank_offset: usize,
     /// Seed of [`Scorer::Random`].
     pub seed: u64,
+    /// What becomes of the last layer alone.
+    pub last_layer: LastLayer,
+    /// Relative ridge penalties of the last layer alone.
+    pub last_layer_penalties: Vec<f64>,
     /// The solver.
     pub solver: Solver,
 }
@@ -53,6 +72,8 @@ impl Default for Head2ToeSettings {
             score_penalties: vec![1e-2, 1e-3, 1e-4],
             rank_offset: 0,
             seed: 0,
+            last_layer: LastLayer::Offered,
+            last_layer_penalties: LinearSettings::default().penalties,
             solver: Solver::Exact {
                 group_penalties: vec![0.3, 0.1, 0.03],
                 penalties: vec![1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6],
@@ -80,6 +101,7 @@ impl Head2ToeSettings {
         checked.fractions.sort_by(f64::total_cmp);
         checked.fractions.dedup();
         checked.score_penalties = sorted_penalties(&self.score_penalties)?;
+        checked.last_layer_penalties = sorted_penalties(&self.last_layer_penalties)?;
         match &mut checked.solver {
             Solver::Exact { group_penalties, penalties, gap } => {
                 if !group_penalties.iter().all(inside) {

@@ -1,0 +1,68 @@
+//! What is compared: a backbone and the ways to adapt it.
+
+use heirloom_zoo::Backbone;
+
+use super::Adaptation;
+use crate::extract::Request;
+use crate::fit::trained::RecipeOptions;
+use crate::heads::{Method, Settings, recipe};
+
+/// A backbone, the ways to adapt it, and their settings.
+#[derive(Debug, Clone)]
+pub struct Entry<'a> {
+    /// The pretrained network.
+    pub backbone: &'a Backbone,
+    /// Ways to adapt, each once.
+    pub methods: Vec<Adaptation>,
+    /// Pooling targets of the methods that read all taps.
+    pub targets: Vec<usize>,
+    /// Settings of the heads; the penultimate tap and the pooling targets are put in from the backbone and from above.
+    pub settings: Settings,
+    /// Settings of the methods that train.
+    pub recipe: RecipeOptions,
+}
+
+impl<'a> Entry<'a> {
+    /// `methods` at the default settings.
+    #[must_use]
+    pub fn new(backbone: &'a Backbone, methods: Vec<Adaptation>, targets: &[usize]) -> Self {
+        let (settings, recipe) = (Settings::default(), RecipeOptions::default());
+        Self { backbone, methods, targets: targets.to_vec(), settings, recipe }
+    }
+
+    /// The heads on frozen features.
+    pub(super) fn frozen(&self) -> Vec<Method> {
+        let head = |method: &Adaptation| match method {
+            Adaptation::Frozen(method) => Some(*method),
+            Adaptation::Trained(_) => None,
+        };
+        self.methods.iter().filter_map(head).collect()
+    }
+
+    /// The settings of the heads on features of the backbone.
+    pub(super) fn heads(&self) -> Settings {
+        let mut settings = self.settings.clone();
+        settings.penultimate = self.backbone.features.clone();
+        settings.head2toe.targets = self.targets.clone();
+        settings.all.targets = self.targets.clone();
+        settings
+    }
+
+    /// What `methods` read.
+    pub(super) fn requests(&self, methods: &[Method]) -> Vec<Request> {
+        crate::fit::requests(self.backbone, methods, &self.targets, self.settings.class_token)
+    }
+
+    /// What one method reads.
+    pub(super) fn requests_of(&self, method: Method) -> Vec<Request> {
+        recipe(method, &self.backbone.features, &self.backbone.taps, &self.targets, self.settings.class_token)
+    }
+
+    /// Settings of a method, as one string.
+    pub(super) fn described(&self, method: Adaptation) -> String {
+        match method {
+            Adaptation::Frozen(method) => self.heads().describe(method),
+            Adaptation::Trained(_) => format!("{:?} {:?}", self.recipe, self.targets),
+        }
+    }
+}
