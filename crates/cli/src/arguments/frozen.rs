@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use heirloom_transfer::ClassTokenMode;
-use heirloom_transfer::heads::{LastLayer, Normalization, Scorer, Settings};
+use heirloom_transfer::heads::{LastLayer, Normalization, Scorer, Settings, Solver};
 
 use super::MethodName;
 
@@ -18,6 +18,10 @@ pub struct FrozenArguments {
     /// What head2toe makes of the last layer alone [default: offered]
     #[arg(long, value_name = "USE")]
     pub last_layer: Option<LastLayerName>,
+    /// Largest duality gap of the group lasso (of the lasso for all-l1), as a share of the loss without weights
+    /// [default: 0.001; all-l1 and all-l21: 0.0001]
+    #[arg(long, value_name = "SHARE")]
+    pub gap: Option<f64>,
     /// How the columns of a layer are scaled before a head reads them [default: unit-vector]
     #[arg(long, value_name = "SCALING")]
     pub normalization: Option<NormalizationName>,
@@ -31,10 +35,12 @@ impl FrozenArguments {
     pub fn misplaced(&self, method: MethodName) -> Option<(&'static str, &'static str)> {
         let head2toe = method == MethodName::Head2Toe;
         let all = matches!(method, MethodName::AllL1 | MethodName::AllL2 | MethodName::AllL21);
+        let lasso = head2toe || matches!(method, MethodName::AllL1 | MethodName::AllL21);
         let cases = [
             ("--scorer", self.scorer.is_some(), head2toe, "head2toe"),
             ("--rank-offset", self.rank_offset.is_some(), head2toe, "head2toe"),
             ("--last-layer", self.last_layer.is_some(), head2toe, "head2toe"),
+            ("--gap", self.gap.is_some(), lasso, "head2toe, all-l1, all-l21"),
             ("--class-token", self.class_token.is_some(), head2toe || all, "head2toe, all-l1, all-l2, all-l21"),
             ("--normalization", self.normalization.is_some(), method.trained().is_none(), "methods on frozen features"),
         ];
@@ -47,6 +53,12 @@ impl FrozenArguments {
         settings.head2toe.rank_offset = self.rank_offset.unwrap_or_default();
         settings.head2toe.last_layer = self.last_layer.map(LastLayer::from).unwrap_or_default();
         settings.head2toe.seed = seed;
+        if let Some(typed) = self.gap {
+            settings.all.gap = typed;
+            if let Solver::Exact { gap, .. } = &mut settings.head2toe.solver {
+                *gap = typed;
+            }
+        }
         settings.class_token = self.class_token.map(ClassTokenMode::from).unwrap_or_default();
         if let Some(name) = self.normalization {
             let kind = name.into();
@@ -181,10 +193,21 @@ mod tests {
     }
 
     #[test]
+    fn the_gap_reaches_every_method_that_has_one() {
+        let mut settings = Settings::default();
+        FrozenArguments { gap: Some(1e-6), ..FrozenArguments::default() }.apply(&mut settings, 0);
+        assert!(matches!(settings.head2toe.solver, Solver::Exact { gap: 1e-6, .. }));
+        assert_eq!(settings.all.gap, 1e-6);
+    }
+
+    #[test]
     fn flags_of_other_methods_are_named() {
         let typed = FrozenArguments { rank_offset: Some(3), ..FrozenArguments::default() };
         assert_eq!(typed.misplaced(MethodName::Linear), Some(("--rank-offset", "head2toe")));
         assert_eq!(typed.misplaced(MethodName::Head2Toe), None);
+        let certified = FrozenArguments { gap: Some(1e-6), ..FrozenArguments::default() };
+        assert_eq!(certified.misplaced(MethodName::AllL2), Some(("--gap", "head2toe, all-l1, all-l21")));
+        assert_eq!(certified.misplaced(MethodName::AllL21), None);
         let scaled =
             FrozenArguments { normalization: Some(NormalizationName::PerFeature), ..FrozenArguments::default() };
         assert_eq!(scaled.misplaced(MethodName::Auto), None);

@@ -348,6 +348,7 @@ impl Facts<'_> {
             },
             choice: selected.choice.clone(),
             candidates: selected.candidates.clone(),
+            certificate: selected.fitted.choice.certificate,
             backbone: self.given.backbone.clone(),
             classes: self.given.table.classes.clone(),
             protocol: self.protocol,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adaptation::{Alignment, Coverage, Preprocessing};
 use crate::calibration::Calibration;
+use crate::heads::Certificate;
 
 /// How the accuracy was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -325,6 +326,9 @@ pub struct FitReport {
     pub choice: String,
     /// The table it was chosen from, on training rows alone.
     pub candidates: Vec<Candidate>,
+    /// How close to its optimum the group lasso of `head2toe`, or the head of `all-l1` and `all-l21`, was brought.
+    #[serde(default)]
+    pub certificate: Option<Certificate>,
     /// The backbone; `None` for a table of features.
     pub backbone: Option<BackboneRecord>,
     /// Class names, in the order of every list by class.

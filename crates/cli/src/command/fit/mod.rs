@@ -96,6 +96,10 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
         let fact = format!("{flag} is for {of}; the method is '{}'", arguments.method);
         return Err(Failure::input(fact).hint("leave it out, or name such a method"));
     }
+    if arguments.replicate && arguments.frozen.gap.is_some() {
+        let fact = "--gap is for the solver that goes to the optimum, --replicate takes the paper's recipe instead";
+        return Err(Failure::input(fact).hint("leave one of the two out"));
+    }
     let mut job = Job::new(arguments.output.clone(), shared)?;
     if arguments.no_report {
         job.report = None;

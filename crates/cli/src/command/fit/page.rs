@@ -332,7 +332,11 @@ fn choice(record: &FitReport) -> Section {
         "Asked for {}; took {}: {}. Figures are of training rows outside the folds a candidate was fitted on; no judged row took part.",
         record.requested, record.method, record.choice
     );
-    let section = Section::new("What was chosen, and from what").with(Block::Paragraph(text));
+    let mut section = Section::new("What was chosen, and from what").with(Block::Paragraph(text));
+    if let Some(certificate) = &record.certificate {
+        let (_, solved) = text::certificate(certificate);
+        section.push(Block::Paragraph(format!("The lasso was solved to a certified optimum: {solved}.")));
+    }
     let table = text::candidates(record, LINES);
     if table.is_empty() { section } else { section.with(Block::Table(table)) }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use heirloom_report::{Align, Table, count, counted, duration, interval, percent};
 use heirloom_transfer::adaptation::{Alignment, ColumnScaling, Coverage, RowScaling};
 use heirloom_transfer::fit::{AdaptationRecord, FitReport, Share};
+use heirloom_transfer::heads::Certificate;
 
 use crate::console::{facts, indented};
 
@@ -71,6 +72,7 @@ fn headline(record: &FitReport) -> Vec<(&'static str, String)> {
         ("log loss", format!("{:.3}", record.scores.log_loss)),
         ("fitted on", fitted_on(record)),
     ];
+    lines.extend(record.certificate.iter().map(certificate));
     lines.extend(record.adaptation.iter().flat_map(adaptation));
     let seconds = &record.seconds;
     let rate = record.images_per_second.map(|rate| format!(", {rate:.0} images a second"));
@@ -78,6 +80,16 @@ fn headline(record: &FitReport) -> Vec<(&'static str, String)> {
     let (extract, fit, total) = (duration(seconds.extract), duration(seconds.fit), duration(seconds.total));
     lines.push(("time", format!("{total}: features {extract}{rate}; choosing, fitting, judging {fit}")));
     lines
+}
+
+/// How close to its optimum the sparse head is.
+pub fn certificate(certificate: &Certificate) -> (&'static str, String) {
+    let Certificate { group_penalty, objective, relative_gap, .. } = certificate;
+    let solved = format!(
+        "objective {objective:.6} at {group_penalty} of the largest penalty, above its minimum by at most {relative_gap:.1e} of the loss \
+         without weights"
+    );
+    ("lasso", solved)
 }
 
 /// A share with its interval and its rows.

@@ -9,14 +9,17 @@
 //! bias is optimal (then `sum (p - y) = 0`) and `s = min(1, lambda / max_j ||H_j^T (p - y)/n||)`. With [`Penalty::Entries`] it is the
 //! plain lasso: a sum of absolute values, and the largest one in place of the dual norm.
 //!
+//! Below a gap of 1e-4 all products are in double precision, so that the certificate holds to the digits it states. What is solved is
+//! the problem of the columns as [`Panel::gather`] gives them, scaled and rounded to single precision.
+//!
 //! A working set of columns is solved by accelerated proximal gradient (FISTA, Beck and Teboulle 2009, with the restart of
 //! O'Donoghue and Candes 2015); one product with all columns then gives the certificate and the columns that must enter.
 
 use heirloom_matrix::{MatRef, product};
 
 use super::super::HeadError;
-use super::super::dense::Matrix;
 use super::super::softmax::softmax_rows;
+use super::centred::{Centred, DOUBLE_BELOW};
 use super::panel::Panel;
 use super::penalty::Penalty;
 
@@ -26,7 +29,7 @@ const ENTER: usize = 128;
 const MAX_PASSES: usize = 60;
 /// Steps of the accelerated method between two checks of the working set's own gap.
 const STEPS_PER_CHECK: usize = 20;
-/// Norm of the bias's gradient at which it counts as optimal: for the certificate, and for a look at the working set.
+/// Norm of the bias's gradient at which it counts as optimal: for the certificate, and at most for a look at the working set.
 const BIAS_TOLERANCE: (f64, f64) = (1e-12, 1e-7);
 /// Relative error of a loss in double precision.
 const ROUNDING: f64 = 1e-13;
@@ -50,7 +53,7 @@ pub(super) struct Optimum {
     /// Bias that goes with columns as they are, not centred.
     pub bias: Vec<f64>,
     /// Dual norm of each column's gradient at the optimum; at most `lambda` up to the gap.
-    pub gradient_norms: Vec<f32>,
+    pub gradient_norms: Vec<f64>,
     /// `P - D` divided by the loss of the model without weights.
     pub relative_gap: f64,
     /// Value of `P`.
@@ -74,9 +77,11 @@ struct Fit<'a> {
     rows: &'a Rows<'a>,
     penalised: Penalty,
     working: Vec<usize>,
-    /// Columns of the working set, their means taken away.
-    matrix: Matrix,
+    /// Columns of the working set, their means taken away; the bias is that of centred columns throughout.
+    matrix: Centred,
     means: Vec<f64>,
+    /// Whether products are computed in double precision.
+    double: bool,
     weights: Vec<f64>,
     bias: Vec<f64>,
     /// Loss of the model without weights.
@@ -120,10 +125,12 @@ fn walk(
     steps: impl Iterator<Item = (f64, f64)>,
     penalised: Penalty,
 ) -> Result<Vec<Optimum>, HeadError> {
+    let steps: Vec<(f64, f64)> = steps.collect();
     let mut fit = Fit::new(panel, rows, penalised);
+    fit.double = steps.iter().any(|(_, tolerance)| *tolerance < DOUBLE_BELOW);
     let (residuals, _) = fit.residuals(&vec![0.0; rows.labels.len() * rows.classes]);
     let mut norms = fit.all_norms(&residuals);
-    let lambda_max = f64::from(norms.iter().copied().fold(0.0, f32::max));
+    let lambda_max = norms.iter().copied().fold(0.0, f64::max);
     let mut optima = Vec::new();
     for (ratio, tolerance) in steps {
         let (optimum, end) = fit.solve(ratio, ratio * lambda_max, norms, tolerance)?;
@@ -141,8 +148,9 @@ impl<'a> Fit<'a> {
             rows,
             penalised,
             working: vec![],
-            matrix: Matrix::zeros(rows.positions.len(), 0),
+            matrix: Centred::Double { rows: rows.positions.len(), columns: 0, values: vec![] },
             means: vec![],
+            double: false,
             weights: vec![],
             bias,
             null_loss: 0.0,
@@ -163,13 +171,16 @@ impl<'a> Fit<'a> {
     }
 
     /// Dual norms of the gradient of all columns for residuals of the fitted rows.
-    fn all_norms(&self, residuals: &[f64]) -> Vec<f32> {
+    fn all_norms(&self, residuals: &[f64]) -> Vec<f64> {
         let classes = self.rows.classes;
+        if self.double {
+            return self.panel.exact_gradient_norms(residuals, self.rows.positions, classes, self.penalised);
+        }
         let mut spread = vec![0.0; self.panel.rows() * classes];
         for (&position, row) in self.rows.positions.iter().zip(residuals.chunks(classes)) {
             spread[position * classes..(position + 1) * classes].copy_from_slice(row);
         }
-        self.panel.gradient_norms(&spread, classes, self.penalised)
+        self.panel.gradient_norms(&spread, classes, self.penalised).into_iter().map(f64::from).collect()
     }
 
     fn penalty(&self) -> f64 {
@@ -180,9 +191,10 @@ impl<'a> Fit<'a> {
         &mut self,
         ratio: f64,
         lambda: f64,
-        mut norms: Vec<f32>,
+        mut norms: Vec<f64>,
         tolerance: f64,
-    ) -> Result<(Optimum, Vec<f32>), HeadError> {
+    ) -> Result<(Optimum, Vec<f64>), HeadError> {
+        self.double = tolerance < DOUBLE_BELOW;
         let target = tolerance * self.null_loss;
         let mut gap = f64::INFINITY;
         for _ in 0..MAX_PASSES {
@@ -192,7 +204,7 @@ impl<'a> Fit<'a> {
             self.optimise_bias(&image, BIAS_TOLERANCE.0);
             let (residuals, loss) = self.residuals(&image);
             norms = self.all_norms(&residuals);
-            let largest = f64::from(norms.iter().copied().fold(0.0, f32::max));
+            let largest = norms.iter().copied().fold(0.0, f64::max);
             let objective = loss + lambda * self.penalty();
             gap = objective - self.dual(&residuals, lambda, largest);
             if gap <= target {
@@ -203,7 +215,7 @@ impl<'a> Fit<'a> {
         Err(HeadError::NoCertificate { ratio, passes: MAX_PASSES, relative_gap: gap / self.null_loss, tolerance })
     }
 
-    fn optimum(&self, ratio: f64, lambda: f64, gradient_norms: Vec<f32>, relative_gap: f64, objective: f64) -> Optimum {
+    fn optimum(&self, ratio: f64, lambda: f64, gradient_norms: Vec<f64>, relative_gap: f64, objective: f64) -> Optimum {
         let classes = self.rows.classes;
         let (mut active, mut weights, mut bias) = (Vec::new(), Vec::new(), self.bias.clone());
         for ((&column, row), mean) in self.working.iter().zip(self.weights.chunks(classes)).zip(&self.means) {
@@ -218,18 +230,18 @@ impl<'a> Fit<'a> {
     }
 
     /// Drops columns that are zero and well inside the bound, adds the worst violators.
-    fn enter(&mut self, norms: &[f32], lambda: f64) {
+    fn enter(&mut self, norms: &[f64], lambda: f64) {
         let classes = self.rows.classes;
         let mut kept: Vec<(usize, Vec<f64>)> = self
             .working
             .iter()
             .zip(self.weights.chunks(classes))
-            .filter(|(column, row)| row_norm(row) > 0.0 || f64::from(norms[**column]) > 0.9 * lambda)
+            .filter(|(column, row)| row_norm(row) > 0.0 || norms[**column] > 0.9 * lambda)
             .map(|(&column, row)| (column, row.to_vec()))
             .collect();
         let inside: std::collections::BTreeSet<usize> = kept.iter().map(|(column, _)| *column).collect();
         let mut violators: Vec<usize> =
-            (0..norms.len()).filter(|column| f64::from(norms[*column]) > lambda && !inside.contains(column)).collect();
+            (0..norms.len()).filter(|column| norms[*column] > lambda && !inside.contains(column)).collect();
         let most = ENTER.max(kept.len());
         let order = |a: &usize, b: &usize| norms[*b].total_cmp(&norms[*a]).then(a.cmp(b));
         if violators.len() > most {
@@ -240,9 +252,8 @@ impl<'a> Fit<'a> {
         kept.sort_unstable_by_key(|(column, _)| *column);
         self.working = kept.iter().map(|(column, _)| *column).collect();
         self.weights = kept.into_iter().flat_map(|(_, row)| row).collect();
-        self.matrix = self.panel.gather(&self.working, self.rows.positions);
-        self.means = centre(&mut self.matrix);
-        self.largest_bound = 0.5 * largest_eigenvalue(&self.matrix) / self.count();
+        (self.matrix, self.means) = Centred::of(self.panel.gather(&self.working, self.rows.positions), self.double);
+        self.largest_bound = 0.5 * self.matrix.largest_eigenvalue() / self.count();
         self.step_bound = self.step_bound.clamp(0.1 * self.largest_bound, self.largest_bound);
     }
 
@@ -281,7 +292,7 @@ impl<'a> Fit<'a> {
         }
     }
 
-    /// Moves the bias against `step`, halved until the loss falls; false where it cannot.
+    /// Moves the bias against `step`, halved until the loss does not rise beyond its rounding; false where it cannot.
     fn damped_step(&mut self, image: &[f64], loss: f64, step: &[f64]) -> bool {
         let start = self.bias.clone();
         let mut factor = 1.0;
@@ -290,7 +301,7 @@ impl<'a> Fit<'a> {
                 .iter_mut()
                 .zip(start.iter().zip(step))
                 .for_each(|(bias, (old, step))| *bias = old - factor * step);
-            if self.residuals(image).1 < loss {
+            if self.residuals(image).1 <= (1.0 + ROUNDING) * loss {
                 return true;
             }
             factor *= 0.5;
@@ -306,7 +317,7 @@ impl<'a> Fit<'a> {
         let mut ahead = Point { weights: self.weights.clone(), bias: self.bias.clone(), image: image.clone() };
         let mut momentum = 1.0_f64;
         for step in 0..MAX_STEPS {
-            if step % STEPS_PER_CHECK == 0 && self.working_gap(&image, lambda) <= target {
+            if step % STEPS_PER_CHECK == 0 && self.working_gap(&image, lambda, target) <= target {
                 break;
             }
             let next = self.proximal_step(&ahead, lambda);
@@ -359,10 +370,10 @@ impl<'a> Fit<'a> {
         }
     }
 
-    /// Gap over the working set alone, at the best bias; the bias itself is left as it is.
-    fn working_gap(&mut self, image: &[f64], lambda: f64) -> f64 {
+    /// Gap over the working set alone, at the best bias, exact enough to be held against `target`; the bias itself is left as it is.
+    fn working_gap(&mut self, image: &[f64], lambda: f64, target: f64) -> f64 {
         let bias = self.bias.clone();
-        self.optimise_bias(image, BIAS_TOLERANCE.1);
+        self.optimise_bias(image, BIAS_TOLERANCE.1.min(0.01 * target));
         let (residuals, loss) = self.residuals(image);
         self.bias = bias;
         let gradient = self.matrix.transposed_times(&residuals, self.rows.classes);
@@ -421,32 +432,6 @@ fn bias_hessian(probabilities: &[f64], classes: usize) -> Vec<f64> {
     hessian
 }
 
-/// Takes the means of the columns away and returns them; the bias is that of centred columns throughout, so it stays as it is.
-fn centre(matrix: &mut Matrix) -> Vec<f64> {
-    let mut means = vec![0.0_f64; matrix.columns];
-    for row in 0..matrix.rows {
-        means.iter_mut().zip(matrix.row(row)).for_each(|(mean, &value)| *mean += f64::from(value));
-    }
-    means.iter_mut().for_each(|mean| *mean /= matrix.rows as f64);
-    for row in matrix.values.chunks_mut(matrix.columns.max(1)) {
-        row.iter_mut().zip(&means).for_each(|(value, mean)| *value = (f64::from(*value) - mean) as f32);
-    }
-    means
-}
-
-/// Largest eigenvalue of `matrix^T matrix`, from above by a hundredth, by the power method.
-fn largest_eigenvalue(matrix: &Matrix) -> f64 {
-    let mut vector: Vec<f64> = (0..matrix.columns).map(|column| 1.0 + (column % 7) as f64 / 7.0).collect();
-    let mut value = 0.0;
-    for _ in 0..30 {
-        let norm = row_norm(&vector).max(f64::MIN_POSITIVE);
-        vector.iter_mut().for_each(|entry| *entry /= norm);
-        vector = matrix.transposed_times(&matrix.times(&vector, 1), 1);
-        value = row_norm(&vector);
-    }
-    1.01 * value
-}
-
 /// A solution of `hessian * x = gradient` for a positive semidefinite matrix whose null space holds the constant vector.
 fn solve_singular(hessian: &mut [f64], gradient: &[f64]) -> Vec<f64> {
     let size = gradient.len();
@@ -472,3 +457,6 @@ fn solve_singular(hessian: &mut [f64], gradient: &[f64]) -> Vec<f64> {
     }
     solution
 }
+
+#[cfg(test)]
+mod tests;

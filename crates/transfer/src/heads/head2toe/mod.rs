@@ -13,6 +13,7 @@
 
 mod adam;
 mod all;
+mod centred;
 mod exact;
 mod final_head;
 mod group_lasso;

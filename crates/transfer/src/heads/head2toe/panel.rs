@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use heirloom_matrix::MatRef;
+use heirloom_matrix::{MatRef, product};
 use rayon::prelude::*;
 
 use super::super::HeadError;
@@ -15,6 +15,8 @@ use crate::{Block, Features};
 
 /// Columns whose products are held at a time.
 const PIECE: usize = 2048;
+/// Columns whose products are held at a time in double precision.
+const DOUBLE_PIECE: usize = 512;
 
 /// One tap of a panel.
 struct Tap<'a> {
@@ -135,6 +137,29 @@ impl<'a> Panel<'a> {
         }
         parts.into_par_iter().for_each(|(tap, out)| self.tap_norms(tap, residuals, classes, penalty, out));
         norms.iter_mut().zip(&self.varying).filter(|(_, varies)| !**varies).for_each(|(norm, _)| *norm = 0.0);
+        norms
+    }
+
+    /// As [`Panel::gradient_norms`], in double precision, from residuals `[rows, classes]` of `rows` alone and the columns as
+    /// [`Panel::gather`] gives them.
+    pub fn exact_gradient_norms(
+        &self,
+        residuals: &[f64],
+        rows: &[usize],
+        classes: usize,
+        penalty: Penalty,
+    ) -> Vec<f64> {
+        let mut norms = vec![0.0_f64; self.columns];
+        let right = MatRef::from_row_major_slice(residuals, rows.len(), classes);
+        norms.par_chunks_mut(DOUBLE_PIECE).enumerate().for_each(|(piece, out)| {
+            let columns: Vec<usize> = (piece * DOUBLE_PIECE..piece * DOUBLE_PIECE + out.len()).collect();
+            let values: Vec<f64> = self.gather(&columns, rows).values.into_iter().map(f64::from).collect();
+            let products = product(MatRef::from_row_major_slice(&values, rows.len(), out.len()).transpose(), right);
+            for (column, norm) in out.iter_mut().enumerate().filter(|(column, _)| self.varying[columns[*column]]) {
+                let row: Vec<f64> = (0..classes).map(|class| products[(column, class)]).collect();
+                *norm = penalty.dual_norm(&row);
+            }
+        });
         norms
     }
 

@@ -40,8 +40,7 @@ pub(super) fn rank_by_optimum(optimum: &Optimum, scorer: Scorer, panel: &Panel<'
     for ((column, _), row) in optimum.active.iter().zip(optimum.weights.chunks(classes.max(1))) {
         sizes[*column] = scorer.measure(row);
     }
-    let closeness = optimum.gradient_norms.iter().map(|&norm| f64::from(norm)).collect();
-    rank_by_sizes(sizes, vec![closeness], scorer, panel, most)
+    rank_by_sizes(sizes, vec![optimum.gradient_norms.clone()], scorer, panel, most)
 }
 
 /// Columns by the size of their weights in a head on all of them, then by `rest`.

@@ -73,10 +73,10 @@ fn the_path_starts_at_zero_and_obeys_its_certificate() {
     }
     for optimum in &optima {
         assert!(optimum.relative_gap <= 1e-6, "ratio {}: {}", optimum.ratio, optimum.relative_gap);
-        let largest = optimum.gradient_norms.iter().copied().fold(0.0, f32::max);
-        assert!(f64::from(largest) <= optimum.lambda * 1.02, "ratio {}", optimum.ratio);
+        let largest = optimum.gradient_norms.iter().copied().fold(0.0, f64::max);
+        assert!(largest <= optimum.lambda * 1.02, "ratio {}", optimum.ratio);
         for &(column, norm) in optimum.active.iter().filter(|(_, norm)| *norm > 1e-2) {
-            let gradient = f64::from(optimum.gradient_norms[column]);
+            let gradient = optimum.gradient_norms[column];
             assert!((gradient / optimum.lambda - 1.0).abs() < 0.02, "column {column} of norm {norm}: {gradient}");
         }
     }
