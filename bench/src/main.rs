@@ -12,6 +12,7 @@ mod head2toe;
 mod heads;
 mod kernels;
 mod memory;
+mod search;
 mod steps;
 
 use std::error::Error;
@@ -28,10 +29,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("heads") => heads::run(&arguments[1..]),
         Some("kernels") => Ok(kernels::run(&arguments[1..])?),
         Some("memory") => memory::run(&arguments[1..]),
+        Some("search") => search::run(&arguments[1..]),
         Some("steps") => steps::run(&arguments[1..]),
-        _ => {
-            Err("usage: heirloom-bench batches|curves|decode|forward|gradients|head2toe|heads|kernels|memory|steps ..."
-                .into())
-        }
+        _ => Err("usage: heirloom-bench batches|curves|decode|forward|gradients|head2toe|heads|kernels|memory|search|steps \
+                  ..."
+            .into()),
     }
 }
