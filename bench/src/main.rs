@@ -31,8 +31,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("memory") => memory::run(&arguments[1..]),
         Some("search") => search::run(&arguments[1..]),
         Some("steps") => steps::run(&arguments[1..]),
-        _ => Err("usage: heirloom-bench batches|curves|decode|forward|gradients|head2toe|heads|kernels|memory|search|steps \
+        _ => Err(
+            "usage: heirloom-bench batches|curves|decode|forward|gradients|head2toe|heads|kernels|memory|search|steps \
                   ..."
-            .into()),
+            .into(),
+        ),
     }
 }

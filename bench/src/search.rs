@@ -46,7 +46,9 @@ fn read(bytes: &[u8], rows: usize, widths: &[usize]) -> Result<(Features, Vec<us
     let words: Vec<[u8; 4]> = bytes.as_chunks().0.to_vec();
     let needed = rows * (columns + 1);
     if words.len() != needed {
-        return Err(format!("{} numbers; {rows} rows of {columns} columns and a label need {needed}", words.len()).into());
+        return Err(
+            format!("{} numbers; {rows} rows of {columns} columns and a label need {needed}", words.len()).into()
+        );
     }
     let (values, labels) = words.split_at(rows * columns);
     let mut blocks = Vec::new();
