@@ -39,4 +39,4 @@ pub use split::{Folds, HoldOut, SplitError, SplitInput, SplitWarning, folds, hol
 pub use table::{
     FeatureBlock, FeatureTable, Locator, Row, Skipped, Split, Table, TableError, TableOptions, TableWarning,
 };
-pub use world::{Halves, HalvesSize, Kind, Nuisances, Shape, Texture, World, WorldError};
+pub use world::{Halves, HalvesSize, Kind, Nuisances, Shape, Structured, StructuredTask, Texture, World, WorldError};

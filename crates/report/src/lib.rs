@@ -21,8 +21,8 @@ mod picture;
 mod table;
 
 pub use figure::{
-    BarGroup, Bin, CostPoint, CurvePoint, FrontierPoint, Interval, Side, accuracy_cost, frontier, grouped_bars,
-    learning_curve, reliability, training_curves,
+    BarGroup, Bin, CostPoint, CurvePoint, FrontierPoint, Interval, ScatterPoint, Side, accuracy_cost, frontier,
+    grouped_bars, learning_curve, reliability, scatter, training_curves,
 };
 pub use html::{Block, Card, Matrix, Page, Section};
 pub use number::{bytes, count, counted, duration, interval, percent};

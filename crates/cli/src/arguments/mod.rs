@@ -3,6 +3,7 @@
 mod adaptation;
 mod cache;
 mod compare;
+mod data;
 mod demo;
 mod extract;
 mod fit;
@@ -20,6 +21,7 @@ mod training;
 pub use adaptation::{AdaptationArguments, AlignName, ColumnScalingName, RowScalingName};
 pub use cache::{CacheAction, CacheArguments};
 pub use compare::CompareArguments;
+pub use data::{DataAction, DataArguments, MakeWhat, StructuredArguments};
 pub use demo::{DemoArguments, DemoSize};
 pub use extract::ExtractArguments;
 pub use fit::FitArguments;
@@ -31,7 +33,7 @@ pub use pretrain::{PlantLabel, PretrainArguments};
 pub use rerun::RerunArguments;
 pub use selection::TableArguments;
 pub use shard::ShardArgument;
-pub use study::{EasyTlArguments, StudyArguments, StudyName};
+pub use study::{EasyTlArguments, Head2ToeArguments, StudyArguments, StudyName, StudySize};
 pub use training::{
     AugmentName, BalanceName, LearningRate, NormStatisticsName, OptimizerName, RecipeArguments, ScheduleName,
     TrainingArguments,
@@ -80,6 +82,8 @@ pub enum Command {
     Extract(Box<ExtractArguments>),
     /// Repeat the experiments of a paper and compare with the figures expected of them
     Study(StudyArguments),
+    /// Make data sets for experiments
+    Data(DataArguments),
     /// Say what a weight file, a data set, a folder of features or a model is
     Inspect(InspectArguments),
     /// Show or empty the cache of features

@@ -1,8 +1,9 @@
 //! What can be typed after `study`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// Repeat the experiments of a paper, and say whether the figures expected of them still hold.
 ///
@@ -11,7 +12,10 @@ use clap::{Args, Subcommand};
 #[command(after_help = "\
 Examples:
   heirloom study easytl                                      data in $HEIRLOOM_DATA/features
-  heirloom study easytl office_caltech10_surf.safetensors --json")]
+  heirloom study easytl office_caltech10_surf.safetensors --json
+  heirloom study head2toe --plan                             what it would compute, and about how long that takes
+  heirloom study head2toe --budget 2h -o head2toe.html       goes on where it was broken off
+  heirloom study head2toe --target usps office --draws 5")]
 pub struct StudyArguments {
     /// Which study.
     #[command(subcommand)]
@@ -23,6 +27,79 @@ pub struct StudyArguments {
 pub enum StudyName {
     /// Every pair of domains of a table of features by EasyTL, raw and with CORAL, and by the nearest neighbour
     Easytl(EasyTlArguments),
+    /// Head2Toe, linear, fine-tuning and training from scratch on near and far targets: does the gain grow as affinity falls?
+    Head2toe(Box<Head2ToeArguments>),
+}
+
+/// How much of a study is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StudySize {
+    /// Made-up images only, a few of them: whether everything works
+    Smoke,
+    /// At most 800 training and 800 test rows a target
+    Small,
+    /// All rows
+    Full,
+}
+
+/// What can be typed after `study head2toe`.
+#[derive(Debug, Args)]
+pub struct Head2ToeArguments {
+    /// Folder of the data sets that recipes/head2toe/targets.json names [default: $HEIRLOOM_DATA/datasets]
+    #[arg(value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// How much of it
+    #[arg(long, value_enum, default_value_t = StudySize::Small)]
+    pub size: StudySize,
+    /// These targets alone, by name [default: all]
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub target: Vec<String>,
+    /// Networks whose features are frozen; the first is the one that single layers and ranks are looked at on
+    #[arg(long, value_name = "PATH|NAME", num_args = 1.., default_values_t = ["mobilenetv2_1.0".to_owned(), "deit_tiny_patch16_224".to_owned()])]
+    pub backbone: Vec<String>,
+    /// A network trained independently of the first one: the control of single layers
+    #[arg(long, value_name = "PATH|NAME", default_value = "mobilenetv2_1.0_gluon_bn")]
+    pub control: String,
+    /// The network that is fine-tuned, at 96 pixels
+    #[arg(long, value_name = "PATH|NAME", default_value = "mobilenetv2_1.0_gluon_bn")]
+    pub tuned: String,
+    /// The network that is trained from random weights
+    #[arg(long, value_name = "PATH|NAME", default_value = "cifar10_resnet20")]
+    pub scratch: String,
+    /// Draws of training rows [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub draws: Option<u16>,
+    /// Training images of all classes together, as a share of 1000: the low-data variant (first come, the same number of each class)
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub low_data: Option<f64>,
+    /// Say what would be computed and about how long it takes, and compute nothing
+    #[arg(long)]
+    pub plan: bool,
+    /// Begin no new part after this time: 90s, 20m, 2h. Parts are begun in an order that gives every claim something first
+    #[arg(long, value_name = "TIME", value_parser = super::training::duration)]
+    pub budget: Option<Duration>,
+    /// Write the page here
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write the accuracies in the form of recipes/head2toe/expected.json here
+    #[arg(long, value_name = "FILE")]
+    pub figures: Option<PathBuf>,
+    /// Replace files that are already there
+    #[arg(long)]
+    pub force: bool,
+    /// Seed of everything
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Most memory that features may take, in GiB [default: half of what is available]
+    #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
+    pub memory: Option<u64>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err("expected a share above 0 and at most 1".to_owned()),
+    }
 }
 
 /// What can be typed after `study easytl`.

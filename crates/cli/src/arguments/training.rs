@@ -233,7 +233,7 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 /// `90s`, `10m`, `2h`, or seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let (digits, unit) = match text.strip_suffix(['s', 'm', 'h']) {
         Some(digits) => (digits, text.chars().last()),
         None => (text, None),

@@ -4,6 +4,7 @@ mod artifact;
 mod cache;
 mod columns;
 mod compare;
+mod data;
 mod demo;
 mod extract;
 mod fit;
@@ -62,7 +63,8 @@ fn carry_out(line: &CommandLine, console: Console) -> Result<Outcome, Failure> {
         Command::Pretrain(arguments) => pretrain::run(arguments, shared, console),
         Command::Rerun(arguments) => rerun::run(arguments, shared, console),
         Command::Extract(arguments) => extract::run(arguments, shared, console),
-        Command::Study(arguments) => study::run(arguments, console),
+        Command::Study(arguments) => study::run(arguments, shared, console),
+        Command::Data(arguments) => data::run(arguments, console),
         Command::Inspect(arguments) => inspect::run(arguments, shared, console),
         Command::Cache(arguments) => cache::run(arguments, shared, console),
         Command::Demo(arguments) => demo::run(arguments, shared, console),

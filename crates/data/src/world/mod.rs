@@ -8,6 +8,7 @@ mod halves;
 mod nuisance;
 mod scene;
 mod shape;
+mod structured;
 mod texture;
 mod write;
 
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 pub use halves::{Halves, HalvesSize};
 pub use nuisance::Nuisances;
 pub use shape::Shape;
+pub use structured::{Structured, StructuredTask};
 pub use texture::Texture;
 
 use crate::{Image, Split};

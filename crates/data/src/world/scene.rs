@@ -7,14 +7,14 @@ use super::{Kind, Nuisances};
 use crate::Image;
 
 /// Slow waves of two colours.
-struct Backdrop {
+pub(super) struct Backdrop {
     colours: [Colour; 2],
     /// Wave vectors in radians a pixel, and phases.
     waves: [[f32; 3]; 3],
 }
 
 impl Backdrop {
-    fn new(draw: &mut Draw, lightness: f32, side: f32) -> Self {
+    pub fn new(draw: &mut Draw, lightness: f32, side: f32) -> Self {
         let shift = draw.uniform(0.04, 0.16);
         let colours = [draw.colour(lightness - shift), draw.colour(lightness + shift)];
         let mut wave = || {
@@ -24,7 +24,7 @@ impl Backdrop {
         Self { colours, waves: [wave(), wave(), wave()] }
     }
 
-    fn at(&self, x: f32, y: f32) -> Colour {
+    pub fn at(&self, x: f32, y: f32) -> Colour {
         let sum: f32 = self.waves.iter().map(|[across, down, phase]| (x * across + y * down + phase).sin()).sum();
         mix(self.colours[0], self.colours[1], 0.5 + sum / 6.0)
     }

@@ -104,3 +104,62 @@ fn worlds_without_sense_are_refused() {
     std::fs::write(folder.path().join("train"), "a file").unwrap();
     assert!(matches!(small().write(folder.path()), Err(WorldError::Write { .. })));
 }
+
+fn structured(task: StructuredTask) -> Structured {
+    Structured { task, seed: 5, side: 64, train: 2, test: 1 }
+}
+
+#[test]
+fn structured_tasks_are_fixed_by_their_seed_and_written_as_tables() {
+    for task in StructuredTask::ALL {
+        let made = structured(task);
+        let image = |seed, number| Structured { seed, ..made }.image(Split::Train, 1, number).unwrap();
+        assert_eq!(image(1, 0), image(1, 0));
+        assert_ne!(image(1, 0), image(2, 0));
+        assert_ne!(image(1, 0), image(1, 1));
+        assert_eq!(made.image(Split::Train, task.classes(), 0), None);
+        let folder = tempfile::tempdir().unwrap();
+        made.write(folder.path()).unwrap();
+        let table = Table::open(folder.path(), &TableOptions::default()).unwrap();
+        let mut names = made.classes();
+        names.sort();
+        assert_eq!((table.rows.len(), table.classes), (3 * task.classes(), names));
+    }
+}
+
+/// Pixels that differ from the first one of their row by much: the object, on a background that varies slowly.
+fn covered(image: &Image, background: &Image) -> Vec<[usize; 2]> {
+    let width = image.width();
+    let apart = |at: &usize| {
+        let pixel = |image: &Image| -> Vec<i32> { image.pixels()[3 * at..3 * at + 3].iter().map(|v| i32::from(*v)).collect() };
+        pixel(image).iter().zip(pixel(background)).map(|(a, b)| (a - b).abs()).sum::<i32>() > 60
+    };
+    (0..width * image.height()).filter(apart).map(|at| [at % width, at / width]).collect()
+}
+
+/// The same draw of two classes differs in nothing but the place, so the pixels of one object are those that change between them.
+#[test]
+fn an_object_lies_in_the_cell_of_its_class() {
+    let made = structured(StructuredTask::Location);
+    for (class, number) in [(0, 0), (5, 1), (15, 2), (12, 3)] {
+        let image = made.image(Split::Train, class, number).unwrap();
+        // Seen against an image smoothed over a whole cell: what stands out is the object.
+        let places = covered(&image, &blurred(&image));
+        let mean = |axis: usize| places.iter().map(|place| place[axis] as f64).sum::<f64>() / places.len() as f64;
+        let cell = (mean(1) / 16.0) as usize * 4 + (mean(0) / 16.0) as usize;
+        assert_eq!(cell, class, "{} pixels around {:.0} {:.0}", places.len(), mean(0), mean(1));
+    }
+}
+
+/// Every pixel the median of its row and column of the image's border: the background alone.
+fn blurred(image: &Image) -> Image {
+    let side = image.width();
+    let border: Vec<usize> = (0..side).flat_map(|at| [at, at * side, (side - 1) * side + at, at * side + side - 1]).collect();
+    let median = |channel: usize| {
+        let mut values: Vec<u8> = border.iter().map(|at| image.pixels()[3 * at + channel]).collect();
+        values.sort_unstable();
+        values[values.len() / 2]
+    };
+    let pixel = [median(0), median(1), median(2)];
+    Image::from_pixels(side, side, pixel.repeat(side * side)).unwrap()
+}

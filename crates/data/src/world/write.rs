@@ -17,6 +17,42 @@ struct Work {
     path: PathBuf,
 }
 
+/// Draws an image of a split and class by its number; `None` for a class that does not exist.
+type Drawing<'a> = &'a (dyn Fn(Split, usize, usize) -> Option<Image> + Sync);
+
+/// Writes `train/class/0000.png` and `test/class/0000.png` on every processor, as many images of each class as `counts` says.
+pub(super) fn write_folder(
+    folder: &Path,
+    classes: &[String],
+    counts: [(Split, usize); 2],
+    draw: Drawing<'_>,
+) -> Result<(), WorldError> {
+    let work = work(folder, classes, counts)?;
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let write_one = |work: &Work| {
+        let image = draw(work.split, work.class, work.number);
+        image.map_or(Ok(()), |image| write_png(&work.path, &image))
+    };
+    let drawn = blocks(work.len(), 16, threads, |range| work[range].iter().map(write_one).collect());
+    drawn.into_iter().collect()
+}
+
+/// Makes the folders and lists the files.
+fn work(folder: &Path, classes: &[String], counts: [(Split, usize); 2]) -> Result<Vec<Work>, WorldError> {
+    let mut work = Vec::new();
+    for (split, count) in counts {
+        for (class, name) in classes.iter().enumerate() {
+            let folder = folder.join(split.to_string()).join(name);
+            if count > 0 {
+                std::fs::create_dir_all(&folder).map_err(|error| failed(&folder, error))?;
+            }
+            let file = |number| folder.join(format!("{number:04}.png"));
+            work.extend((0..count).map(|number| Work { split, class, number, path: file(number) }));
+        }
+    }
+    Ok(work)
+}
+
 impl World {
     /// Writes the world as an image folder, `train/class/0000.png` and `test/class/0000.png`, on every processor.
     ///
@@ -24,32 +60,8 @@ impl World {
     /// Settings without sense, or a file that cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), WorldError> {
         self.check()?;
-        let work = self.work(folder)?;
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let drawn =
-            blocks(work.len(), 16, threads, |range| work[range].iter().map(|work| self.write_one(work)).collect());
-        drawn.into_iter().collect()
-    }
-
-    /// Makes the folders and lists the files.
-    fn work(&self, folder: &Path) -> Result<Vec<Work>, WorldError> {
-        let mut work = Vec::new();
-        for (split, count) in [(Split::Train, self.train), (Split::Test, self.test)] {
-            for (class, name) in self.classes().into_iter().enumerate() {
-                let folder = folder.join(split.to_string()).join(name);
-                if count > 0 {
-                    std::fs::create_dir_all(&folder).map_err(|error| failed(&folder, error))?;
-                }
-                let file = |number| folder.join(format!("{number:04}.png"));
-                work.extend((0..count).map(|number| Work { split, class, number, path: file(number) }));
-            }
-        }
-        Ok(work)
-    }
-
-    fn write_one(&self, work: &Work) -> Result<(), WorldError> {
-        let image = self.image(work.split, work.class, work.number);
-        image.map_or(Ok(()), |image| write_png(&work.path, &image))
+        let counts = [(Split::Train, self.train), (Split::Test, self.test)];
+        write_folder(folder, &self.classes(), counts, &|split, class, number| self.image(split, class, number))
     }
 }
 

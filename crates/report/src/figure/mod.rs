@@ -6,6 +6,7 @@ mod frontier;
 mod grouped_bars;
 mod learning_curve;
 mod reliability;
+mod scatter;
 mod training_curves;
 
 pub use accuracy_cost::{CostPoint, accuracy_cost};
@@ -13,6 +14,7 @@ pub use frontier::{FrontierPoint, frontier};
 pub use grouped_bars::{BarGroup, Interval, grouped_bars};
 pub use learning_curve::{CurvePoint, learning_curve};
 pub use reliability::{Bin, reliability};
+pub use scatter::{ScatterPoint, scatter};
 pub use training_curves::{Side, training_curves};
 
 use plotters::prelude::{IntoFont, RGBColor, TextStyle};

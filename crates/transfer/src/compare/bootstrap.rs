@@ -32,13 +32,13 @@ impl Gap {
 
 /// How often every group and every draw is in every resample.
 #[derive(Debug)]
-pub(super) struct Resamples {
+pub(crate) struct Resamples {
     groups: Vec<Vec<u16>>,
     draws: Vec<Vec<u16>>,
 }
 
-/// Answers of one way to adapt: for each draw, the group of every judged row and whether its answer is right.
-pub(super) type Answers = Vec<Vec<(usize, bool)>>;
+/// Answers of one way to adapt: for each draw (or each of the first of them), the group of every judged row and whether its answer is right.
+pub(crate) type Answers = Vec<Vec<(usize, bool)>>;
 
 impl Resamples {
     /// Resamples of `groups` groups and, where `of_draws` says so, of the `draws` draws. Folds of a cross-validation are parts of
@@ -72,8 +72,12 @@ fn below(random: &mut ChaCha8Rng, count: usize) -> usize {
     (random.next_u64() % count.max(1) as u64) as usize
 }
 
+/// The accuracy where groups and draws count as often as said. Answers of some draws alone count once each: a resample of all draws may
+/// hold none of them.
 fn weighted(answers: &Answers, groups: &[u16], draws: &[u16]) -> f64 {
     let (mut right, mut all) = (0_u64, 0_u64);
+    let once = vec![1_u16; answers.len()];
+    let draws = if answers.len() == draws.len() { draws } else { &once };
     for (draw, &times) in answers.iter().zip(draws).filter(|(_, times)| **times > 0) {
         for &(group, is_right) in draw {
             let weight = u64::from(times) * u64::from(groups[group]);
@@ -98,13 +102,13 @@ pub(super) fn accuracy(answers: &Answers, resampled: &[f64], rows: usize) -> Sha
 }
 
 /// `first - second` with the interval of its resamples.
-pub(super) fn gap(value: f64, first: &[f64], second: &[f64]) -> Gap {
+pub(crate) fn gap(value: f64, first: &[f64], second: &[f64]) -> Gap {
     let (low, high) = middle(first.iter().zip(second).map(|(first, second)| first - second).collect());
     Gap { value, low, high }
 }
 
 /// What the middle 95 % of `values` lie between.
-fn middle(mut values: Vec<f64>) -> (f64, f64) {
+pub(crate) fn middle(mut values: Vec<f64>) -> (f64, f64) {
     values.sort_by(f64::total_cmp);
     let at = |share: f64| values.get((share * (values.len().saturating_sub(1)) as f64).round() as usize).copied();
     (at(0.025).unwrap_or(0.0), at(0.975).unwrap_or(0.0))

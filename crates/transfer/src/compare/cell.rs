@@ -116,7 +116,7 @@ impl Cell {
 
 /// Where cells are kept.
 #[derive(Debug, Clone)]
-pub(super) struct Cells {
+pub(crate) struct Cells {
     folder: PathBuf,
 }
 
@@ -126,25 +126,41 @@ impl Cells {
     }
 
     /// The cell, if it has been computed; its lists must run over `rows` rows.
-    pub fn load(&self, key: &Key<'_>, rows: usize) -> Result<Option<Cell>, CompareError> {
-        let path = self.folder.join(format!("{}.json", key.name()?));
+    pub(super) fn load(&self, key: &Key<'_>, rows: usize) -> Result<Option<Cell>, CompareError> {
+        let name = key.name()?;
+        let Some(cell) = self.read::<Cell>(&name)? else { return Ok(None) };
+        let lengths = [[cell.predicted.len(); 3], cell.calibrated.lengths(), cell.uncalibrated.lengths()];
+        if let Some(other) = lengths.as_flattened().iter().find(|length| **length != rows) {
+            let reason = format!("a list holds {other} rows, {rows} expected");
+            return Err(CompareError::Broken { path: self.path(&name), reason });
+        }
+        Ok(Some(cell))
+    }
+
+    pub(super) fn save(&self, key: &Key<'_>, cell: &Cell) -> Result<(), CompareError> {
+        self.write(&key.name()?, cell)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.json"))
+    }
+
+    /// Any result by the name of its file, if it has been computed.
+    pub fn read<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, CompareError> {
+        let path = self.path(name);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(CompareError::Io { path, error }),
         };
-        let broken = |reason: String| CompareError::Broken { path: path.clone(), reason };
-        let cell: Cell = serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
-        let lengths = [[cell.predicted.len(); 3], cell.calibrated.lengths(), cell.uncalibrated.lengths()];
-        if let Some(other) = lengths.as_flattened().iter().find(|length| **length != rows) {
-            return Err(broken(format!("a list holds {other} rows, {rows} expected")));
-        }
-        Ok(Some(cell))
+        let result = serde_json::from_slice(&bytes);
+        result.map(Some).map_err(|error| CompareError::Broken { path, reason: error.to_string() })
     }
 
-    pub fn save(&self, key: &Key<'_>, cell: &Cell) -> Result<(), CompareError> {
-        let path = self.folder.join(format!("{}.json", key.name()?));
-        let json = serde_json::to_vec(cell).map_err(|error| CompareError::Cell { reason: error.to_string() })?;
+    /// Keeps any result under a name that everything which decides it gives it.
+    pub fn write<T: Serialize>(&self, name: &str, result: &T) -> Result<(), CompareError> {
+        let path = self.path(name);
+        let json = serde_json::to_vec(result).map_err(|error| CompareError::Cell { reason: error.to_string() })?;
         fs::create_dir_all(&self.folder)
             .and_then(|()| write_atomically(&path, &[&json]))
             .map_err(|error| CompareError::Io { path, error })

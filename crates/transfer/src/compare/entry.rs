@@ -20,6 +20,8 @@ pub struct Entry<'a> {
     pub settings: Settings,
     /// Settings of the methods that train.
     pub recipe: RecipeOptions,
+    /// How many of the draws, from the first, the methods are fitted on; `None` for all.
+    pub draws: Option<usize>,
 }
 
 impl<'a> Entry<'a> {
@@ -27,7 +29,12 @@ impl<'a> Entry<'a> {
     #[must_use]
     pub fn new(backbone: &'a Backbone, methods: Vec<Adaptation>, targets: &[usize]) -> Self {
         let (settings, recipe) = (Settings::default(), RecipeOptions::default());
-        Self { backbone, methods, targets: targets.to_vec(), settings, recipe }
+        Self { backbone, methods, targets: targets.to_vec(), settings, recipe, draws: None }
+    }
+
+    /// Draws that the methods are fitted on, of `all`.
+    pub(super) fn draws_of(&self, all: usize) -> usize {
+        self.draws.map_or(all, |draws| draws.clamp(1, all))
     }
 
     /// The heads on frozen features.

@@ -9,8 +9,8 @@
 //! further method computes that method alone. Inside a cell all settings are chosen on its training rows.
 
 mod advice;
-mod bootstrap;
-mod cell;
+pub(crate) mod bootstrap;
+pub(crate) mod cell;
 mod cost;
 mod draws;
 mod entry;
@@ -33,7 +33,7 @@ pub use draws::Draw;
 pub use entry::Entry;
 pub use error::CompareError;
 pub use method::Adaptation;
-pub use record::{Comparison, DrawRecord, Failed, Line, Rows, Source};
+pub use record::{Comparison, DrawRecord, DrawRows, Failed, Line, Rows, Source};
 
 use crate::extract::{ExtractOptions, Extraction, Images, TableImages};
 use crate::fit::copies::Copies;
@@ -56,6 +56,8 @@ pub struct CompareOptions {
     pub rows: Option<Vec<usize>>,
     /// Ends each training after this time.
     pub time_limit: Option<Duration>,
+    /// Whether the network is timed on each set of layers that a method reads; without, its seconds are 0.
+    pub timed: bool,
     /// Seed of draws, folds and training.
     pub seed: u64,
     /// How to extract.
@@ -101,8 +103,8 @@ pub fn compare(
         labels: readable.labels.clone(),
     };
     let mut summary = Summary::new(&work, &readable, !readable.test.is_empty());
-    let methods: usize = entries.iter().map(|entry| entry.methods.len()).sum();
-    let mut count = Count { done: 0, all: methods * options.draws };
+    let cells_of = |entry: &Entry<'_>| entry.methods.len() * entry.draws_of(options.draws);
+    let mut count = Count { done: 0, all: entries.iter().map(cells_of).sum() };
     for entry in entries {
         let cells = cells(&work, entry, &mut count)?;
         summary.add(entry, cells);
@@ -228,7 +230,7 @@ type CellsOfEntry = Vec<Vec<Result<Cell, FitError>>>;
 
 /// Takes what is kept and computes the rest, draw by draw, so that what is done at any time covers every method.
 fn cells(work: &Work<'_>, entry: &Entry<'_>, count: &mut Count) -> Result<CellsOfEntry, CompareError> {
-    let (backbone, methods, draws) = (entry.backbone, &entry.methods, work.draws.len());
+    let (backbone, methods, draws) = (entry.backbone, &entry.methods, entry.draws_of(work.draws.len()));
     let mut found: Vec<Vec<Option<Result<Cell, FitError>>>> = Vec::new();
     for &method in methods {
         let load = |draw: usize| {

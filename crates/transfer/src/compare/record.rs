@@ -26,6 +26,17 @@ pub struct DrawRecord {
     pub test: usize,
 }
 
+/// Rows of one draw, by their place in the table.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DrawRows {
+    /// Rows fitted on, rising.
+    pub train: Vec<usize>,
+    /// Fold of each of them.
+    pub folds: Vec<usize>,
+    /// Rows judged, rising.
+    pub test: Vec<usize>,
+}
+
 /// One way to adapt one backbone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
@@ -123,6 +134,9 @@ pub struct Comparison {
     pub protocol: Source,
     /// The draws.
     pub draws: Vec<DrawRecord>,
+    /// Their rows.
+    #[serde(skip)]
+    pub draw_rows: Vec<DrawRows>,
     /// How many rows went where.
     pub rows: Rows,
     /// Accuracy of always answering the most frequent class of the training rows.

@@ -7,7 +7,8 @@ use heirloom_zoo::Backbone;
 use super::advice::advice;
 use super::bootstrap::{Answers, Resamples, accuracy, gap};
 use super::cell::Cell;
-use super::record::{Comparison, DrawRecord, Failed, Line, Rows, Source};
+use super::draws::Draw;
+use super::record::{Comparison, DrawRecord, DrawRows, Failed, Line, Rows, Source};
 use super::work::Work;
 use super::{Adaptation, CellsOfEntry, Cost, Entry, Gap, Readable};
 use crate::calibration::{Answer, Calibration};
@@ -90,14 +91,14 @@ impl<'a> Summary<'a> {
         };
         let by_draw: Vec<f64> = answers.iter().map(share).collect();
         let confusion = self.confusion(cells);
-        let per_class = self.per_class(&confusion);
+        let per_class = self.per_class(&confusion, cells.len());
         let recalls: f64 = per_class.iter().map(|class| class.recall.value).sum();
         let line = Line {
             method: method.name().to_string(),
             frozen: method.is_frozen(),
             backbone,
             entry: self.entries,
-            accuracy: accuracy(&answers, &resampled, self.judged().len()),
+            accuracy: accuracy(&answers, &resampled, self.judged(cells.len()).len()),
             spread: spread(&by_draw),
             by_draw,
             against_best: Gap { value: 0.0, low: 0.0, high: 0.0 },
@@ -135,9 +136,9 @@ impl<'a> Summary<'a> {
     }
 
     /// Scores by class over all draws; an image that several draws judge is one image to the intervals.
-    fn per_class(&self, confusion: &[Vec<usize>]) -> Vec<ClassScore> {
+    fn per_class(&self, confusion: &[Vec<usize>], draws: usize) -> Vec<ClassScore> {
         let mut images = std::collections::BTreeMap::<&str, usize>::new();
-        for place in self.judged() {
+        for place in self.judged(draws) {
             *images.entry(&self.work.table.classes[self.work.labels[place]]).or_default() += 1;
         }
         let mut scores = per_class(confusion, &self.work.table.classes);
@@ -148,9 +149,9 @@ impl<'a> Summary<'a> {
         scores
     }
 
-    /// Places of the rows that any draw judges.
-    fn judged(&self) -> BTreeSet<usize> {
-        self.work.draws.iter().flat_map(|draw| draw.test.iter().copied()).collect()
+    /// Places of the rows that the first `draws` draws judge.
+    fn judged(&self, draws: usize) -> BTreeSet<usize> {
+        self.work.draws.iter().take(draws).flat_map(|draw| draw.test.iter().copied()).collect()
     }
 
     fn calibration(&self, cells: &[Cell], calibrated: bool) -> Calibration {
@@ -217,6 +218,7 @@ impl<'a> Summary<'a> {
             majority: self.majority(),
             advice: advice(&lines, name),
             draws,
+            draw_rows: self.work.draws.iter().map(|draw| self.draw_rows(draw)).collect(),
             lines,
             duplicates: readable.copies.describe(work.table, &readable.fit_rows()),
             skipped: readable.skipped.clone(),
@@ -228,6 +230,11 @@ impl<'a> Summary<'a> {
         }
     }
 
+    fn draw_rows(&self, draw: &Draw) -> DrawRows {
+        let rows = |places: &[usize]| places.iter().map(|place| self.work.rows[*place]).collect();
+        DrawRows { train: rows(&draw.train), folds: draw.folds.clone(), test: rows(&draw.test) }
+    }
+
     fn draws(&self) -> Vec<DrawRecord> {
         self.work.draws.iter().map(|draw| DrawRecord { train: draw.train.len(), test: draw.test.len() }).collect()
     }
@@ -235,7 +242,7 @@ impl<'a> Summary<'a> {
     fn rows(&self, draws: &[DrawRecord]) -> Rows {
         Rows {
             train: draws.iter().map(|draw| draw.train).sum::<usize>() / draws.len().max(1),
-            test: self.judged().len(),
+            test: self.judged(draws.len()).len(),
             skipped: self.readable.skipped.len(),
         }
     }

@@ -98,6 +98,9 @@ impl Work<'_> {
 
     /// Seconds that one image takes through the network when `requests` are read, images decoded included.
     fn seconds_per_image(&self, backbone: &Backbone, requests: &[Request]) -> Result<f64, CompareError> {
+        if !self.options.timed {
+            return Ok(0.0);
+        }
         let count = TIMED.min(self.rows.len());
         let sample: Vec<usize> = (0..count).map(|at| self.rows[at * self.rows.len() / count]).collect();
         let mut extraction = self.extraction(backbone, requests);

@@ -133,6 +133,15 @@ impl Fitted {
     }
 }
 
+/// Fits `linear` on the columns of any inputs side by side, each scaled by itself.
+pub(crate) fn fit_linear_on(
+    training: &Training<'_>,
+    inputs: Vec<Input>,
+    settings: &LinearSettings,
+) -> Result<Fitted, HeadError> {
+    linear::fit(training, &training.check()?, inputs, settings)
+}
+
 /// Fits a head on the training rows and nothing else: settings, normalisation, selection and temperature all come from them.
 ///
 /// # Errors

@@ -72,6 +72,7 @@ pub fn comparison() -> Comparison {
         }],
         protocol: Source::CrossValidation,
         draws: vec![DrawRecord { train: 400, test: 100 }; 2],
+        draw_rows: vec![],
         rows: Rows { train: 400, test: 500, skipped: 1 },
         majority: 0.5,
         lines: vec![

@@ -1,9 +1,10 @@
 //! `study`: experiments with the figures that are expected of them.
 
 mod easytl;
+mod head2toe;
 
 use super::Outcome;
-use crate::arguments::{StudyArguments, StudyName};
+use crate::arguments::{SharedArguments, StudyArguments, StudyName};
 use crate::console::Console;
 use crate::failure::Failure;
 
@@ -11,8 +12,9 @@ use crate::failure::Failure;
 const DIFFERS: u8 = 4;
 
 /// Runs `study`.
-pub fn run(arguments: &StudyArguments, console: Console) -> Result<Outcome, Failure> {
+pub fn run(arguments: &StudyArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
     match &arguments.name {
         StudyName::Easytl(arguments) => easytl::run(arguments, console),
+        StudyName::Head2toe(arguments) => head2toe::run(arguments, shared, console),
     }
 }

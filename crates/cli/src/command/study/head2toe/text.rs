@@ -1,0 +1,105 @@
+//! What the terminal shows: the table, the claims, what is missing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use heirloom_report::{Align, Table};
+use heirloom_transfer::study::head2toe::{Cell, Check, Head2ToeStudy, TargetResult};
+
+/// A row of the table: method and network.
+type Row = (String, String);
+
+/// Everything that is said at the end.
+pub fn summary(found: &Head2ToeStudy, check: Option<&Check>, page: Option<&Path>) -> String {
+    let mut text = format!("{}\naccuracy in per cent with its 95 % interval\n\n", accuracies(found).to_text());
+    for claim in &found.claims {
+        text.push_str(&format!("{}: {}\n  {}\n", claim.verdict.words(), claim.claim, claim.found));
+    }
+    for failed in found.targets.iter().flat_map(|target| target.failed.iter().map(move |one| (target, one))) {
+        text.push_str(&format!("{}: {}\n", failed.0.name, failed.1));
+    }
+    if !found.unfinished.is_empty() {
+        text.push_str(&format!("not done within the budget: {}\n", found.unfinished.join(", ")));
+    }
+    if let Some(check) = check {
+        text.push_str(&verdict(check));
+    }
+    if let Some(page) = page {
+        text.push_str(&format!("wrote {}\n", page.display()));
+    }
+    text
+}
+
+/// Whether the stored figures came out again.
+pub fn verdict(check: &Check) -> String {
+    if check.differences.is_empty() {
+        return format!("all {} figures are within {} points of the expected ones\n", check.figures, check.tolerance);
+    }
+    let line = |(what, expected, found): &(String, f64, Option<f64>)| {
+        let found = found.map_or("none".to_owned(), |found| format!("{found:.2}"));
+        format!("  {what}: {found}, expected {expected:.2}\n")
+    };
+    let heading = format!(
+        "{} of {} figures are not within {} points of the expected ones:\n",
+        check.differences.len(),
+        check.figures,
+        check.tolerance
+    );
+    std::iter::once(heading).chain(check.differences.iter().map(line)).collect()
+}
+
+/// One row for each target, one column for each method on each network, then the means of the groups.
+pub fn accuracies(found: &Head2ToeStudy) -> Table {
+    let rows = rows(found);
+    let names: Vec<String> = rows.iter().map(|(method, network)| format!("{method}, {network}")).collect();
+    let mut columns = vec![("target", Align::Left), ("group", Align::Left)];
+    columns.extend(names.iter().map(|name| (name.as_str(), Align::Right)));
+    let mut table = Table::new(&columns);
+    for target in &found.targets {
+        let cell = |row: &Row| {
+            of(target, row).map_or(String::new(), |cell| {
+                let share = cell.accuracy;
+                format!("{:.1} ({:.1} to {:.1})", 100.0 * share.value, 100.0 * share.low, 100.0 * share.high)
+            })
+        };
+        table.push([target.name.clone(), target.group.clone()].into_iter().chain(rows.iter().map(cell)));
+    }
+    for (group, members) in groups(found) {
+        let mean = |row: &Row| {
+            let values: Option<Vec<f64>> = members.iter().map(|target| Some(of(target, row)?.accuracy.value)).collect();
+            values.map_or(String::new(), |values| {
+                format!("{:.1}", 100.0 * values.iter().sum::<f64>() / values.len().max(1) as f64)
+            })
+        };
+        table.push(["mean".to_owned(), group].into_iter().chain(rows.iter().map(mean)));
+    }
+    table
+}
+
+/// Methods and networks that any target has a figure of, in the order of the study.
+fn rows(found: &Head2ToeStudy) -> Vec<Row> {
+    let order = ["linear", "all-l1", "all-l2", "all-l21", "head2toe", "full", "scratch"];
+    let mut rows: Vec<Row> = Vec::new();
+    for cell in found.targets.iter().flat_map(|target| &target.cells) {
+        let row = (cell.method.clone(), cell.network.clone());
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    let place = |row: &Row| order.iter().position(|method| *method == row.0).unwrap_or(order.len());
+    rows.sort_by(|a, b| place(a).cmp(&place(b)).then(b.1.cmp(&a.1)));
+    rows
+}
+
+fn of<'a>(target: &'a TargetResult, (method, network): &Row) -> Option<&'a Cell> {
+    target.cells.iter().find(|cell| cell.method == *method && cell.network == *network)
+}
+
+/// Targets by group, and all of them.
+fn groups(found: &Head2ToeStudy) -> Vec<(String, Vec<&TargetResult>)> {
+    let mut groups = BTreeMap::<String, Vec<&TargetResult>>::new();
+    for target in &found.targets {
+        groups.entry(target.group.clone()).or_default().push(target);
+    }
+    groups.into_iter().chain([("all".to_owned(), found.targets.iter().collect())]).collect()
+}
