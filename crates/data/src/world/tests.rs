@@ -131,7 +131,8 @@ fn structured_tasks_are_fixed_by_their_seed_and_written_as_tables() {
 fn covered(image: &Image, background: &Image) -> Vec<[usize; 2]> {
     let width = image.width();
     let apart = |at: &usize| {
-        let pixel = |image: &Image| -> Vec<i32> { image.pixels()[3 * at..3 * at + 3].iter().map(|v| i32::from(*v)).collect() };
+        let pixel =
+            |image: &Image| -> Vec<i32> { image.pixels()[3 * at..3 * at + 3].iter().map(|v| i32::from(*v)).collect() };
         pixel(image).iter().zip(pixel(background)).map(|(a, b)| (a - b).abs()).sum::<i32>() > 60
     };
     (0..width * image.height()).filter(apart).map(|at| [at % width, at / width]).collect()
@@ -154,7 +155,8 @@ fn an_object_lies_in_the_cell_of_its_class() {
 /// Every pixel the median of its row and column of the image's border: the background alone.
 fn blurred(image: &Image) -> Image {
     let side = image.width();
-    let border: Vec<usize> = (0..side).flat_map(|at| [at, at * side, (side - 1) * side + at, at * side + side - 1]).collect();
+    let border: Vec<usize> =
+        (0..side).flat_map(|at| [at, at * side, (side - 1) * side + at, at * side + side - 1]).collect();
     let median = |channel: usize| {
         let mut values: Vec<u8> = border.iter().map(|at| image.pixels()[3 * at + channel]).collect();
         values.sort_unstable();

@@ -14,6 +14,9 @@ const SIZE: (u32, u32) = (640, 420);
 /// Width of a letter of the names, about.
 const LETTER: i32 = 7;
 
+/// Least length of an axis, in the unit of what it shows: shorter ones would blow up what is nothing.
+const LEAST: f64 = 0.5;
+
 /// A point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScatterPoint {
@@ -44,7 +47,10 @@ pub fn scatter(points: &[ScatterPoint], x_name: &str, y_name: &str, joined: bool
 fn range(intervals: impl Iterator<Item = Interval> + Clone) -> (f64, f64) {
     let low = intervals.clone().map(|interval| interval.low).fold(0.0, f64::min);
     let high = intervals.map(|interval| interval.high).fold(0.0, f64::max);
-    let room = ((high - low) * 0.06).max(1e-6);
+    if high - low < LEAST {
+        return (low - LEAST / 2.0, low + LEAST / 2.0);
+    }
+    let room = (high - low) * 0.06;
     (low - if low < 0.0 { room } else { 0.0 }, high + room)
 }
 
@@ -154,6 +160,14 @@ mod tests {
         let svg = scatter(&[point("usps", 3.0, 4.0), point("pets", 30.0, -1.0)], "affinity", "gain", true).unwrap();
         assert!(["usps", "pets", "affinity", "gain"].iter().all(|name| svg.contains(name)));
         assert_eq!(svg.matches("<circle").count(), 2);
+    }
+
+    #[test]
+    fn what_is_nothing_is_not_blown_up() {
+        let nothing = Interval { value: 0.0, low: 0.0, high: 0.0 };
+        assert_eq!(range([nothing; 2].into_iter()), (-0.25, 0.25));
+        let svg = scatter(&[ScatterPoint { y: nothing, ..point("a", 3.0, 0.0) }], "x", "y", false).unwrap();
+        assert!(svg.contains(">0.2<"), "{svg}");
     }
 
     #[test]

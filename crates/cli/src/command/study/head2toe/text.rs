@@ -6,12 +6,19 @@ use std::path::Path;
 use heirloom_report::{Align, Table};
 use heirloom_transfer::study::head2toe::{Cell, Check, Head2ToeStudy, TargetResult};
 
-/// A row of the table: method and network.
+use crate::console::indented;
+
+/// A method and a network.
 type Row = (String, String);
 
 /// Everything that is said at the end.
 pub fn summary(found: &Head2ToeStudy, check: Option<&Check>, page: Option<&Path>) -> String {
-    let mut text = format!("{}\naccuracy in per cent with its 95 % interval\n\n", accuracies(found).to_text());
+    let mut text = String::new();
+    for network in networks(found) {
+        text.push_str(&format!("{network}\n{}\n", indented(&accuracies(found, &network).to_text())));
+    }
+    text.push_str("accuracy in per cent with its 95 % interval\n\nmeans over groups of targets\n");
+    text.push_str(&format!("{}\n", indented(&means(found).to_text())));
     for claim in &found.claims {
         text.push_str(&format!("{}: {}\n  {}\n", claim.verdict.words(), claim.claim, claim.found));
     }
@@ -48,12 +55,32 @@ pub fn verdict(check: &Check) -> String {
     std::iter::once(heading).chain(check.differences.iter().map(line)).collect()
 }
 
-/// One row for each target, one column for each method on each network, then the means of the groups.
-pub fn accuracies(found: &Head2ToeStudy) -> Table {
-    let rows = rows(found);
-    let names: Vec<String> = rows.iter().map(|(method, network)| format!("{method}, {network}")).collect();
-    let mut columns = vec![("target", Align::Left), ("group", Align::Left)];
+/// The paper's table: one row for each method on each network, the means of the groups in columns. A mean is there once every target of
+/// the group has been judged.
+pub fn means(found: &Head2ToeStudy) -> Table {
+    let groups = groups(found);
+    let names: Vec<String> = groups.iter().map(|(group, members)| format!("{group} ({})", members.len())).collect();
+    let mut columns = vec![("method", Align::Left), ("network", Align::Left)];
     columns.extend(names.iter().map(|name| (name.as_str(), Align::Right)));
+    let mut table = Table::new(&columns);
+    for row in rows(found) {
+        let mean = |(_, members): &(String, Vec<&TargetResult>)| {
+            let values: Option<Vec<f64>> =
+                members.iter().map(|target| Some(of(target, &row)?.accuracy.value)).collect();
+            values.map_or(String::new(), |values| {
+                format!("{:.1}", 100.0 * values.iter().sum::<f64>() / values.len().max(1) as f64)
+            })
+        };
+        table.push([row.0.clone(), row.1.clone()].into_iter().chain(groups.iter().map(mean)));
+    }
+    table
+}
+
+/// One row for each target, one column for each method on one network.
+pub fn accuracies(found: &Head2ToeStudy, network: &str) -> Table {
+    let rows: Vec<Row> = rows(found).into_iter().filter(|row| row.1 == network).collect();
+    let mut columns = vec![("target", Align::Left), ("group", Align::Left)];
+    columns.extend(rows.iter().map(|(method, _)| (method.as_str(), Align::Right)));
     let mut table = Table::new(&columns);
     for target in &found.targets {
         let cell = |row: &Row| {
@@ -64,16 +91,18 @@ pub fn accuracies(found: &Head2ToeStudy) -> Table {
         };
         table.push([target.name.clone(), target.group.clone()].into_iter().chain(rows.iter().map(cell)));
     }
-    for (group, members) in groups(found) {
-        let mean = |row: &Row| {
-            let values: Option<Vec<f64>> = members.iter().map(|target| Some(of(target, row)?.accuracy.value)).collect();
-            values.map_or(String::new(), |values| {
-                format!("{:.1}", 100.0 * values.iter().sum::<f64>() / values.len().max(1) as f64)
-            })
-        };
-        table.push(["mean".to_owned(), group].into_iter().chain(rows.iter().map(mean)));
-    }
     table
+}
+
+/// Networks that any target has a figure of, in the order of the study.
+pub fn networks(found: &Head2ToeStudy) -> Vec<String> {
+    let mut networks: Vec<String> = Vec::new();
+    for (_, network) in rows(found) {
+        if !networks.contains(&network) {
+            networks.push(network);
+        }
+    }
+    networks
 }
 
 /// Methods and networks that any target has a figure of, in the order of the study.
