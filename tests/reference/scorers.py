@@ -6,6 +6,7 @@ column: a value's bin is the share of smaller values, in tenths, so that equal v
 """
 import json
 import numpy as np
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.feature_selection import chi2, f_classif, mutual_info_classif
 
 ROWS, COLUMNS, CLASSES, BINS = 83, 12, 4, 10
@@ -18,6 +19,7 @@ smaller = (x[:, None, :] > x[None, :, :]).sum(1)
 binned = smaller * BINS // ROWS
 out = {"rows": ROWS, "columns": COLUMNS, "classes": CLASSES, "labels": labels.tolist(), "chi2": chi2(x, labels)[0].tolist(),
        "anova_f": f_classif(x, labels)[0].tolist(),
+       "extra_trees": ExtraTreesClassifier(n_estimators=20000, random_state=0).fit(x, labels).feature_importances_.tolist(),
        "mutual_information": mutual_info_classif(binned, labels, discrete_features=True).tolist()}
 with open("crates/transfer/tests/data/scorer_reference.json", "w") as file:
     json.dump(out, file)

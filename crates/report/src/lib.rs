@@ -21,10 +21,10 @@ mod picture;
 mod table;
 
 pub use figure::{
-    BarGroup, Bin, CostPoint, CurvePoint, FrontierPoint, Interval, ScatterPoint, Side, accuracy_cost, frontier,
-    grouped_bars, learning_curve, reliability, scatter, training_curves,
+    BarGroup, Bin, CostPoint, CurvePoint, FrontierPoint, Interval, LayerBar, ScatterPoint, Side, accuracy_cost,
+    frontier, grouped_bars, layer_shares, learning_curve, reliability, scatter, training_curves,
 };
-pub use html::{Block, Card, Matrix, Page, Section};
+pub use html::{Block, Card, Example, Matrix, Page, Section};
 pub use number::{bytes, count, counted, duration, interval, percent};
 pub use picture::{Picture, PictureError};
 pub use table::{Align, Table};

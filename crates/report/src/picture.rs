@@ -16,7 +16,7 @@ pub enum PictureError {
         /// Bytes given; `3 * width * height` are needed.
         found: usize,
     },
-    /// The PNG writer refused.
+    /// The PNG reader or writer refused.
     #[error("thumbnail: {0}")]
     Encode(#[from] image::ImageError),
 }
@@ -52,6 +52,19 @@ impl Picture {
         let mut png = Vec::new();
         PngEncoder::new(&mut png).write_image(&small, small.width(), small.height(), ExtendedColorType::Rgb8)?;
         Ok(Self { png, caption: String::new(), detail: String::new() })
+    }
+
+    /// The same picture with at most `side` pixels along its longer side.
+    ///
+    /// # Errors
+    /// When the PNG cannot be read.
+    pub fn shrunk(self, side: u32) -> Result<Self, PictureError> {
+        let image = image::load_from_memory(&self.png)?.into_rgb8();
+        let (width, height) = image.dimensions();
+        if width.max(height) <= side {
+            return Ok(self);
+        }
+        Ok(Self { png: Self::thumbnail(image.into_raw(), width, height, side)?.png, ..self })
     }
 
     /// The picture with its two lines of text.
@@ -101,6 +114,16 @@ mod tests {
         assert_eq!((read.width(), read.height()), (10, 5));
         assert!(read.pixels().all(|pixel| pixel.0 == [10, 200, 30]));
         assert!(picture.address().starts_with("data:image/png;base64,iVBORw0KGgo"));
+    }
+
+    #[test]
+    fn a_picture_is_shrunk_and_keeps_its_text() {
+        let picture = Picture::thumbnail([10, 200, 30].repeat(40 * 20), 40, 20, 40).unwrap().captioned("a", "b");
+        let small = picture.clone().shrunk(8).unwrap();
+        let read = image::load_from_memory(&small.png).unwrap().to_rgb8();
+        assert_eq!((read.width(), read.height(), small.caption.as_str(), small.detail.as_str()), (8, 4, "a", "b"));
+        assert_eq!(picture.clone().shrunk(40).unwrap(), picture);
+        assert!(Picture { png: vec![1], ..picture }.shrunk(8).is_err());
     }
 
     #[test]

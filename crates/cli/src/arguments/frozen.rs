@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use heirloom_transfer::ClassTokenMode;
-use heirloom_transfer::heads::{LastLayer, Normalization, Scorer, Settings, Solver};
+use heirloom_transfer::heads::{AdamRecipe, LastLayer, Normalization, PenaltyGroups, Ragged, Scorer, Settings, Solver};
 
 use super::MethodName;
 
@@ -15,6 +15,15 @@ pub struct FrozenArguments {
     /// Leave out the N best ranks of head2toe's columns: how much worse are those that follow? [default: 0]
     #[arg(long, value_name = "N")]
     pub rank_offset: Option<usize>,
+    /// Pull each column's score toward the mean of its layer by this share before head2toe ranks, 0 to 1 [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    pub shrink: Option<f64>,
+    /// With --replicate: average the scores of N scoring heads, each from other first weights [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub score_repeats: Option<u32>,
+    /// With --replicate: what the released code does and the paper does not say
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub as_released: Vec<OddityName>,
     /// What head2toe makes of the last layer alone [default: offered]
     #[arg(long, value_name = "USE")]
     pub last_layer: Option<LastLayerName>,
@@ -39,10 +48,28 @@ impl FrozenArguments {
         let cases = [
             ("--scorer", self.scorer.is_some(), head2toe, "head2toe"),
             ("--rank-offset", self.rank_offset.is_some(), head2toe, "head2toe"),
+            ("--shrink", self.shrink.is_some(), head2toe, "head2toe"),
+            ("--score-repeats", self.score_repeats.is_some(), head2toe, "head2toe"),
+            ("--as-released", !self.as_released.is_empty(), head2toe, "head2toe"),
             ("--last-layer", self.last_layer.is_some(), head2toe, "head2toe"),
             ("--gap", self.gap.is_some(), lasso, "head2toe, all-l1, all-l21"),
             ("--class-token", self.class_token.is_some(), head2toe || all, "head2toe, all-l1, all-l2, all-l21"),
             ("--normalization", self.normalization.is_some(), method.trained().is_none(), "methods on frozen features"),
+        ];
+        cases.into_iter().find(|(_, typed, fits, _)| *typed && !fits).map(|(flag, _, _, of)| (flag, of))
+    }
+
+    /// A flag that was typed and that only the paper's recipe, or only the exact solver, has a use for; and which of the two.
+    pub fn of_other_solver(&self, replicate: bool) -> Option<(&'static str, &'static str)> {
+        let cases = [
+            (
+                "--gap",
+                self.gap.is_some(),
+                !replicate,
+                "the solver that goes to the optimum; --replicate takes the paper's recipe instead",
+            ),
+            ("--score-repeats", self.score_repeats.is_some(), replicate, "the paper's recipe, which --replicate takes"),
+            ("--as-released", !self.as_released.is_empty(), replicate, "the paper's recipe, which --replicate takes"),
         ];
         cases.into_iter().find(|(_, typed, fits, _)| *typed && !fits).map(|(flag, _, _, of)| (flag, of))
     }
@@ -53,11 +80,11 @@ impl FrozenArguments {
         settings.head2toe.rank_offset = self.rank_offset.unwrap_or_default();
         settings.head2toe.last_layer = self.last_layer.map(LastLayer::from).unwrap_or_default();
         settings.head2toe.seed = seed;
-        if let Some(typed) = self.gap {
-            settings.all.gap = typed;
-            if let Solver::Exact { gap, .. } = &mut settings.head2toe.solver {
-                *gap = typed;
-            }
+        settings.head2toe.shrink = self.shrink.unwrap_or_default();
+        settings.all.gap = self.gap.unwrap_or(settings.all.gap);
+        match &mut settings.head2toe.solver {
+            Solver::Exact { gap, .. } => *gap = self.gap.unwrap_or(*gap),
+            Solver::Adam(recipe) => self.apply_to_recipe(recipe, seed),
         }
         settings.class_token = self.class_token.map(ClassTokenMode::from).unwrap_or_default();
         if let Some(name) = self.normalization {
@@ -72,6 +99,35 @@ impl FrozenArguments {
             settings.all.normalization = kind;
         }
     }
+}
+
+impl FrozenArguments {
+    fn apply_to_recipe(&self, recipe: &mut AdamRecipe, seed: u64) {
+        let released = |name: OddityName| self.as_released.contains(&name);
+        recipe.seed = seed;
+        recipe.repeats = self.score_repeats.map_or(recipe.repeats, |repeats| repeats as usize);
+        recipe.squared_scores = released(OddityName::SquaredScores);
+        recipe.batched_accuracy = released(OddityName::BatchedAccuracy);
+        if released(OddityName::RaggedBatches) {
+            recipe.ragged = Ragged::Reference;
+        }
+        if released(OddityName::LayerPenalty) {
+            recipe.groups = PenaltyGroups::TapsWithoutCoefficient;
+        }
+    }
+}
+
+/// What the released code does otherwise than one would expect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OddityName {
+    /// Scores are squared norms, which matters where they are averaged or shrunk
+    SquaredScores,
+    /// The last batch of a pass is divided by the size of a whole one, loss and penalty alike
+    RaggedBatches,
+    /// The penalty takes the weights of a layer together, and its coefficient is 1 whatever is set
+    LayerPenalty,
+    /// State the accuracy as that code counts it, too: by batches of 50, the last one filled up with errors
+    BatchedAccuracy,
 }
 
 /// How columns are ranked.
@@ -97,6 +153,8 @@ pub enum ScorerName {
     AnovaF,
     /// Mutual information of the class and the column's decile
     MutualInformation,
+    /// Importance in fifty extremely randomised trees
+    ExtraTrees,
 }
 
 impl From<ScorerName> for Scorer {
@@ -112,6 +170,7 @@ impl From<ScorerName> for Scorer {
             ScorerName::Chi2 => Self::Chi2,
             ScorerName::AnovaF => Self::AnovaF,
             ScorerName::MutualInformation => Self::MutualInformation,
+            ScorerName::ExtraTrees => Self::ExtraTrees,
         }
     }
 }
@@ -181,6 +240,8 @@ impl From<ClassTokenName> for ClassTokenMode {
 
 #[cfg(test)]
 mod tests {
+    use heirloom_transfer::heads::Head2ToeSettings;
+
     use super::*;
 
     #[test]
@@ -198,6 +259,24 @@ mod tests {
         FrozenArguments { gap: Some(1e-6), ..FrozenArguments::default() }.apply(&mut settings, 0);
         assert!(matches!(settings.head2toe.solver, Solver::Exact { gap: 1e-6, .. }));
         assert_eq!(settings.all.gap, 1e-6);
+    }
+
+    #[test]
+    fn what_the_released_code_does_reaches_the_recipe() {
+        let mut settings = Settings { head2toe: Head2ToeSettings::replication(), ..Settings::default() };
+        let as_released = OddityName::value_variants().to_vec();
+        let typed =
+            FrozenArguments { score_repeats: Some(3), as_released, shrink: Some(0.5), ..FrozenArguments::default() };
+        typed.apply(&mut settings, 9);
+        let Solver::Adam(recipe) = settings.head2toe.solver else { panic!("the recipe is gone") };
+        assert!(recipe.squared_scores && recipe.batched_accuracy && recipe.ragged == Ragged::Reference);
+        assert_eq!((recipe.groups, recipe.repeats, recipe.seed), (PenaltyGroups::TapsWithoutCoefficient, 3, 9));
+        assert_eq!(settings.head2toe.shrink, 0.5);
+        assert_eq!(typed.of_other_solver(true), None);
+        assert_eq!(typed.of_other_solver(false).map(|(flag, _)| flag), Some("--score-repeats"));
+        let certified = FrozenArguments { gap: Some(1e-6), ..FrozenArguments::default() };
+        assert_eq!(certified.of_other_solver(false), None);
+        assert_eq!(certified.of_other_solver(true).map(|(flag, _)| flag), Some("--gap"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod demo;
 mod extract;
 mod fit;
 mod inspect;
+mod layers;
 mod limit;
 mod predict;
 mod pretrain;
@@ -19,12 +20,17 @@ mod training;
 
 use std::path::{Path, PathBuf};
 
+use heirloom_report::{Example, Picture};
+use heirloom_transfer::fit::Evaluated;
 use heirloom_transfer::store::Store;
 use serde_json::Value;
 
 use crate::arguments::{Command, CommandLine, SharedArguments};
 use crate::console::Console;
 use crate::failure::Failure;
+
+/// Longer side of a picture in a confusion matrix, in pixels.
+const MATRIX_THUMBNAIL: u32 = 48;
 
 /// How a command ended well: its JSON object and exit code.
 #[derive(Debug)]
@@ -106,6 +112,12 @@ fn refuse_to_replace(path: &Path, force: bool) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// The picture of a mistake as it stands in a confusion matrix; nothing where it cannot be shrunk.
+fn example(row: &Evaluated, picture: Picture) -> Option<Example> {
+    let picture = picture.shrunk(MATRIX_THUMBNAIL).ok()?;
+    Some(Example { class: row.label, taken_for: row.predicted, picture })
 }
 
 /// Writes a file whole or not at all: under another name first, then renamed.

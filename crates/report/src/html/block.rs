@@ -118,7 +118,7 @@ mod tests {
             Block::Warning(evil.into()),
             Block::Cards(vec![Card { label: evil.into(), value: evil.into(), detail: evil.into() }]),
             Block::Table(table),
-            Block::Matrix(Matrix { classes: vec![evil.into()], counts: vec![vec![1]] }),
+            Block::Matrix(Matrix { classes: vec![evil.into()], counts: vec![vec![1]], examples: vec![] }),
             Block::Figure { svg: "<svg></svg>".into(), caption: evil.into() },
             Block::Gallery(vec![picture]),
             Block::Code(evil.into()),

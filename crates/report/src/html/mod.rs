@@ -6,5 +6,5 @@ mod matrix;
 mod page;
 
 pub use block::{Block, Card};
-pub use matrix::Matrix;
+pub use matrix::{Example, Matrix};
 pub use page::{Page, Section};

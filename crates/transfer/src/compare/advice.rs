@@ -80,6 +80,8 @@ mod tests {
             per_class: vec![],
             confusion: vec![],
             mistakes: vec![],
+            examples: vec![],
+            layers: vec![],
             entry: 0,
             answers: vec![],
         }

@@ -10,6 +10,7 @@ use super::{CompareError, Cost};
 use crate::calibration::Answer;
 use crate::fit::judge::Judged;
 use crate::fit::scores::most_probable;
+use crate::heads::LayerShare;
 use crate::store::write_atomically;
 
 /// Folder below the cache.
@@ -57,6 +58,9 @@ pub(super) struct Cell {
     pub uncalibrated: Said,
     /// What it cost.
     pub cost: Cost,
+    /// What `head2toe` kept of each layer, by depth; empty for other methods, and where it took the last layer alone.
+    #[serde(default)]
+    pub layers: Vec<LayerShare>,
 }
 
 /// What was said of every row, as [`Answer`] has it.
@@ -96,6 +100,7 @@ impl Cell {
             calibrated: Said::of(&calibrated),
             uncalibrated: Said::of(&answers(&judged.uncalibrated)),
             cost,
+            layers: Vec::new(),
         }
     }
 

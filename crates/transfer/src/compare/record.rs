@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Advice, Cost, Gap};
 use crate::calibration::Calibration;
 use crate::fit::{BackboneRecord, ClassScore, DuplicateGroup, Evaluated, Share, SkippedRow};
+use crate::heads::LayerShare;
 
 /// How many rows there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,12 +68,19 @@ pub struct Line {
     pub on_frontier: bool,
     /// Settings chosen in each draw, in words.
     pub choices: Vec<String>,
+    /// What `head2toe` kept of each layer, by depth, in each draw; draws in which it took the last layer alone are left out. Empty for
+    /// other methods.
+    #[serde(default)]
+    pub layers: Vec<Vec<LayerShare>>,
     /// Scores by class.
     pub per_class: Vec<ClassScore>,
     /// Judged rows by true class and predicted class, over all draws.
     pub confusion: Vec<Vec<usize>>,
     /// The most confident mistakes, each image once.
     pub mistakes: Vec<Evaluated>,
+    /// Of the pairs of true and predicted class with the most mistakes, the most confident one of each.
+    #[serde(default)]
+    pub examples: Vec<Evaluated>,
     /// Place of its entry in what was asked for.
     #[serde(skip)]
     pub entry: usize,

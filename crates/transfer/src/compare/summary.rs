@@ -12,11 +12,13 @@ use super::record::{Comparison, DrawRecord, DrawRows, Failed, Line, Rows, Source
 use super::work::Work;
 use super::{Adaptation, CellsOfEntry, Cost, Entry, Gap, Readable};
 use crate::calibration::{Answer, Calibration};
-use crate::fit::scores::per_class;
+use crate::fit::scores::{examples, per_class};
 use crate::fit::{BackboneRecord, ClassScore, Evaluated, Share};
 
 /// Mistakes kept of a line.
 const MISTAKES: usize = 24;
+/// Pairs of classes of which a line keeps an example.
+const EXAMPLES: usize = 24;
 
 /// Lines as they come.
 pub(super) struct Summary<'a> {
@@ -92,6 +94,7 @@ impl<'a> Summary<'a> {
         let by_draw: Vec<f64> = answers.iter().map(share).collect();
         let confusion = self.confusion(cells);
         let per_class = self.per_class(&confusion, cells.len());
+        let wrong = self.wrong(cells);
         let recalls: f64 = per_class.iter().map(|class| class.recall.value).sum();
         let line = Line {
             method: method.name().to_string(),
@@ -108,9 +111,11 @@ impl<'a> Summary<'a> {
             cost: Cost::mean(&cells.iter().map(|cell| cell.cost).collect::<Vec<_>>()),
             on_frontier: false,
             choices: cells.iter().map(|cell| cell.choice.clone()).collect(),
+            layers: cells.iter().map(|cell| cell.layers.clone()).filter(|layers| !layers.is_empty()).collect(),
             per_class,
             confusion,
-            mistakes: self.mistakes(cells),
+            examples: examples(&wrong, EXAMPLES),
+            mistakes: mistakes(wrong),
             answers,
         };
         (line, resampled)
@@ -159,32 +164,22 @@ impl<'a> Summary<'a> {
         Calibration::of(&cells.iter().enumerate().flat_map(answers).collect::<Vec<Answer>>())
     }
 
-    /// The most confident mistakes of all draws, each image once.
-    fn mistakes(&self, cells: &[Cell]) -> Vec<Evaluated> {
+    /// All mistakes of all draws, the most confident first.
+    fn wrong(&self, cells: &[Cell]) -> Vec<Evaluated> {
         let mut wrong = Vec::new();
         for (draw, cell) in cells.iter().enumerate() {
-            for (at, place) in self.work.draws[draw].test.iter().enumerate() {
-                let (label, given) = (self.work.labels[*place], cell.predicted[at]);
-                if label != given {
-                    wrong.push((
-                        cell.calibrated.confidence[at],
-                        cell.calibrated.label_probability[at],
-                        *place,
-                        label,
-                        given,
-                    ));
+            for (at, &place) in self.work.draws[draw].test.iter().enumerate() {
+                let (row, label, predicted) = (self.work.rows[place], self.work.labels[place], cell.predicted[at]);
+                if label != predicted {
+                    let said = &cell.calibrated;
+                    let (confidence, label_probability) = (said.confidence[at], said.label_probability[at]);
+                    let locator = self.work.table.rows.get(row).map(|row| row.locator.to_string()).unwrap_or_default();
+                    wrong.push(Evaluated { row, locator, label, predicted, confidence, label_probability });
                 }
             }
         }
-        wrong.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.2.cmp(&b.2)));
-        let mut seen = BTreeSet::new();
-        wrong.retain(|mistake| seen.insert(mistake.2));
-        let evaluated = |(confidence, label_probability, place, label, predicted): (f64, f64, usize, usize, usize)| {
-            let row = self.work.rows[place];
-            let locator = self.work.table.rows.get(row).map(|row| row.locator.to_string()).unwrap_or_default();
-            Evaluated { row, locator, label, predicted, confidence, label_probability }
-        };
-        wrong.into_iter().take(MISTAKES).map(evaluated).collect()
+        wrong.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then(a.row.cmp(&b.row)));
+        wrong
     }
 
     /// The record, lines in order of accuracy, differences taken from the first.
@@ -259,6 +254,14 @@ impl<'a> Summary<'a> {
         }
         right as f64 / all.max(1) as f64
     }
+}
+
+/// The first of the mistakes, each image once.
+fn mistakes(mut wrong: Vec<Evaluated>) -> Vec<Evaluated> {
+    let mut seen = BTreeSet::new();
+    wrong.retain(|mistake| seen.insert(mistake.row));
+    wrong.truncate(MISTAKES);
+    wrong
 }
 
 /// Standard deviation, 0 for fewer than two values.

@@ -179,7 +179,8 @@ impl Work<'_> {
             prediction_operations: prediction(backbone, head)?,
             stored_bytes: head_bytes(head),
         };
-        Ok(Cell::new(selected.choice, &judged, &self.test_labels(draw), classes, cost))
+        let cell = Cell::new(selected.choice, &judged, &self.test_labels(draw), classes, cost);
+        Ok(Cell { layers: head.layers(features, &backbone.taps), ..cell })
     }
 
     /// Pairs of tap and pooling that the classifier of a trained network reads.

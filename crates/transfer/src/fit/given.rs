@@ -21,6 +21,8 @@ pub(super) struct Given<'a> {
     pub copies: Copies,
     /// The block that is read by methods that read one.
     pub principal: String,
+    /// Names of the layers by depth; none without a network.
+    pub taps: Vec<String>,
     /// The network, where there is one.
     pub backbone: Option<BackboneRecord>,
     /// Kernels that ran it; `none` without a network.
@@ -55,6 +57,7 @@ impl<'a> Given<'a> {
             table,
             copies,
             principal: backbone.features.clone(),
+            taps: backbone.taps.clone(),
             backbone: Some(backbone.into()),
             isa: format!("{:?}", options.extract.isa).to_lowercase(),
             read: requests.iter().map(|(tap, pooling)| format!("{tap}@{}", pooling.target)).collect(),
@@ -73,6 +76,7 @@ impl<'a> Given<'a> {
             table: &given.table,
             copies: Copies::of_features(&features),
             principal: given.principal().to_owned(),
+            taps: Vec::new(),
             backbone: None,
             isa: "none".to_owned(),
             read: given.blocks.iter().map(|block| block.name.clone()).collect(),

@@ -30,10 +30,11 @@ pub use record::{
     AdaptationRecord, BackboneRecord, Candidate, ClassScore, CurveRow, DuplicateGroup, Evaluated, FitReport, Protocol,
     ReliabilityBin, RowCounts, RunRecord, Scores, Seconds, Share, SkippedRow,
 };
+pub use scores::examples;
 
 use crate::adaptation::Preparation;
 use crate::extract::{ExtractOptions, Extracted, Extraction, Images, Network, Progress, TableImages};
-use crate::heads::{Head, Method, Settings, Training, recipe};
+use crate::heads::{Head, Method, Ragged, Settings, Solver, Training, batched_accuracy, recipe};
 use crate::store::Store;
 use crate::{ClassTokenMode, Features, Pooling};
 use copies::Copies;
@@ -41,6 +42,8 @@ use given::Given;
 use judge::Judged;
 use select::Selected;
 
+/// Rows that the released code of Head2Toe judges at a time (`spec/head2toe.md` section 4).
+const EVALUATION_BATCH: usize = 50;
 /// Rows from which a part is held out instead of cross-validating.
 pub const HOLD_OUT_ROWS: usize = 5000;
 /// What `auto` chooses from.
@@ -348,6 +351,8 @@ impl Facts<'_> {
             },
             choice: selected.choice.clone(),
             candidates: selected.candidates.clone(),
+            batched_accuracy: self.batched_accuracy(selected, &verdicts),
+            layers: selected.fitted.head.layers(&self.given.features, &self.given.taps),
             certificate: selected.fitted.choice.certificate,
             backbone: self.given.backbone.clone(),
             classes: self.given.table.classes.clone(),
@@ -370,6 +375,16 @@ impl Facts<'_> {
             images_per_second: self.given.images_per_second,
             run: self.run_record(selected),
         }
+    }
+
+    /// The accuracy as the released code of Head2Toe counts it, where the settings ask for it.
+    fn batched_accuracy(&self, selected: &Selected, verdicts: &[scores::Verdict]) -> Option<f64> {
+        let asked = match &self.options.settings.head2toe.solver {
+            Solver::Adam(recipe) => recipe.batched_accuracy && selected.fitted.head.method() == Method::Head2Toe,
+            Solver::Exact { .. } => false,
+        };
+        let right: Vec<bool> = verdicts.iter().map(|verdict| verdict.label == verdict.predicted).collect();
+        asked.then(|| batched_accuracy(&right, EVALUATION_BATCH, Ragged::Reference))
     }
 
     /// The most confident mistakes first, then the right ones, the least confident first.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adaptation::{Alignment, Coverage, Preprocessing};
 use crate::calibration::Calibration;
-use crate::heads::Certificate;
+use crate::heads::{Certificate, LayerShare};
 
 /// How the accuracy was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -326,6 +326,13 @@ pub struct FitReport {
     pub choice: String,
     /// The table it was chosen from, on training rows alone.
     pub candidates: Vec<Candidate>,
+    /// Accuracy as the released code of Head2Toe counts it, in batches of 50 of which a shorter last one counts as whole; where asked for.
+    #[serde(default)]
+    pub batched_accuracy: Option<f64>,
+    /// What `head2toe` kept of each layer at the pooled width that was chosen, by depth; empty for other methods, and where it took the last
+    /// layer alone.
+    #[serde(default)]
+    pub layers: Vec<LayerShare>,
     /// How close to its optimum the group lasso of `head2toe`, or the head of `all-l1` and `all-l21`, was brought.
     #[serde(default)]
     pub certificate: Option<Certificate>,

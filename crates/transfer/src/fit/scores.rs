@@ -1,5 +1,7 @@
 //! From judged rows to the figures of the record.
 
+use std::collections::BTreeMap;
+
 use super::judge::Judged;
 use super::record::{ClassScore, Evaluated, ReliabilityBin, Scores, Share};
 use crate::calibration::{Answer, Calibration};
@@ -47,6 +49,18 @@ pub(crate) fn confusion(verdicts: &[Verdict], classes: usize) -> Vec<Vec<usize>>
         counts[verdict.label][verdict.predicted] += 1;
     }
     counts
+}
+
+/// For the `most` pairs of true and predicted class with the most mistakes, the first mistake in `rows`; pairs with more mistakes first.
+#[must_use]
+pub fn examples(rows: &[Evaluated], most: usize) -> Vec<Evaluated> {
+    let mut pairs = BTreeMap::<(usize, usize), (usize, &Evaluated)>::new();
+    for row in rows.iter().filter(|row| row.label != row.predicted) {
+        pairs.entry((row.label, row.predicted)).or_insert((0, row)).0 += 1;
+    }
+    let mut found: Vec<(usize, &Evaluated)> = pairs.into_values().collect();
+    found.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    found.into_iter().take(most).map(|(_, row)| row.clone()).collect()
 }
 
 /// Scores by class; classes without a judged row are left out.
@@ -164,6 +178,22 @@ mod tests {
         let probabilities = vec![0.92, 0.08, 0.85, 0.15, 0.25, 0.75, 0.96, 0.04];
         let uncalibrated = vec![0.6, 0.4, 0.6, 0.4, 0.4, 0.6, 0.6, 0.4];
         (Judged { rows: vec![0, 1, 2, 3], probabilities, uncalibrated }, vec![0, 0, 1, 1])
+    }
+
+    #[test]
+    fn an_example_of_each_frequent_confusion_is_the_first_of_its_pair() {
+        let row = |row: usize, label: usize, predicted: usize| Evaluated {
+            row,
+            locator: row.to_string(),
+            label,
+            predicted,
+            confidence: 0.9,
+            label_probability: 0.1,
+        };
+        let rows = [row(0, 0, 1), row(1, 1, 0), row(2, 1, 0), row(3, 2, 0), row(4, 2, 2)];
+        let found = |most: usize| examples(&rows, most).iter().map(|row| row.row).collect::<Vec<_>>();
+        assert_eq!(found(9), [1, 0, 3]);
+        assert_eq!(found(1), [1]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod head2toe;
 mod hinge;
 mod input;
 mod knn;
+mod layers;
 mod lda;
 mod linear;
 mod logistic;
@@ -28,11 +29,12 @@ pub use choice::{Candidate, Certificate, Choice, Setting};
 pub use error::HeadError;
 pub use head::{Head, probabilities};
 pub use head2toe::{
-    AdamRecipe, AllSettings, Head2ToeSettings, LastLayer, Ragged, Scorer, Solver, batched_accuracy, cosine_schedule,
-    kept_columns,
+    AdamRecipe, AllSettings, Head2ToeSettings, LastLayer, PenaltyGroups, Ragged, Scorer, Solver, batched_accuracy,
+    cosine_schedule, kept_columns,
 };
 pub use input::Input;
 pub use knn::{KnnSettings, Weighting};
+pub use layers::LayerShare;
 pub use lda::{LdaSettings, Shrinkage};
 pub use linear::LinearSettings;
 pub use method::{Method, recipe};
@@ -87,7 +89,11 @@ impl Settings {
             Method::Svm => format!("{} {:?}", self.penultimate, self.svm),
             Method::Ncm => format!("{} {:?}", self.penultimate, self.ncm),
             Method::Knn => format!("{} {:?}", self.penultimate, self.knn),
-            Method::Head2Toe => format!("{} {:?} {:?}", self.penultimate, self.class_token, self.head2toe),
+            Method::Head2Toe => {
+                // Left out where it does nothing, so that what was kept before it could be set stays valid.
+                let own = format!("{:?}", self.head2toe).replace(" shrink: 0.0,", "");
+                format!("{} {:?} {own}", self.penultimate, self.class_token)
+            }
             Method::AllL1 | Method::AllL2 | Method::AllL21 => format!("{:?} {:?}", self.class_token, self.all),
         }
     }

@@ -62,9 +62,11 @@ fn result(comparison: &Comparison, line: &Line) -> Value {
         "stored_bytes": cost.stored_bytes,
         "on_frontier": line.on_frontier,
         "choices": line.choices,
+        "layers": line.layers,
         "per_class": line.per_class,
         "confusion": line.confusion,
         "mistakes": line.mistakes,
+        "examples": line.examples,
         "artifact": null,
     })
 }

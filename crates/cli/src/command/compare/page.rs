@@ -8,6 +8,7 @@ use heirloom_transfer::compare::{Comparison, Cost, Line};
 use heirloom_transfer::fit::Evaluated;
 
 use super::text;
+use crate::command::{example, layers};
 
 /// Classes up to which a whole confusion matrix is drawn.
 const MATRIX_CLASSES: usize = 40;
@@ -33,6 +34,7 @@ pub fn page(comparison: &Comparison, picture: impl Fn(&Evaluated) -> Option<Pict
     page.push(table(comparison));
     page.push(costs(comparison));
     page.push(confidence(comparison));
+    comparison.lines.iter().filter_map(|line| chosen_layers(comparison, line)).for_each(|section| page.push(section));
     for (place, line) in shown(comparison) {
         page.push(detail(comparison, place, line, &picture));
     }
@@ -233,6 +235,17 @@ fn confidence(comparison: &Comparison) -> Section {
     ))
 }
 
+/// Which layers head2toe took its columns from.
+fn chosen_layers(comparison: &Comparison, line: &Line) -> Option<Section> {
+    let blocks = layers::blocks(&line.layers, comparison.draws.len());
+    if blocks.is_empty() {
+        return None;
+    }
+    let mut section = Section::new(format!("{}: which layers were chosen?", text::name(comparison, line)));
+    blocks.into_iter().for_each(|block| section.push(block));
+    Some(section)
+}
+
 fn detail(
     comparison: &Comparison,
     place: usize,
@@ -244,7 +257,8 @@ fn detail(
     section.push(Block::Table(classes(line)));
     if comparison.classes.len() <= MATRIX_CLASSES {
         let (classes, counts) = (comparison.classes.clone(), line.confusion.clone());
-        section.push(Block::Matrix(Matrix { classes, counts }));
+        let examples = line.examples.iter().filter_map(|row| example(row, captioned(comparison, row, picture)?));
+        section.push(Block::Matrix(Matrix { classes, counts, examples: examples.collect() }));
     }
     let wrong: Vec<Picture> =
         line.mistakes.iter().take(PICTURES).filter_map(|row| captioned(comparison, row, picture)).collect();
@@ -354,11 +368,14 @@ mod tests {
             "truncated JPEG image",
             "draws differ by 1.4 points",
             "data:image/png;base64,",
+            "20</td>",
             "0123abcd",
         ] {
             assert!(html.contains(part), "{part:?} is missing");
         }
         assert!(!html.contains("<oak>"));
+        // In the section of each of two methods, one picture in the matrix and one among the mistakes.
+        assert_eq!(html.matches("<img").count(), 4);
         assert_eq!(html.matches("<svg").count(), 1);
         assert!(!html.contains("A: tiny"), "one backbone needs no letter");
     }

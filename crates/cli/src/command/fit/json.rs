@@ -13,6 +13,8 @@ pub fn object(record: &FitReport, artifact: &Path, report: Option<&Path>) -> Val
         "requested_method": record.requested,
         "choice": record.choice,
         "candidates": record.candidates,
+        "batched_accuracy": record.batched_accuracy,
+        "layers": record.layers,
         "certificate": record.certificate,
         "backbone": record.backbone.as_ref().map(|backbone| &backbone.name),
         "backbone_digest": record.backbone.as_ref().map(|backbone| &backbone.digest),

@@ -96,9 +96,8 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
         let fact = format!("{flag} is for {of}; the method is '{}'", arguments.method);
         return Err(Failure::input(fact).hint("leave it out, or name such a method"));
     }
-    if arguments.replicate && arguments.frozen.gap.is_some() {
-        let fact = "--gap is for the solver that goes to the optimum, --replicate takes the paper's recipe instead";
-        return Err(Failure::input(fact).hint("leave one of the two out"));
+    if let Some((flag, of)) = arguments.frozen.of_other_solver(arguments.replicate) {
+        return Err(Failure::input(format!("{flag} is for {of}")).hint("leave it out, or change the solver"));
     }
     let mut job = Job::new(arguments.output.clone(), shared)?;
     if arguments.no_report {

@@ -7,10 +7,11 @@ use heirloom_report::{
     interval, learning_curve, percent, reliability, training_curves,
 };
 use heirloom_transfer::fit::trained::EpochReport;
-use heirloom_transfer::fit::{AdaptationRecord, CurveRow, Evaluated, FitReport, Share};
+use heirloom_transfer::fit::{AdaptationRecord, CurveRow, Evaluated, FitReport, Share, examples};
+use heirloom_transfer::heads::Method;
 
 use super::text;
-use crate::command::write_whole;
+use crate::command::{example, layers, write_whole};
 use crate::failure::Failure;
 
 /// Pictures in one gallery.
@@ -41,12 +42,15 @@ pub fn page(record: &FitReport, picture: impl Fn(&Evaluated) -> Option<Picture>)
     if !record.epochs.is_empty() {
         page.push(training(record));
     }
-    page.push(classes(record));
+    page.push(classes(record, &picture));
     page.push(mistakes(record, &picture));
     page.push(labels(record, &picture));
     page.push(confidence(record));
     page.push(data(record));
     page.push(choice(record));
+    if record.method == Method::Head2Toe.name() {
+        page.push(layers(record));
+    }
     page.push(run(record));
     page
 }
@@ -184,10 +188,13 @@ fn outlook(curve: &[CurveRow]) -> String {
     )
 }
 
-fn classes(record: &FitReport) -> Section {
+fn classes(record: &FitReport, picture: &impl Fn(&Evaluated) -> Option<Picture>) -> Section {
     let mut section = Section::new("Classes").with(Block::Table(text::classes(record)));
     if record.classes.len() <= MATRIX_CLASSES {
-        section.push(Block::Matrix(Matrix { classes: record.classes.clone(), counts: record.confusion.clone() }));
+        let (classes, counts) = (record.classes.clone(), record.confusion.clone());
+        let found = examples(&record.evaluated, PICTURES);
+        let examples = found.iter().filter_map(|row| example(row, captioned(record, row, picture)?)).collect();
+        section.push(Block::Matrix(Matrix { classes, counts, examples }));
     } else {
         section.push(Block::Paragraph("The most frequent confusions:".into()));
         section.push(Block::Table(confusions(record)));
@@ -218,15 +225,13 @@ fn gallery<'a>(
     rows: impl Iterator<Item = &'a Evaluated>,
     picture: &impl Fn(&Evaluated) -> Option<Picture>,
 ) -> Vec<Picture> {
-    rows.take(PICTURES)
-        .filter_map(|row| {
-            let (label, predicted) = (name(record, row.label), name(record, row.predicted));
-            Some(
-                picture(row)?
-                    .captioned(format!("{predicted}, not {label} ({})", percent(row.confidence)), row.locator.as_str()),
-            )
-        })
-        .collect()
+    rows.take(PICTURES).filter_map(|row| captioned(record, row, picture)).collect()
+}
+
+fn captioned(record: &FitReport, row: &Evaluated, picture: &impl Fn(&Evaluated) -> Option<Picture>) -> Option<Picture> {
+    let (label, predicted) = (name(record, row.label), name(record, row.predicted));
+    let caption = format!("{predicted}, not {label} ({})", percent(row.confidence));
+    Some(picture(row)?.captioned(caption, row.locator.as_str()))
 }
 
 fn mistakes(record: &FitReport, picture: &impl Fn(&Evaluated) -> Option<Picture>) -> Section {
@@ -341,6 +346,18 @@ fn choice(record: &FitReport) -> Section {
     if table.is_empty() { section } else { section.with(Block::Table(table)) }
 }
 
+/// Which layers head2toe took its columns from.
+fn layers(record: &FitReport) -> Section {
+    let mut section = Section::new("Which layers were chosen?");
+    let blocks = layers::blocks(std::slice::from_ref(&record.layers), 1);
+    if blocks.is_empty() {
+        let text = "The last layer alone was taken, as it is: no selection from all layers was clearly better.";
+        return section.with(Block::Paragraph(text.into()));
+    }
+    blocks.into_iter().for_each(|block| section.push(block));
+    section
+}
+
 /// What is known of the network, where there is one.
 fn network(record: &FitReport) -> Vec<(&'static str, String)> {
     let Some(backbone) = &record.backbone else {
@@ -377,6 +394,8 @@ fn run(record: &FitReport) -> Section {
 
 #[cfg(test)]
 mod tests {
+    use heirloom_transfer::heads::LayerShare;
+
     use super::*;
     use crate::command::fit::sample;
 
@@ -406,6 +425,19 @@ mod tests {
         }
         assert!(!html.contains("<birch>"));
         assert_eq!(html.matches("<svg").count(), 2);
+    }
+
+    #[test]
+    fn the_layers_of_head2toe_are_drawn_and_those_of_others_are_not() {
+        let mut record = sample::record();
+        let heading = "Which layers were chosen?";
+        assert!(!page(&record, picture).to_html().contains(heading));
+        record.method = "head2toe".into();
+        assert!(page(&record, picture).to_html().contains("The last layer alone was taken"));
+        record.layers = vec![LayerShare { tap: "blocks.3.<mlp>".into(), columns: 64, kept: 12 }];
+        let html = page(&record, picture).to_html();
+        assert!(html.contains(heading) && html.contains("blocks.3.&lt;mlp&gt;"));
+        assert_eq!(html.matches("<svg").count(), 3);
     }
 
     #[test]

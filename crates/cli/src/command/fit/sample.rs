@@ -35,6 +35,8 @@ pub fn record() -> FitReport {
             candidate("ridge", "penalty 3.2", 0.902, false),
             candidate("knn", "k = 5", 0.861, false),
         ],
+        batched_accuracy: None,
+        layers: vec![],
         certificate: None,
         backbone: Some(BackboneRecord {
             name: "deit_tiny_patch16_224".into(),

@@ -72,6 +72,11 @@ fn headline(record: &FitReport) -> Vec<(&'static str, String)> {
         ("log loss", format!("{:.3}", record.scores.log_loss)),
         ("fitted on", fitted_on(record)),
     ];
+    lines.extend(
+        record.batched_accuracy.map(|share| {
+            ("as released", format!("{} in batches of 50, the last one counted as whole", percent(share)))
+        }),
+    );
     lines.extend(record.certificate.iter().map(certificate));
     lines.extend(record.adaptation.iter().flat_map(adaptation));
     let seconds = &record.seconds;

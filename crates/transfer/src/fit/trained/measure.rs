@@ -52,6 +52,8 @@ impl Job<'_> {
         let mut record = facts.record(&selected, &judged, &rows);
         record.method = self.recipe.method.name().to_owned();
         record.requested = record.method.clone();
+        // The features here are those of the layers that are read; what was left out is not among them.
+        record.layers.clear();
         // Validation rows chose the epoch and the temperature; no weight was fitted on them.
         record.rows.train -= selected.fitted.choice.rows.len();
         record.run.data_digest = data_digest(self.table, &given.rows);

@@ -9,6 +9,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use super::super::affine::{ABSENT_LOGIT, Affine};
 use super::super::dense::Matrix;
 use super::super::softmax::softmax_in_place;
+use super::group_lasso::Rows;
 use super::scorer::Scorer;
 
 const BETA1: f64 = 0.9;
@@ -25,6 +26,18 @@ pub enum Ragged {
     Reference,
 }
 
+/// Which weights of the scoring head are penalised by one norm together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PenaltyGroups {
+    /// Those of a column.
+    #[default]
+    Columns,
+    /// Those of a tap.
+    Taps,
+    /// Those of a tap, and the coefficient is 1 whatever the settings say, as in the released code.
+    TapsWithoutCoefficient,
+}
+
 /// Settings of the replication.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdamRecipe {
@@ -36,22 +49,41 @@ pub struct AdamRecipe {
     pub batch: usize,
     /// Coefficient of the group penalty of the scoring head; the final head has none.
     pub lambda: f64,
+    /// What that penalty takes together.
+    pub groups: PenaltyGroups,
+    /// Scoring heads, each from other first weights and another order of the rows, whose scores are averaged.
+    pub repeats: usize,
+    /// Whether the norm of a column's weights is squared before scores are averaged or pulled toward their mean, as in the released code.
+    pub squared_scores: bool,
     /// How the last batch of a pass is averaged.
     pub ragged: Ragged,
+    /// Whether the accuracy is stated as the released code counts it, too: see [`batched_accuracy`].
+    pub batched_accuracy: bool,
     /// Seed of the order of the rows and of the first weights.
     pub seed: u64,
 }
 
 impl Default for AdamRecipe {
     fn default() -> Self {
-        Self { learning_rate: 0.1, steps: 500, batch: 128, lambda: 1e-4, ragged: Ragged::Correct, seed: 0 }
+        Self {
+            learning_rate: 0.1,
+            steps: 500,
+            batch: 128,
+            lambda: 1e-4,
+            groups: PenaltyGroups::Columns,
+            repeats: 1,
+            squared_scores: false,
+            ragged: Ragged::Correct,
+            batched_accuracy: false,
+            seed: 0,
+        }
     }
 }
 
 impl AdamRecipe {
     /// Whether every number is in its range.
     pub(super) fn is_usable(&self) -> bool {
-        self.steps > 0 && self.batch > 0 && self.learning_rate > 0.0 && self.lambda >= 0.0
+        self.steps > 0 && self.batch > 0 && self.repeats > 0 && self.learning_rate > 0.0 && self.lambda >= 0.0
     }
 }
 
@@ -114,9 +146,18 @@ struct Batch {
     bias: Vec<f32>,
 }
 
-/// Mean cross-entropy plus `lambda` times the sum of row norms, divided by `divisor` rows rather than by the batch's own
-/// number where the two differ.
-fn batch_gradient(rows: &Matrix, labels: &[usize], model: &Affine, lambda: f64, divisor: usize) -> Batch {
+/// What is added to the mean loss of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Added<'a> {
+    Nothing,
+    /// A coefficient times the sum of the norms of each column's weights.
+    Columns(f64),
+    /// The same with one norm for each tap, of so many columns.
+    Taps(f64, &'a [usize]),
+}
+
+/// Mean cross-entropy plus a penalty, divided by `divisor` rows rather than by the batch's own number where the two differ.
+fn batch_gradient(rows: &Matrix, labels: &[usize], model: &Affine, added: Added<'_>, divisor: usize) -> Batch {
     let (classes, count) = (model.classes, rows.rows);
     let mut logits = vec![0.0_f32; count * classes];
     let weights = MatRef::from_row_major_slice(&model.weights, rows.columns, classes);
@@ -137,26 +178,37 @@ fn batch_gradient(rows: &Matrix, labels: &[usize], model: &Affine, lambda: f64, 
     let residuals: Vec<f64> = logits.iter().map(|&value| f64::from(value)).collect();
     batch.weights = rows.transposed_times(&residuals, classes).into_iter().map(|value| value as f32).collect();
     batch.loss /= divisor as f64;
-    if lambda > 0.0 {
-        add_penalty(model, lambda * count as f64 / divisor as f64, &mut batch);
+    let share = count as f64 / divisor as f64;
+    match added {
+        Added::Columns(lambda) if lambda > 0.0 => {
+            add_penalty(model, lambda * share, std::iter::repeat_n(1, rows.columns), &mut batch);
+        }
+        Added::Taps(lambda, widths) if lambda > 0.0 => {
+            add_penalty(model, lambda * share, widths.iter().copied(), &mut batch);
+        }
+        _ => {}
     }
     batch
 }
 
-/// Adds `lambda ||W||_{2,1}` and its subgradient: `W_j / ||W_j||`, and 0 for a zero row.
-fn add_penalty(model: &Affine, lambda: f64, batch: &mut Batch) {
-    for (row, gradient) in model.weights.chunks(model.classes).zip(batch.weights.chunks_mut(model.classes)) {
-        let norm = row.iter().map(|&weight| f64::from(weight) * f64::from(weight)).sum::<f64>().sqrt();
+/// Adds `lambda sum_g ||W_g||` over groups of so many columns each, and its subgradient: `W_g / ||W_g||`, and 0 for a group of zeros.
+fn add_penalty(model: &Affine, lambda: f64, groups: impl Iterator<Item = usize>, batch: &mut Batch) {
+    let (mut weights, mut gradients) = (model.weights.as_slice(), batch.weights.as_mut_slice());
+    for columns in groups {
+        let (group, after) = weights.split_at(columns * model.classes);
+        let (gradient, rest) = std::mem::take(&mut gradients).split_at_mut(columns * model.classes);
+        (weights, gradients) = (after, rest);
+        let norm = group.iter().map(|&weight| f64::from(weight) * f64::from(weight)).sum::<f64>().sqrt();
         batch.loss += lambda * norm;
         if norm > 0.0 {
             let factor = (lambda / norm) as f32;
-            gradient.iter_mut().zip(row).for_each(|(slope, weight)| *slope += factor * weight);
+            gradient.iter_mut().zip(group).for_each(|(slope, weight)| *slope += factor * weight);
         }
     }
 }
 
-/// Trains a head by the recipe on normalised `rows`; `lambda` is 0 for the final head.
-pub(super) fn train(rows: &Matrix, labels: &[usize], classes: usize, recipe: &AdamRecipe, lambda: f64) -> Affine {
+/// Trains a head by the recipe on normalised `rows`; nothing is added to the loss of the final head.
+pub(super) fn train(rows: &Matrix, labels: &[usize], classes: usize, recipe: &AdamRecipe, added: Added<'_>) -> Affine {
     let mut random = ChaCha8Rng::seed_from_u64(recipe.seed);
     let order = shuffled(rows.rows, &mut random);
     let (rows, labels) = (rows.select_rows(&order), order.iter().map(|&row| labels[row]).collect::<Vec<_>>());
@@ -175,12 +227,32 @@ pub(super) fn train(rows: &Matrix, labels: &[usize], classes: usize, recipe: &Ad
     for step in 0..recipe.steps {
         let (rows, labels) = &batches[step % batches.len()];
         let divisor = if recipe.ragged == Ragged::Reference { size } else { labels.len() };
-        let batch = batch_gradient(rows, labels, &model, lambda, divisor);
+        let batch = batch_gradient(rows, labels, &model, added, divisor);
         let rate = cosine_schedule(recipe.learning_rate, step, recipe.steps);
         moments.0.step(&mut model.weights, &batch.weights, rate, step + 1);
         moments.1.step(&mut model.bias, &batch.bias, rate, step + 1);
     }
     model
+}
+
+/// Relevance of every column, the mean over the recipe's repeats of the scoring head; `all` holds every column of the fitted rows,
+/// `widths` the number of columns of each tap.
+pub(super) fn scores(all: &Matrix, widths: &[usize], rows: &Rows<'_>, recipe: &AdamRecipe, scorer: Scorer) -> Vec<f64> {
+    let added = match recipe.groups {
+        PenaltyGroups::Columns => Added::Columns(recipe.lambda),
+        PenaltyGroups::Taps => Added::Taps(recipe.lambda, widths),
+        PenaltyGroups::TapsWithoutCoefficient => Added::Taps(1.0, widths),
+    };
+    let mut mean = vec![0.0; all.columns];
+    for repeat in 0..recipe.repeats {
+        let again = AdamRecipe { seed: recipe.seed.wrapping_add(repeat as u64), ..recipe.clone() };
+        let head = train(all, rows.labels, rows.classes, &again, added);
+        for (mean, size) in mean.iter_mut().zip(sizes(&head, scorer)) {
+            let score = if recipe.squared_scores { size * size } else { size };
+            *mean += score / recipe.repeats as f64;
+        }
+    }
+    mean
 }
 
 /// Sizes of the rows of the weights: the relevance score.
@@ -235,8 +307,8 @@ mod tests {
     #[test]
     fn loss_and_gradient_of_the_known_batch() {
         let (rows, labels, model) = known();
-        assert!((batch_gradient(&rows, &labels, &model, 0.0, 3).loss - 0.810_769_200_7).abs() < 1e-6);
-        let batch = batch_gradient(&rows, &labels, &model, 0.01, 3);
+        assert!((batch_gradient(&rows, &labels, &model, Added::Nothing, 3).loss - 0.810_769_200_7).abs() < 1e-6);
+        let batch = batch_gradient(&rows, &labels, &model, Added::Columns(0.01), 3);
         assert!((batch.loss - 0.820_005_268_6).abs() < 1e-6);
         let expected = [
             0.094_481_738_6,
@@ -258,9 +330,61 @@ mod tests {
         let weights = vec![3.0, 4.0, 0.0, 0.0, 1.0, 2.0, -2.0, 0.0];
         let model = Affine { classes: 2, weights, bias: vec![0.0; 2] };
         let mut batch = Batch { loss: 0.0, weights: vec![0.0; 8], bias: vec![] };
-        add_penalty(&model, 1.0, &mut batch);
+        add_penalty(&model, 1.0, std::iter::repeat_n(1, 4), &mut batch);
         close(&batch.weights, &[0.6, 0.8, 0.0, 0.0, 0.447_213_595_5, 0.894_427_191, -1.0, 0.0], 1e-6);
         assert!((batch.loss - 9.236_067_977_5).abs() < 1e-9);
+    }
+
+    /// One norm over the three rows of the first tap: `sqrt(9 + 16 + 1 + 4)`.
+    #[test]
+    fn a_tap_is_penalised_by_one_norm() {
+        let weights = vec![3.0, 4.0, 0.0, 0.0, 1.0, 2.0, -2.0, 0.0];
+        let model = Affine { classes: 2, weights, bias: vec![0.0; 2] };
+        let mut batch = Batch { loss: 0.0, weights: vec![0.0; 8], bias: vec![] };
+        add_penalty(&model, 0.5, [3, 1].into_iter(), &mut batch);
+        let first = 30.0_f64.sqrt();
+        assert!((batch.loss - 0.5 * (first + 2.0)).abs() < 1e-9);
+        let of_first = [3.0, 4.0, 0.0, 0.0, 1.0, 2.0].map(|weight| 0.5 * weight / first);
+        close(&batch.weights[..6], &of_first, 1e-6);
+        close(&batch.weights[6..], &[-0.5, 0.0], 1e-6);
+    }
+
+    /// The mean over repeats is that of heads with the seeds that follow one another; squaring comes before it.
+    #[test]
+    fn scores_are_averaged_over_repeats() {
+        let values = (0..40).flat_map(|i| [f32::from(u8::from(i % 2 == 0)), ((i * 7) % 5) as f32 / 5.0]).collect();
+        let all = Matrix { rows: 40, columns: 2, values };
+        let labels: Vec<usize> = (0..40).map(|i| i % 2).collect();
+        let positions: Vec<usize> = (0..40).collect();
+        let rows = Rows { positions: &positions, labels: &labels, classes: 2 };
+        let recipe = |seed, repeats, squared_scores| AdamRecipe {
+            steps: 20,
+            batch: 16,
+            seed,
+            repeats,
+            squared_scores,
+            ..AdamRecipe::default()
+        };
+        let found = |recipe: AdamRecipe| scores(&all, &[2], &rows, &recipe, Scorer::Group);
+        let (one, other) = (found(recipe(4, 1, false)), found(recipe(5, 1, false)));
+        assert_ne!(one, other);
+        for column in 0..2 {
+            let mean = 0.5 * (one[column] + other[column]);
+            assert!((found(recipe(4, 2, false))[column] - mean).abs() < 1e-12);
+            let squares = 0.5 * (one[column].powi(2) + other[column].powi(2));
+            assert!((found(recipe(4, 2, true))[column] - squares).abs() < 1e-12);
+        }
+        let by_tap = |groups| found(AdamRecipe { groups, lambda: 0.3, ..recipe(4, 1, false) });
+        assert_ne!(by_tap(PenaltyGroups::Columns), by_tap(PenaltyGroups::Taps));
+        let whatever = |lambda| {
+            let groups = PenaltyGroups::TapsWithoutCoefficient;
+            found(AdamRecipe { groups, lambda, ..recipe(4, 1, false) })
+        };
+        assert_eq!(whatever(0.3), whatever(1e-5));
+        assert_eq!(
+            whatever(0.3),
+            found(AdamRecipe { groups: PenaltyGroups::Taps, lambda: 1.0, ..recipe(4, 1, false) })
+        );
     }
 
     /// T8 of `spec/head2toe.md`.
@@ -290,8 +414,8 @@ mod tests {
     #[test]
     fn a_ragged_batch_is_scaled_in_reference_mode() {
         let (rows, labels, model) = known();
-        let correct = batch_gradient(&rows, &labels, &model, 0.01, 3);
-        let reference = batch_gradient(&rows, &labels, &model, 0.01, 4);
+        let correct = batch_gradient(&rows, &labels, &model, Added::Columns(0.01), 3);
+        let reference = batch_gradient(&rows, &labels, &model, Added::Columns(0.01), 4);
         assert!((reference.loss - 0.75 * correct.loss).abs() < 1e-9);
         for (reference, correct) in reference.weights.iter().zip(&correct.weights) {
             assert!((reference - 0.75 * correct).abs() < 1e-7);
@@ -304,8 +428,8 @@ mod tests {
         let rows = Matrix { rows: 60, columns: 2, values };
         let labels: Vec<usize> = (0..60).map(|i| i % 2).collect();
         let recipe = AdamRecipe { steps: 100, batch: 16, ..AdamRecipe::default() };
-        let model = train(&rows, &labels, 2, &recipe, 1e-4);
-        assert_eq!(model, train(&rows, &labels, 2, &recipe, 1e-4));
+        let model = train(&rows, &labels, 2, &recipe, Added::Columns(1e-4));
+        assert_eq!(model, train(&rows, &labels, 2, &recipe, Added::Columns(1e-4)));
         let logits = model.logits(&rows);
         assert!(logits.chunks(2).zip(&labels).all(|(row, &label)| (row[1] > row[0]) == (label == 1)));
         let scores = sizes(&model, Scorer::Group);

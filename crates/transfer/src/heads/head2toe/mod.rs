@@ -15,6 +15,7 @@ mod adam;
 mod all;
 mod centred;
 mod exact;
+mod extra_trees;
 mod final_head;
 mod group_lasso;
 mod last_layer;
@@ -28,7 +29,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use adam::{AdamRecipe, Ragged, batched_accuracy, cosine_schedule};
+pub use adam::{AdamRecipe, PenaltyGroups, Ragged, batched_accuracy, cosine_schedule};
 pub use all::AllSettings;
 pub(crate) use all::fit as fit_all;
 pub use ranking::kept_columns;
@@ -163,6 +164,9 @@ fn described(settings_of: &Head2ToeSettings) -> Vec<(String, Setting)> {
     }
     if settings_of.rank_offset > 0 {
         out.push(("rank_offset".to_string(), Setting::Number(settings_of.rank_offset as f64)));
+    }
+    if settings_of.shrink > 0.0 {
+        out.push(("shrink".to_string(), Setting::Number(settings_of.shrink)));
     }
     out
 }

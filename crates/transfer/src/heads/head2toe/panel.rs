@@ -205,6 +205,11 @@ impl<'a> Panel<'a> {
         out
     }
 
+    /// Number of columns of each tap.
+    pub fn widths(&self) -> Vec<usize> {
+        self.taps.iter().map(|tap| tap.block.width).collect()
+    }
+
     /// The inputs of a head that reads all columns.
     pub fn whole_inputs(&self) -> Vec<Input> {
         self.taps.iter().map(|tap| Input::whole(tap.block)).collect()
@@ -218,6 +223,16 @@ impl<'a> Panel<'a> {
             vec![norm; own.len()]
         };
         self.taps.iter().flat_map(of_tap).collect()
+    }
+
+    /// `(1 - share) s_i + share mean_tap(s)` for each of `scores`; as they are at a share of 0.
+    pub fn shrunk(&self, mut scores: Vec<f64>, share: f64) -> Vec<f64> {
+        for tap in self.taps.iter().filter(|_| share > 0.0) {
+            let own = &mut scores[tap.offset..tap.offset + tap.block.width];
+            let mean = own.iter().sum::<f64>() / own.len().max(1) as f64;
+            own.iter_mut().for_each(|score| *score = (1.0 - share) * *score + share * mean);
+        }
+        scores
     }
 
     /// The inputs of a head that reads the selected columns (ascending).

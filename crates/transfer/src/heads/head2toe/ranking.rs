@@ -33,24 +33,30 @@ pub(super) fn rank(keys: &[Vec<f64>], varies: impl Fn(usize) -> bool, most: usiz
 
 /// Columns in the order in which a group lasso holds them: nonzero rows by the size of their weights, then zero rows by how close they
 /// are to entering (norm of their gradient at the optimum). Under [`Scorer::Layer`], whole taps by the size of theirs, each in that
-/// order.
-pub(super) fn rank_by_optimum(optimum: &Optimum, scorer: Scorer, panel: &Panel<'_>, most: usize) -> Vec<usize> {
+/// order. Sizes are first pulled toward their tap's mean by the share that stands beside the scorer.
+pub(super) fn rank_by_optimum(
+    optimum: &Optimum,
+    (scorer, shrink): (Scorer, f64),
+    panel: &Panel<'_>,
+    most: usize,
+) -> Vec<usize> {
     let mut sizes = vec![0.0; panel.columns()];
     let classes = optimum.weights.len() / optimum.active.len().max(1);
     for ((column, _), row) in optimum.active.iter().zip(optimum.weights.chunks(classes.max(1))) {
         sizes[*column] = scorer.measure(row);
     }
-    rank_by_sizes(sizes, vec![optimum.gradient_norms.clone()], scorer, panel, most)
+    rank_by_sizes(sizes, vec![optimum.gradient_norms.clone()], (scorer, shrink), panel, most)
 }
 
-/// Columns by the size of their weights in a head on all of them, then by `rest`.
+/// Columns by the size of their weights in a head on all of them, pulled toward their tap's mean by a share, then by `rest`.
 pub(super) fn rank_by_sizes(
     sizes: Vec<f64>,
     rest: Vec<Vec<f64>>,
-    scorer: Scorer,
+    (scorer, shrink): (Scorer, f64),
     panel: &Panel<'_>,
     most: usize,
 ) -> Vec<usize> {
+    let sizes = panel.shrunk(sizes, shrink);
     let layer = (scorer == Scorer::Layer).then(|| panel.tap_sizes(&sizes));
     let keys: Vec<Vec<f64>> = layer.into_iter().chain([sizes]).chain(rest).collect();
     rank(&keys, |column| panel.varies(column), most)

@@ -7,7 +7,7 @@ use super::super::choice::{Setting, choose, settings};
 use super::super::linear::assemble;
 use super::super::training::Checked;
 use super::super::{Fitted, HeadError};
-use super::adam::{self, AdamRecipe};
+use super::adam::{self, AdamRecipe, Added};
 use super::group_lasso::Rows;
 use super::panel::Panel;
 use super::settings::Head2ToeSettings;
@@ -87,7 +87,7 @@ pub(super) fn adam_heads(
     let ranking = scoring::adam_ranking(panel, rows, settings_of, recipe, most(panel, settings_of));
     let heads = kept(panel, &ranking, settings_of, fractions).into_iter().map(|selected| {
         let matrix = panel.selected(&selected).select_rows(rows.positions);
-        let rule = adam::train(&matrix, rows.labels, rows.classes, recipe, 0.0);
+        let rule = adam::train(&matrix, rows.labels, rows.classes, recipe, Added::Nothing);
         (selected, adam::spread(&rule, present, classes))
     });
     heads.collect()

@@ -42,14 +42,14 @@ pub(super) fn rankings(
     let (_, values) = penalties(settings_of);
     let values = &values[..count.min(values.len())];
     let ranked = |scores: Vec<f64>| {
-        let ranking = rank(&[scores], |column| panel.varies(column), most);
+        let ranking = rank(&[panel.shrunk(scores, settings_of.shrink)], |column| panel.varies(column), most);
         Scored { ranking, certificate: None }
     };
     match &settings_of.solver {
         Solver::Exact { gap, .. } if scorer.reads_group_lasso() => {
             let optima = group_lasso::path(panel, rows, values, *gap, Penalty::Rows)?;
             let ranked = |optimum| Scored {
-                ranking: rank_by_optimum(optimum, scorer, panel, most),
+                ranking: rank_by_optimum(optimum, (scorer, settings_of.shrink), panel, most),
                 certificate: Some(certificate(optimum)),
             };
             Ok(optima.iter().map(ranked).collect())
@@ -98,9 +98,9 @@ pub(super) fn adam_ranking(
     let scorer = settings_of.scorer;
     if !scorer.reads_group_lasso() {
         let scores = scorer::scores(scorer, panel, rows, settings_of.seed);
-        return rank(&[scores], |column| panel.varies(column), most);
+        return rank(&[panel.shrunk(scores, settings_of.shrink)], |column| panel.varies(column), most);
     }
     let all: Vec<usize> = (0..panel.columns()).collect();
-    let head = adam::train(&panel.gather(&all, rows.positions), rows.labels, rows.classes, recipe, recipe.lambda);
-    rank_by_sizes(adam::sizes(&head, scorer), vec![], scorer, panel, most)
+    let sizes = adam::scores(&panel.gather(&all, rows.positions), &panel.widths(), rows, recipe, scorer);
+    rank_by_sizes(sizes, vec![], (scorer, settings_of.shrink), panel, most)
 }

@@ -52,7 +52,9 @@ pub struct Head2ToeSettings {
     pub score_penalties: Vec<f64>,
     /// Ranks left out at the top: what is kept are ranks `rank_offset` and on. Above 0 it asks how good the ranking is.
     pub rank_offset: usize,
-    /// Seed of [`Scorer::Random`].
+    /// Share by which a column's score is pulled toward the mean score of its tap before ranking, 0 to 1.
+    pub shrink: f64,
+    /// Seed of [`Scorer::Random`] and [`Scorer::ExtraTrees`].
     pub seed: u64,
     /// What becomes of the last layer alone.
     pub last_layer: LastLayer,
@@ -71,6 +73,7 @@ impl Default for Head2ToeSettings {
             scorer: Scorer::Group,
             score_penalties: vec![1e-2, 1e-3, 1e-4],
             rank_offset: 0,
+            shrink: 0.0,
             seed: 0,
             last_layer: LastLayer::Offered,
             last_layer_penalties: LinearSettings::default().penalties,
@@ -100,6 +103,9 @@ impl Head2ToeSettings {
         }
         checked.fractions.sort_by(f64::total_cmp);
         checked.fractions.dedup();
+        if !(0.0..=1.0).contains(&self.shrink) {
+            return refuse("shrink", self.shrink.to_string(), "a share from 0 to 1 is needed");
+        }
         checked.score_penalties = sorted_penalties(&self.score_penalties)?;
         checked.last_layer_penalties = sorted_penalties(&self.last_layer_penalties)?;
         match &mut checked.solver {
@@ -123,7 +129,8 @@ impl Head2ToeSettings {
                     );
                 }
                 if !recipe.is_usable() {
-                    return refuse("adam", format!("{recipe:?}"), "steps, batch and learning rate must be positive");
+                    let range = "steps, batch, repeats and learning rate must be positive";
+                    return refuse("adam", format!("{recipe:?}"), range);
                 }
             }
         }

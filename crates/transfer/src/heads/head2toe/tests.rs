@@ -2,13 +2,14 @@
 
 use heirloom_engine::Shape;
 
+use super::super::HeadError;
 use super::super::affine::{Affine, logistic_path};
 use super::super::normalization::Normalization;
-use super::adam::{self, AdamRecipe};
+use super::adam::{self, AdamRecipe, Added};
 use super::group_lasso::{Optimum, Rows, path};
 use super::panel::Panel;
 use super::penalty::Penalty;
-use super::ranking::rank_by_optimum;
+use super::ranking::{rank_by_optimum, rank_by_sizes};
 use super::replication::adam_heads;
 use super::scorer::Scorer;
 use super::{Head2ToeSettings, kept, most, scoring};
@@ -53,7 +54,7 @@ fn solve(features: &Features, labels: &[usize], ratios: &[f64], gap: f64) -> (Ve
     let panel = Panel::new(features, &blocks, &everything, Normalization::UnitVector).unwrap();
     let rows = Rows { positions: &everything, labels, classes: CLASSES };
     let optima = path(&panel, &rows, ratios, gap, Penalty::Rows).unwrap();
-    let ranking = rank_by_optimum(optima.last().unwrap(), Scorer::Group, &panel, panel.columns());
+    let ranking = rank_by_optimum(optima.last().unwrap(), (Scorer::Group, 0.0), &panel, panel.columns());
     (optima, ranking)
 }
 
@@ -127,7 +128,7 @@ fn a_duplicate_splits_its_norm_and_a_constant_column_is_never_taken() {
         assert_eq!((panel.columns(), panel.varying()), (copies + 1, copies));
         let rows = Rows { positions: &everything, labels: &labels, classes: CLASSES };
         let optimum = path(&panel, &rows, &[0.5, 0.2], 1e-7, Penalty::Rows).unwrap().swap_remove(1);
-        let ranking = rank_by_optimum(&optimum, Scorer::Group, &panel, panel.columns());
+        let ranking = rank_by_optimum(&optimum, (Scorer::Group, 0.0), &panel, panel.columns());
         assert_eq!(ranking.len(), copies);
         assert!(!ranking.contains(&copies), "the constant column was taken");
         total(&optimum)
@@ -151,8 +152,8 @@ fn the_whole_of_the_columns_gives_the_unpenalised_head_on_all_of_them() {
     let heads = adam_heads(&panel, &rows, &[0, 1, 2], CLASSES, &settings_of, &fractions, &recipe);
     let all: Vec<usize> = (0..50).collect();
     let matrix = panel.gather(&all, &everything);
-    let plain = adam::train(&matrix, &labels, CLASSES, &recipe, 0.0);
-    let penalised = adam::train(&matrix, &labels, CLASSES, &recipe, 0.01);
+    let plain = adam::train(&matrix, &labels, CLASSES, &recipe, Added::Nothing);
+    let penalised = adam::train(&matrix, &labels, CLASSES, &recipe, Added::Columns(0.01));
     let distance = |one: &Affine, other: &Affine| {
         one.weights.iter().zip(&other.weights).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
     };
@@ -257,6 +258,22 @@ fn an_offset_keeps_the_ranks_that_follow() {
     assert_eq!(window(10), ((30..40).collect(), 20));
     assert_eq!(window(45), ((0..5).collect(), 55));
     assert_eq!(window(60).0, Vec::<usize>::new());
+}
+
+/// `s_i <- (1 - a) s_i + a mean_tap(s)`: at 1 whole taps rank by their mean, ties by index.
+#[test]
+fn shrinking_pulls_scores_toward_the_mean_of_their_tap() {
+    let features = features();
+    let panel = panel_of(&features, Normalization::UnitVector);
+    let scores: Vec<f64> = (0..50).map(|column| if column < 30 { f64::from(column % 3) } else { 0.9 }).collect();
+    let half = panel.shrunk(scores.clone(), 0.5);
+    assert!((half[0] - 0.5).abs() < 1e-12 && (half[2] - 1.5).abs() < 1e-12 && (half[40] - 0.9).abs() < 1e-12);
+    assert_eq!(panel.shrunk(scores.clone(), 0.0), scores);
+    let ranked = |shrink: f64| rank_by_sizes(scores.clone(), vec![], (Scorer::Group, shrink), &panel, 50);
+    assert_eq!(ranked(0.0)[..3], [2, 5, 8]);
+    assert_eq!(ranked(1.0), (0..50).collect::<Vec<_>>());
+    let refused = Head2ToeSettings { shrink: 1.5, ..Head2ToeSettings::default() }.check();
+    assert!(matches!(refused, Err(HeadError::Setting { setting: "shrink", .. })));
 }
 
 /// The scores of `l2` are the norms of the weights of a ridge-penalised head, up to the common scale of the rows.
