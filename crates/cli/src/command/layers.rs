@@ -25,7 +25,7 @@ fn said(selections: &[Vec<LayerShare>], draws: usize, bars: &[LayerBar]) -> Stri
     let used = bars.iter().filter(|bar| bar.share > 0.0).count();
     let mut text = format!("Columns of {used} of {} were kept", counted(bars.len(), "layer"));
     if let Some(first) = bars.iter().max_by(|a, b| a.share.total_cmp(&b.share)) {
-        text += &format!(", most of `{}` ({})", first.label, percent(first.share));
+        text += &format!(", most from {} ({})", first.label, percent(first.share));
     }
     text += ".";
     match draws - selections.len().min(draws) {
@@ -105,7 +105,7 @@ mod tests {
     fn the_blocks_say_what_was_kept_and_where_nothing_was_selected() {
         let found = blocks(&[selection([10, 30, 0])], 1);
         assert!(
-            matches!(&found[0], Block::Paragraph(text) if text == "Columns of 2 of 3 layers were kept, most of `layer1` (75.0 %).")
+            matches!(&found[0], Block::Paragraph(text) if text == "Columns of 2 of 3 layers were kept, most from layer1 (75.0 %).")
         );
         assert!(matches!(&found[1], Block::Figure { caption, .. } if !caption.contains("mean")));
         let Block::Fold { blocks: inner, .. } = &found[2] else { panic!("no table") };

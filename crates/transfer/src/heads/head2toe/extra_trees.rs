@@ -63,9 +63,11 @@ impl<'a> Tree<'a> {
         while let Some(node) = waiting.pop() {
             let Some(cut) = self.cut(&node) else { continue };
             found.push((cut.column, cut.decrease));
-            let (left, right): (Vec<(usize, bool)>, Vec<(usize, bool)>) =
-                node.into_iter().zip(cut.left).partition(|(_, left)| *left);
-            waiting.extend([right, left].map(|side| side.into_iter().map(|(row, _)| row).collect::<Vec<_>>()));
+            let side = |wanted: bool| -> Vec<usize> {
+                let rows = node.iter().zip(&cut.left).filter(|(_, left)| **left == wanted);
+                rows.map(|(row, _)| *row).collect()
+            };
+            waiting.extend([side(false), side(true)]);
         }
         let total: f64 = found.iter().map(|(_, decrease)| decrease).sum();
         found.iter_mut().for_each(|(_, decrease)| *decrease /= total.max(f64::MIN_POSITIVE));
@@ -83,8 +85,7 @@ impl<'a> Tree<'a> {
         while drawn < self.columns.len() {
             let next = wanted.min(self.columns.len() - drawn);
             self.draw(drawn, next);
-            let mut columns = self.columns[drawn..drawn + next].to_vec();
-            columns.sort_unstable();
+            let columns = self.columns[drawn..drawn + next].to_vec();
             drawn += next;
             if let Some(cut) = self.best_of(node, &columns) {
                 return Some(cut);
@@ -106,13 +107,17 @@ impl<'a> Tree<'a> {
         (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// The best cut of some columns (ascending), the first of equals; constant columns give none.
-    fn best_of(&mut self, node: &[usize], columns: &[usize]) -> Option<Cut> {
+    /// The best cut of some columns; of equals the one drawn first, so that no place among the columns is favoured. Constant columns
+    /// give none.
+    fn best_of(&mut self, node: &[usize], drawn: &[usize]) -> Option<Cut> {
+        let mut columns = drawn.to_vec();
+        columns.sort_unstable();
         let positions: Vec<usize> = node.iter().map(|row| self.rows.positions[*row]).collect();
-        let values = self.panel.gather(columns, &positions);
+        let values = self.panel.gather(&columns, &positions);
         let labels: Vec<usize> = node.iter().map(|row| self.rows.labels[*row]).collect();
         let mut best: Option<Cut> = None;
-        for (at, &column) in columns.iter().enumerate() {
+        for &column in drawn {
+            let at = columns.partition_point(|other| *other < column);
             let Some(threshold) = self.threshold(&values, at) else { continue };
             let left: Vec<bool> = (0..values.rows).map(|row| values.row(row)[at] <= threshold).collect();
             let decrease = decrease(&labels, &left, self.rows.classes);
@@ -213,8 +218,11 @@ mod tests {
     fn planted_columns_come_first_for_any_number_of_threads() {
         let planted = [17, 60, 131, 202, 299];
         let labels: Vec<usize> = (0..90).map(|row| row % 3).collect();
-        let noise =
-            |row: usize, column: usize| ((row * 7919 + column * 104_729 + row * column * 31) % 1009) as f64 / 1009.0;
+        let noise = |row: usize, column: usize| {
+            let mut state = (row as u64 * 1_000_003 + column as u64 * 7919).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            (state >> 40) as f64 / (1_u64 << 24) as f64
+        };
         let value = |row: usize, column: usize| match column {
             4 => 0.5,
             _ if planted.contains(&column) => 0.6 * noise(row, column) + 0.5 * ((labels[row] + column) % 3) as f64,
