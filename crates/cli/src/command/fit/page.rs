@@ -47,10 +47,10 @@ pub fn page(record: &FitReport, picture: impl Fn(&Evaluated) -> Option<Picture>)
     page.push(labels(record, &picture));
     page.push(confidence(record));
     page.push(data(record));
-    page.push(choice(record));
     if record.method == Method::Head2Toe.name() {
         page.push(layers(record));
     }
+    page.push(choice(record));
     page.push(run(record));
     page
 }

@@ -104,7 +104,7 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(target, (x, y))| {
-                let noise = |at: usize| (((at * 37 + target * 101) % 97) as f64 / 97.0 - 0.5) * 16.0;
+                let noise = |at: usize| (((at * 37 + target * 61) % 97) as f64 / 97.0 - 0.5) * 16.0;
                 (x.clone(), Measured { value: y.value, resampled: (0..500).map(|at| y.value + noise(at)).collect() })
             })
             .collect();
