@@ -92,26 +92,26 @@ pub struct StudyOptions {
     pub extract: ExtractOptions,
 }
 
-/// The parts of the study in the order in which they are done.
+/// The parts of the study in the order in which they are done: what claims are about comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// linear and head2toe.
     Frozen,
     /// From random weights.
     Scratch,
-    /// Fine-tuning.
-    Tuned,
     /// Runs of consecutive ranks.
     Windows,
     /// One layer beside the last.
     Oracle,
+    /// Fine-tuning.
+    Tuned,
     /// The heads on all layers.
     All,
 }
 
 impl Stage {
     /// Every stage in order.
-    pub const ALL: [Self; 6] = [Self::Frozen, Self::Scratch, Self::Tuned, Self::Windows, Self::Oracle, Self::All];
+    pub const ALL: [Self; 6] = [Self::Frozen, Self::Scratch, Self::Windows, Self::Oracle, Self::Tuned, Self::All];
 
     /// What it does, for a reader.
     #[must_use]
