@@ -30,8 +30,7 @@ const STUDY: [&str; 17] = [
 
 fn scene() -> Scene {
     let scene = Scene::new();
-    scene
-        .backbone("other", "cifar_resnet20", |_, values| values.iter_mut().for_each(|value| *value *= 0.9));
+    scene.backbone("other", "cifar_resnet20", |_, values| values.iter_mut().for_each(|value| *value *= 0.9));
     scene
 }
 
