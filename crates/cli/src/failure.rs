@@ -167,6 +167,9 @@ impl From<heirloom_transfer::compare::CompareError> for Failure {
         match error {
             Error::Fit(error) => error.into(),
             Error::TrainRows { .. } => Self::input(message).hint("give a --train-rows between those numbers"),
+            Error::NoNetwork { .. } => {
+                Self::input(message).hint("name methods that fit a head on features, or leave --methods out")
+            }
             Error::Broken { .. } => Self::input(message).hint("remove that file; its result is computed again"),
             Error::Io { .. } => Self::input(message).hint(CACHE_HINT),
             Error::Interrupted => Self { code: crate::interrupt::INTERRUPTED, ..Self::input(message) }

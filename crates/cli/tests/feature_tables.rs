@@ -51,7 +51,7 @@ fn a_table_of_features_is_fitted_inspected_and_used_without_a_backbone() {
     let scene = Scene::empty();
     std::fs::write(scene.at("trees.csv"), csv(0..90, true)).unwrap();
     std::fs::write(scene.at("new.csv"), csv(90..120, false)).unwrap();
-    for method in ["auto", "linear", "ridge", "ncm", "knn", "lda", "svm"] {
+    for method in ["auto", "linear", "ridge", "ncm", "knn", "lda", "svm", "cache-model"] {
         let fit = scene.ok(&["fit", "trees.csv", "--method", method, "--json", "--force"]).json();
         assert_eq!(
             (fit["protocol"].as_str(), fit["accuracy"]["n"].as_u64()),
@@ -118,11 +118,98 @@ fn several_blocks_are_for_head2toe() {
     assert!(fit["accuracy"]["value"].as_f64().unwrap() > 0.9, "{}", fit["accuracy"]);
     assert_eq!(fit["classes"], serde_json::json!(CLASSES));
     assert_eq!(fit["run"]["features"], serde_json::json!(["a", "b"]));
+    let fit =
+        scene.ok(&["fit", "layers.safetensors", "--method", "best-layer", "--json", "--no-report", "--force"]).json();
+    assert!(fit["choice"].as_str().unwrap().contains("layer b"), "{}", fit["choice"]);
+    assert!(fit["accuracy"]["value"].as_f64().unwrap() > 0.9, "{}", fit["accuracy"]);
+    let model = scene.ok(&["inspect", "model.heirloom", "--json"]).json();
+    assert_eq!(model["features"], serde_json::json!([{ "tap": "b", "pooling": 1, "columns": 30 }]));
     // Methods that read one block read the last.
     let fit = scene.ok(&["fit", "layers.safetensors", "--method", "ridge", "--json", "--force"]).json();
     assert!(fit["accuracy"]["value"].as_f64().unwrap() > 0.95, "{}", fit["accuracy"]);
     let predicted = scene.ok(&["predict", "model.heirloom", "layers.safetensors", "--json"]).json();
     assert_eq!(predicted["rows"]["predicted"], 60);
+}
+
+/// The rows of `csv` with every fifth as a test row, whose labels are moved on by `shift`.
+fn with_test_rows(shift: usize) -> String {
+    let lines: Vec<String> = csv(0..90, true).lines().map(str::to_owned).collect();
+    let mut text = format!("{},split\n", lines[0]);
+    for (row, line) in lines[1..].iter().enumerate() {
+        let (split, shift) = if row % 5 == 0 { ("test", shift) } else { ("train", 0) };
+        let rest = line.split_once(',').unwrap().1;
+        writeln!(text, "{},{rest},{split}", CLASSES[(row + shift) % 3]).unwrap();
+    }
+    text
+}
+
+#[test]
+fn heads_on_a_table_stand_beside_each_other_and_nothing_is_computed_twice() {
+    let scene = Scene::empty();
+    std::fs::write(scene.at("trees.csv"), csv(0..90, true)).unwrap();
+    let compare = |more: &[&str]| scene.run(&[&["compare", "trees.csv", "--json", "--force"], more].concat());
+    let names = |object: &serde_json::Value| {
+        let mut names: Vec<String> =
+            object["results"].as_array().unwrap().iter().map(|line| line["method"].to_string()).collect();
+        names.sort();
+        names
+    };
+    let first = compare(&[]).json();
+    let heads = ["cache-model", "knn", "lda", "linear", "ncm", "ridge", "svm"].map(|name| format!("\"{name}\""));
+    assert_eq!(names(&first), heads, "heads that choose among layers need two blocks");
+    assert_eq!((first["protocol"].as_str(), first["rows"]["test"].as_u64()), (Some("cross-validation"), Some(90)));
+    assert_eq!(first["backbones"], serde_json::json!([]));
+    for line in first["results"].as_array().unwrap() {
+        assert!(line["accuracy"]["value"].as_f64().unwrap() > 0.95, "{line}");
+        assert!(line["backbone"].is_null() && line["images_per_second"].is_null() && line["frozen"] == true, "{line}");
+        assert_eq!(line["operations"]["network"], 0.0);
+        assert!(line["operations"]["head"].as_f64().unwrap() > 0.0, "{line}");
+    }
+    let page = std::fs::read_to_string(scene.at("compare.html")).unwrap();
+    assert!(page.contains("90 rows of trees.csv") && page.contains("the one to take") && page.contains("<svg"));
+    assert!(!page.contains("images") && !page.contains("backbone"), "rows are no images");
+    assert!(std::fs::read(scene.at("compare.parquet")).unwrap().starts_with(b"PAR1"));
+
+    let again = compare(&["--methods", "frozen,linear"]);
+    assert!(again.err.contains("35 of 35 results are there from before"), "{}", again.err);
+    assert_eq!(again.json()["results"], first["results"]);
+    assert_eq!(names(&compare(&["--methods", "all", "--limit", "60"]).json()), heads);
+    // Another value in one row is another row.
+    std::fs::write(scene.at("trees.csv"), csv(0..90, true).replacen("4.", "4.0", 1)).unwrap();
+    assert!(!compare(&["--methods", "ncm"]).err.contains("there from before"));
+
+    tensors(&scene.at("layers.safetensors"), 60);
+    let layers = ["compare", "layers.safetensors", "--methods", "best-layer,head2toe,ncm", "--seeds", "2"];
+    let layers = scene.ok(&[&layers[..], &["--json", "--force"]].concat()).json();
+    assert_eq!(layers["results"].as_array().unwrap().len(), 3, "{}", layers["failed"]);
+    let best = layers["results"].as_array().unwrap().iter().find(|line| line["method"] == "best-layer").unwrap();
+    assert!(best["choices"][0].as_str().unwrap().contains("layer b"), "{best}");
+}
+
+#[test]
+fn labels_of_a_tables_test_rows_change_the_scores_alone() {
+    let scene = Scene::empty();
+    let run = |shift: usize| {
+        let name = format!("shift{shift}.csv");
+        std::fs::write(scene.at(&name), with_test_rows(shift)).unwrap();
+        let cache = format!("cache{shift}");
+        let typed = ["compare", &name, "--seeds", "2", "--json", "--force", "--cache", &cache];
+        let object = scene.ok(&typed).json();
+        let mut said: Vec<String> = common::tree(&scene.at(&cache).join("cells-v1"))
+            .values()
+            .map(|bytes| {
+                let cell: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+                format!("{} {} {}", cell["choice"], cell["predicted"], cell["calibrated"]["confidence"])
+            })
+            .collect();
+        said.sort();
+        (object, said)
+    };
+    let ((right, of_right), (wrong, of_wrong)) = (run(0), run(1));
+    assert_eq!(of_right.len(), 14, "{}", right["failed"]);
+    assert_eq!(of_right, of_wrong);
+    let best = |object: &serde_json::Value| object["results"][0]["accuracy"]["value"].as_f64().unwrap();
+    assert!(best(&right) > 0.9 && best(&wrong) < 0.1, "{} {}", best(&right), best(&wrong));
 }
 
 #[test]
@@ -140,6 +227,17 @@ fn what_makes_no_sense_with_features_is_refused() {
     for (more, parts) in cases {
         scene.run(&[&["fit", "trees.csv"], more].concat()).refused(2, parts);
     }
+    let cases: [(&[&str], &[&str]); 5] = [
+        (&["--backbone", "tiny.safetensors"], &["trees.csv holds features", "--backbone", "hint: leave it out"]),
+        (&["--target-sizes", "64"], &["--target-sizes is for images"]),
+        (&["--epochs", "3"], &["--epochs is for images"]),
+        (&["--methods", "linear,full"], &["'full' trains through a network", "hint:"]),
+        (&["--methods", "head2toe"], &["the table has one block, `features`", "hint:"]),
+    ];
+    for (more, parts) in cases {
+        scene.run(&[&["compare", "trees.csv"], more].concat()).refused(2, parts);
+    }
+    scene.run(&["compare", "trees.csv", "--methods", "trained"]).refused(2, &["trains through a network"]);
     std::fs::write(scene.at("nan.csv"), "label,a\nx,1\ny,NaN\n").unwrap();
     scene.run(&["fit", "nan.csv"]).refused(2, &["row 1 holds NaN in column `a`", "hint:"]);
     std::fs::write(scene.at("broken.npz"), "PK").unwrap();

@@ -84,6 +84,9 @@ fn cases() -> Vec<Case> {
         with(&Head2ToeSettings { scorer, normalization, rank_offset, ..small.clone() })
     };
     let (unit, each) = (Normalization::UnitVector, Normalization::PerFeature);
+    let mut cached = with(&small);
+    cached.cache_model.normalization = each;
+    cached.cache_model.weights.remove(0);
     let mut all = with(&small);
     all.all = AllSettings { normalization: each, ..AllSettings::default() };
     vec![
@@ -94,6 +97,9 @@ fn cases() -> Vec<Case> {
         Case { name: "svm", method: Method::Svm, settings: with(&small) },
         Case { name: "ncm", method: Method::Ncm, settings: with(&small) },
         Case { name: "knn", method: Method::Knn, settings: with(&small) },
+        Case { name: "cache-model", method: Method::CacheModel, settings: with(&small) },
+        Case { name: "cache-model per feature", method: Method::CacheModel, settings: cached },
+        Case { name: "best-layer", method: Method::BestLayer, settings: with(&small) },
         Case { name: "head2toe", method: Method::Head2Toe, settings: with(&small) },
         Case { name: "head2toe per feature", method: Method::Head2Toe, settings: scored(Scorer::Group, each, 0) },
         Case { name: "head2toe by l2", method: Method::Head2Toe, settings: scored(Scorer::L2, each, 0) },
@@ -313,7 +319,8 @@ fn a_stored_head_predicts_the_same_bits() {
 #[test]
 fn head2toe_stores_its_selected_columns_alone() {
     let world = world();
-    let case = &cases()[7];
+    let cases = cases();
+    let case = cases.iter().find(|case| case.method == Method::Head2Toe).unwrap();
     let head = world.fit(case).head;
     let columns: usize = head.columns().iter().map(heirloom_transfer::heads::Input::count).sum();
     assert_eq!(head.stored_values(), columns * CLASSES + CLASSES);

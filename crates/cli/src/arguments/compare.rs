@@ -21,12 +21,14 @@ Examples:
   heirloom compare photos/ --backbone deit_tiny_patch16_224
   heirloom compare photos/ --backbone deit_tiny_patch16_224 squeezenet1_1 --methods linear,head2toe,knn --seeds 10
   heirloom compare photos/ --backbone mobilenetv2_1.0_gluon_bn --methods all --epochs 10 -o photos.compare.html
-  heirloom compare pacs.parquet --where domain=sketch --backbone w.safetensors --json")]
+  heirloom compare pacs.parquet --where domain=sketch --backbone w.safetensors --json
+  heirloom compare embeddings.npz                    heads on features from anywhere, no backbone")]
 pub struct CompareArguments {
     /// The data set.
     #[command(flatten)]
     pub table: TableArguments,
-    /// Pretrained networks: weight files, folders as timm publishes them, or names in $HEIRLOOM_DATA/weights
+    /// Pretrained networks: weight files, folders as timm publishes them, or names in $HEIRLOOM_DATA/weights; none for a table
+    /// of features
     #[arg(long, value_name = "PATH|NAME", num_args = 1..)]
     pub backbone: Vec<String>,
     /// Methods, separated by commas: names as for fit, or frozen, trained, all
@@ -62,11 +64,16 @@ pub struct CompareArguments {
 }
 
 /// The ways to adapt that were typed, each once, in the order typed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Methods(pub Vec<Adaptation>);
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Methods {
+    /// All of them.
+    pub all: Vec<Adaptation>,
+    /// Those typed by their own name and not by that of a family.
+    pub named: Vec<Adaptation>,
+}
 
 fn methods(text: &str) -> Result<Methods, String> {
-    let mut found: Vec<Adaptation> = Vec::new();
+    let mut found = Methods::default();
     for name in text.split(',').map(str::trim) {
         let named: Vec<Adaptation> = match name {
             "all" => Adaptation::all(),
@@ -78,13 +85,16 @@ fn methods(text: &str) -> Result<Methods, String> {
             let known: Vec<&str> = Adaptation::all().into_iter().map(Adaptation::name).collect();
             return Err(format!("there is no method '{name}'; known: frozen, trained, all, {}", known.join(", ")));
         }
+        if !["all", "frozen", "trained"].contains(&name) {
+            found.named.extend(&named);
+        }
         for method in named {
-            if !found.contains(&method) {
-                found.push(method);
+            if !found.all.contains(&method) {
+                found.all.push(method);
             }
         }
     }
-    Ok(Methods(found))
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -93,10 +103,12 @@ mod tests {
 
     #[test]
     fn methods_are_names_and_families_each_once() {
-        let names = |text: &str| methods(text).unwrap().0.into_iter().map(Adaptation::name).collect::<Vec<_>>();
+        let names = |text: &str| methods(text).unwrap().all.into_iter().map(Adaptation::name).collect::<Vec<_>>();
         assert_eq!(names("linear, full,linear"), ["linear", "full"]);
         assert_eq!(names("frozen").len() + names("trained").len(), names("all").len());
         assert!(names("all").contains(&"head2toe-ft"));
+        let own: Vec<&str> = methods("frozen,full").unwrap().named.into_iter().map(Adaptation::name).collect();
+        assert_eq!(own, ["full"]);
         let error = methods("linear,magic").unwrap_err();
         assert!(error.contains("'magic'") && error.contains("head2toe"), "{error}");
     }

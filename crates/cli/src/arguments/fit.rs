@@ -47,7 +47,8 @@ pub struct FitArguments {
     /// Seed of everything that is drawn: folds, splits, bootstrap
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Pooled widths of a layer that head2toe and all-* may choose from [default: 1,512,2048]
+    /// Pooled widths of a layer that head2toe and all-* may choose from [default: 1,512,2048], and best-layer beside the mean over
+    /// positions
     #[arg(long, value_name = "T,T,...", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     pub target_sizes: Vec<u32>,
     /// Solve head2toe by the paper's Adam recipe instead of to the optimum

@@ -34,7 +34,7 @@ pub struct FrozenArguments {
     /// How the columns of a layer are scaled before a head reads them [default: unit-vector]
     #[arg(long, value_name = "SCALING")]
     pub normalization: Option<NormalizationName>,
-    /// What head2toe and all-* make of the class token of a transformer's layers [default: normal]
+    /// What head2toe, all-* and best-layer make of the class token of a transformer's layers [default: normal]
     #[arg(long, value_name = "MODE")]
     pub class_token: Option<ClassTokenName>,
 }
@@ -43,8 +43,9 @@ impl FrozenArguments {
     /// A flag that was typed and that the method has no use for.
     pub fn misplaced(&self, method: MethodName) -> Option<(&'static str, &'static str)> {
         let head2toe = method == MethodName::Head2Toe;
-        let all = matches!(method, MethodName::AllL1 | MethodName::AllL2 | MethodName::AllL21);
         let lasso = head2toe || matches!(method, MethodName::AllL1 | MethodName::AllL21);
+        let layers =
+            matches!(method, MethodName::BestLayer | MethodName::AllL1 | MethodName::AllL2 | MethodName::AllL21);
         let cases = [
             ("--scorer", self.scorer.is_some(), head2toe, "head2toe"),
             ("--rank-offset", self.rank_offset.is_some(), head2toe, "head2toe"),
@@ -53,7 +54,12 @@ impl FrozenArguments {
             ("--as-released", !self.as_released.is_empty(), head2toe, "head2toe"),
             ("--last-layer", self.last_layer.is_some(), head2toe, "head2toe"),
             ("--gap", self.gap.is_some(), lasso, "head2toe, all-l1, all-l21"),
-            ("--class-token", self.class_token.is_some(), head2toe || all, "head2toe, all-l1, all-l2, all-l21"),
+            (
+                "--class-token",
+                self.class_token.is_some(),
+                head2toe || layers,
+                "head2toe, all-l1, all-l2, all-l21, best-layer",
+            ),
             ("--normalization", self.normalization.is_some(), method.trained().is_none(), "methods on frozen features"),
         ];
         cases.into_iter().find(|(_, typed, fits, _)| *typed && !fits).map(|(flag, _, _, of)| (flag, of))
@@ -95,6 +101,8 @@ impl FrozenArguments {
             settings.svm.normalization = kind;
             settings.ncm.normalization = kind;
             settings.knn.normalization = kind;
+            settings.cache_model.normalization = kind;
+            settings.best_layer.normalization = kind;
             settings.head2toe.normalization = kind;
             settings.all.normalization = kind;
         }

@@ -19,10 +19,14 @@ pub enum MethodName {
     Lda,
     /// Linear support vector machines, one class versus the rest
     Svm,
-    /// Nearest class mean
+    /// Logistic regression on the one layer that suits the images best
+    BestLayer,
+    /// Nearest class mean: the prototype classifier
     Ncm,
     /// Nearest neighbours
     Knn,
+    /// Class means and a cache of the training rows, as Tip-Adapter has it
+    CacheModel,
     /// Logistic regression on features selected from all layers by group lasso
     #[value(name = "head2toe")]
     Head2Toe,
@@ -69,6 +73,8 @@ impl MethodName {
             | Self::Svm
             | Self::Ncm
             | Self::Knn
+            | Self::CacheModel
+            | Self::BestLayer
             | Self::Head2Toe
             | Self::AllL1
             | Self::AllL2
@@ -97,6 +103,8 @@ impl fmt::Display for MethodName {
             Self::Svm => "svm",
             Self::Ncm => "ncm",
             Self::Knn => "knn",
+            Self::CacheModel => "cache-model",
+            Self::BestLayer => "best-layer",
             Self::Head2Toe => "head2toe",
             Self::AllL1 => "all-l1",
             Self::AllL2 => "all-l2",
@@ -116,6 +124,8 @@ impl From<MethodName> for Option<Method> {
             MethodName::Svm => Some(Method::Svm),
             MethodName::Ncm => Some(Method::Ncm),
             MethodName::Knn => Some(Method::Knn),
+            MethodName::CacheModel => Some(Method::CacheModel),
+            MethodName::BestLayer => Some(Method::BestLayer),
             MethodName::Head2Toe => Some(Method::Head2Toe),
             MethodName::AllL1 => Some(Method::AllL1),
             MethodName::AllL2 => Some(Method::AllL2),

@@ -20,19 +20,20 @@ pub struct CurvePoint {
     pub high: f64,
 }
 
-/// The curve with its interval as a band. `None` for fewer than two points, which draw no curve.
+/// The curve with its interval as a band; `rows` says what was trained on. `None` for fewer than two points, which draw no curve.
 #[must_use]
-pub fn learning_curve(points: &[CurvePoint]) -> Option<String> {
+pub fn learning_curve(points: &[CurvePoint], rows: &str) -> Option<String> {
     if points.len() < 2 || points.iter().any(|point| !point.value.is_finite()) {
         return None;
     }
     let mut svg = String::new();
-    draw(points, &mut svg).ok()?;
+    draw(points, rows, &mut svg).ok()?;
     Some(svg)
 }
 
 fn draw(
     points: &[CurvePoint],
+    rows: &str,
     svg: &mut String,
 ) -> Result<(), DrawingAreaErrorKind<<SVGBackend<'static> as plotters::prelude::DrawingBackend>::ErrorType>> {
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
@@ -47,7 +48,7 @@ fn draw(
         .build_cartesian_2d(0.0..last * 1.05, floor..1.0)?;
     chart
         .configure_mesh()
-        .x_desc("training images")
+        .x_desc(format!("training {rows}"))
         .y_desc("accuracy")
         .x_label_formatter(&|value| format!("{value:.0}"))
         .y_label_formatter(&|value| format!("{:.0} %", 100.0 * value))
@@ -82,7 +83,7 @@ mod tests {
 
     #[test]
     fn every_point_is_drawn() {
-        let svg = learning_curve(&[point(100, 0.6), point(200, 0.7), point(400, 0.75)]).unwrap();
+        let svg = learning_curve(&[point(100, 0.6), point(200, 0.7), point(400, 0.75)], "images").unwrap();
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
         assert_eq!(svg.matches("<circle").count(), 3);
         assert!(svg.contains("training images"));
@@ -90,7 +91,7 @@ mod tests {
 
     #[test]
     fn one_point_is_no_curve() {
-        assert_eq!(learning_curve(&[point(100, 0.6)]), None);
-        assert_eq!(learning_curve(&[point(100, 0.6), point(200, f64::NAN)]), None);
+        assert_eq!(learning_curve(&[point(100, 0.6)], "images"), None);
+        assert_eq!(learning_curve(&[point(100, 0.6), point(200, f64::NAN)], "images"), None);
     }
 }

@@ -13,14 +13,15 @@ pub struct Advice {
     pub reason: String,
 }
 
-/// The advice for `lines`, the most accurate first; `name` says what a line is called. None without lines.
-pub(super) fn advice(lines: &[Line], name: impl Fn(&Line) -> String) -> Option<Advice> {
+/// The advice for `lines`, the most accurate first; `name` says what a line is called, `judged` what the judged rows are. None without
+/// lines.
+pub(super) fn advice(lines: &[Line], name: impl Fn(&Line) -> String, judged: &str) -> Option<Advice> {
     let best = lines.first()?;
     let tied = |line: &&(usize, &Line)| line.1.against_best.high >= 0.0;
     let cost = |line: &Line| line.cost.operations();
     let all: Vec<(usize, &Line)> = lines.iter().enumerate().collect();
     let taken = all.iter().filter(tied).min_by(|a, b| cost(a.1).total_cmp(&cost(b.1)))?;
-    let reason = if taken.0 == 0 { first_reason(lines, &name) } else { tied_reason(best, taken.1, &name) };
+    let reason = if taken.0 == 0 { first_reason(lines, &name) } else { tied_reason(best, taken.1, &name, judged) };
     Some(Advice { line: taken.0, reason })
 }
 
@@ -38,12 +39,12 @@ fn first_reason(lines: &[Line], name: &impl Fn(&Line) -> String) -> String {
     }
 }
 
-fn tied_reason(best: &Line, taken: &Line, name: &impl Fn(&Line) -> String) -> String {
+fn tied_reason(best: &Line, taken: &Line, name: &impl Fn(&Line) -> String, judged: &str) -> String {
     let [gap, low, high] = taken.against_best.points_below();
     let times = best.cost.operations() / taken.cost.operations().max(1.0);
     let cost = if times >= 1.05 { format!(", at {times:.1} times the operations") } else { String::new() };
     format!(
-        "Take {}: {}. The most accurate, {}, is {gap} points above it, which these images cannot tell from none ({low} to {high}){cost}.",
+        "Take {}: {}. The most accurate, {}, is {gap} points above it, which these {judged} cannot tell from none ({low} to {high}){cost}.",
         name(taken),
         accuracy(taken),
         name(best),
@@ -88,7 +89,7 @@ mod tests {
     }
 
     fn say(lines: &[Line]) -> Advice {
-        advice(lines, |line| line.method.clone()).unwrap()
+        advice(lines, |line| line.method.clone(), "images").unwrap()
     }
 
     #[test]

@@ -57,12 +57,14 @@ impl<'a> Entry<'a> {
 
     /// What `methods` read.
     pub(super) fn requests(&self, methods: &[Method]) -> Vec<Request> {
-        crate::fit::requests(self.backbone, methods, &self.targets, self.settings.class_token)
+        crate::fit::requests(self.backbone, methods, &self.targets, &self.settings)
     }
 
     /// What one method reads.
     pub(super) fn requests_of(&self, method: Method) -> Vec<Request> {
-        recipe(method, &self.backbone.features, &self.backbone.taps, &self.targets, self.settings.class_token)
+        let Settings { class_token, .. } = self.settings;
+        let targets = self.settings.targets(method, &self.targets);
+        recipe(method, &self.backbone.features, &self.backbone.taps, targets, class_token)
     }
 
     /// Settings of a method, as one string.

@@ -18,6 +18,12 @@ pub enum CompareError {
         /// What is missing.
         what: &'static str,
     },
+    /// A method that trains through a network was to fit a table of features.
+    #[error("'{method}' trains through a network; the table holds features")]
+    NoNetwork {
+        /// The method.
+        method: &'static str,
+    },
     /// A number of training rows that no draw can have.
     #[error("{wanted} training rows a draw: there are {available} to draw from and {classes} classes")]
     TrainRows {

@@ -16,14 +16,16 @@ mod draws;
 mod entry;
 mod error;
 mod method;
+mod origin;
 mod record;
 mod summary;
 mod trained;
 mod work;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use heirloom_data::{Groups, Split, Table};
+use heirloom_data::{FeatureTable, Groups, Split, Table};
 
 pub use advice::Advice;
 pub use bootstrap::Gap;
@@ -35,13 +37,15 @@ pub use error::CompareError;
 pub use method::Adaptation;
 pub use record::{Comparison, DrawRecord, DrawRows, Failed, Line, Rows, Source};
 
+use crate::Features;
 use crate::extract::{ExtractOptions, Extraction, Images, TableImages};
 use crate::fit::copies::Copies;
 use crate::fit::trained::TrainingEvent;
-use crate::fit::{FitError, Watch};
-use crate::heads::Method;
+use crate::fit::{FitError, SkippedRow, Watch};
+use crate::heads::{Method, Settings};
 use crate::store::Store;
 use cell::{Cell, Cells};
+use origin::{Given, Origin, Seen};
 use summary::Summary;
 use work::Work;
 
@@ -80,20 +84,79 @@ pub fn compare(
     let started = Instant::now();
     table.check_for_training().map_err(FitError::from)?;
     let first = entries.first().ok_or(CompareError::Nothing { what: "no backbone to compare on" })?;
-    if entries.iter().any(|entry| entry.methods.is_empty()) || options.draws == 0 {
-        return Err(CompareError::Nothing { what: "no method or no draw to compare" });
-    }
+    entries.iter().try_for_each(|entry| check_size(&entry.methods, options))?;
     let images = TableImages::new(table, store.cache());
     let readable = Readable::find(first, table, &images, store, options, watch)?;
+    let seen = |entry| Origin::Images(Seen { entry, images: &images, store });
+    let origins: Vec<Origin<'_>> = entries.iter().map(seen).collect();
+    let mut comparison = compared(&origins, table, &readable, store.cache(), options, watch, training)?;
+    comparison.seconds = started.elapsed().as_secs_f64();
+    Ok(comparison)
+}
+
+/// Compares heads on a table of features. Results are kept in the folder `cache`. Pooling targets have no meaning here: blocks are read as
+/// they are.
+///
+/// # Errors
+/// As [`compare`]; a method that trains through a network, or one that chooses among layers where the table has one block.
+pub fn compare_table(
+    table: &FeatureTable,
+    methods: &[Adaptation],
+    settings: &Settings,
+    cache: &Path,
+    options: &CompareOptions,
+    watch: Watch<'_>,
+) -> Result<Comparison, CompareError> {
+    let started = Instant::now();
+    table.table.check_for_training().map_err(FitError::from)?;
+    check_size(methods, options)?;
+    check_methods(table, methods)?;
+    let readable = Readable::of_table(table, options);
+    let origins = [Origin::Table(Given { table, methods, settings })];
+    let mut comparison = compared(&origins, &table.table, &readable, cache, options, watch, None)?;
+    comparison.seconds = started.elapsed().as_secs_f64();
+    Ok(comparison)
+}
+
+fn check_size(methods: &[Adaptation], options: &CompareOptions) -> Result<(), CompareError> {
+    if methods.is_empty() || options.draws == 0 {
+        return Err(CompareError::Nothing { what: "no method or no draw to compare" });
+    }
+    Ok(())
+}
+
+/// Refuses what a table of features has not enough for.
+fn check_methods(table: &FeatureTable, methods: &[Adaptation]) -> Result<(), CompareError> {
+    for method in methods {
+        match method {
+            Adaptation::Trained(method) => return Err(CompareError::NoNetwork { method: method.name() }),
+            Adaptation::Frozen(method) if method.reads_all_taps() && table.blocks.len() < 2 => {
+                let block = table.principal().to_owned();
+                return Err(FitError::OneBlock { method: method.name(), block }.into());
+            }
+            Adaptation::Frozen(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Draws, cells and their summary, whatever the rows are.
+fn compared(
+    origins: &[Origin<'_>],
+    table: &Table,
+    readable: &Readable,
+    cache: &Path,
+    options: &CompareOptions,
+    watch: Watch<'_>,
+    training: Option<&(dyn Fn(&TrainingEvent) + Sync)>,
+) -> Result<Comparison, CompareError> {
     let test = &readable.test;
     check_train_rows(options.train_rows, readable.rows.len() - test.len(), table.classes.len())?;
     let rows = draws::Rows { labels: &readable.labels, groups: &readable.groups, test };
     let draws = draws::draws(rows, options.draws, options.train_rows, options.seed)?;
     let work = Work {
         table,
-        images: &images,
-        store,
-        cells: Cells::new(store.cache()),
+        cells: Cells::new(cache),
         options,
         watch,
         training,
@@ -102,19 +165,17 @@ pub fn compare(
         rows: readable.rows.clone(),
         labels: readable.labels.clone(),
     };
-    let mut summary = Summary::new(&work, &readable, !readable.test.is_empty());
-    let cells_of = |entry: &Entry<'_>| entry.methods.len() * entry.draws_of(options.draws);
-    let mut count = Count { done: 0, all: entries.iter().map(cells_of).sum() };
-    for entry in entries {
-        let cells = cells(&work, entry, &mut count)?;
-        summary.add(entry, cells);
+    let mut summary = Summary::new(&work, readable, !readable.test.is_empty());
+    let cells_of = |origin: &Origin<'_>| origin.methods().len() * origin.draws_of(options.draws);
+    let mut count = Count { done: 0, all: origins.iter().map(cells_of).sum() };
+    for &origin in origins {
+        let cells = cells(&work, origin, &mut count)?;
+        summary.add(origin, cells);
     }
-    let mut comparison = summary.finish();
-    comparison.seconds = started.elapsed().as_secs_f64();
-    Ok(comparison)
+    Ok(summary.finish())
 }
 
-/// The rows whose images can be read, and what keeps them together.
+/// The rows that can be read, and what keeps them together.
 struct Readable {
     rows: Vec<usize>,
     labels: Vec<usize>,
@@ -123,7 +184,7 @@ struct Readable {
     test: Vec<usize>,
     digests: Vec<[u8; 32]>,
     copies: Copies,
-    skipped: Vec<crate::fit::SkippedRow>,
+    skipped: Vec<SkippedRow>,
     warnings: Vec<String>,
 }
 
@@ -151,28 +212,42 @@ impl Readable {
         let extracted = extraction.run().map_err(FitError::from)?;
         let rows = extracted.rows;
         let copies = Copies::find(table, &rows, extracted.features.blocks.first());
+        let digests: Result<Vec<[u8; 32]>, _> = images.digests(&rows).into_iter().collect();
+        let digests = digests.map_err(|problem| CompareError::Cell { reason: problem.to_string() })?;
+        let mut readable = Self::of(table, rows, copies, digests);
+        let by_image = extracted.summary.skipped.iter();
+        let skipped = by_image.map(|row| SkippedRow { locator: row.locator.clone(), reason: row.reason.clone() });
+        readable.skipped.extend(skipped);
+        readable.warnings.extend(extracted.summary.warnings);
+        Ok(readable)
+    }
+
+    /// Rows of a table of features, all of which can be read.
+    fn of_table(table: &FeatureTable, options: &CompareOptions) -> Self {
+        let rows = options.rows.clone().unwrap_or_else(|| (0..table.table.rows.len()).collect());
+        let copies = Copies::of_features(&Features::of_table(table, &rows));
+        let digest = |row: &usize| *blake3::hash(table.digest(&[*row]).as_bytes()).as_bytes();
+        let digests = rows.iter().map(digest).collect();
+        Self::of(&table.table, rows, copies, digests)
+    }
+
+    fn of(table: &Table, rows: Vec<usize>, copies: Copies, digests: Vec<[u8; 32]>) -> Self {
         let mut groups = Groups::of_table(table, &rows);
         groups.unite_sets(&copies.groups);
         let is_test = |row: usize| table.rows.get(row).is_some_and(|row| row.split == Some(Split::Test));
-        let digests: Result<Vec<[u8; 32]>, _> = images.digests(&rows).into_iter().collect();
-        let digests = digests.map_err(|problem| CompareError::Cell { reason: problem.to_string() })?;
-        let skipped = table.skipped.iter().map(|row| (row.locator.clone(), row.reason.clone()));
-        let by_image = extracted.summary.skipped.iter().map(|row| (row.locator.clone(), row.reason.clone()));
-        let mut warnings: Vec<String> = table.warnings.iter().map(ToString::to_string).collect();
-        warnings.extend(extracted.summary.warnings);
-        Ok(Self {
+        let skipped = table.skipped.iter();
+        Self {
             labels: rows.iter().map(|row| table.rows.get(*row).and_then(|row| row.label).unwrap_or(0)).collect(),
             groups: groups.ids(),
             test: (0..rows.len()).filter(|place| is_test(rows[*place])).collect(),
             digests,
             copies,
             skipped: skipped
-                .chain(by_image)
-                .map(|(locator, reason)| crate::fit::SkippedRow { locator, reason })
+                .map(|row| SkippedRow { locator: row.locator.clone(), reason: row.reason.clone() })
                 .collect(),
-            warnings,
+            warnings: table.warnings.iter().map(ToString::to_string).collect(),
             rows,
-        })
+        }
     }
 
     /// The rows as a fit has them, for what copies say of them.
@@ -229,20 +304,20 @@ struct Count {
 type CellsOfEntry = Vec<Vec<Result<Cell, FitError>>>;
 
 /// Takes what is kept and computes the rest, draw by draw, so that what is done at any time covers every method.
-fn cells(work: &Work<'_>, entry: &Entry<'_>, count: &mut Count) -> Result<CellsOfEntry, CompareError> {
-    let (backbone, methods, draws) = (entry.backbone, &entry.methods, entry.draws_of(work.draws.len()));
+fn cells(work: &Work<'_>, origin: Origin<'_>, count: &mut Count) -> Result<CellsOfEntry, CompareError> {
+    let (methods, draws) = (origin.methods(), origin.draws_of(work.draws.len()));
     let mut found: Vec<Vec<Option<Result<Cell, FitError>>>> = Vec::new();
     for &method in methods {
         let load = |draw: usize| {
             let rows = work.draws[draw].test.len();
-            work.with_key(entry, method, draw, |key| work.cells.load(key, rows)).map(|cell| cell.map(Ok))
+            work.with_key(origin, method, draw, |key| work.cells.load(key, rows)).map(|cell| cell.map(Ok))
         };
         found.push((0..draws).map(load).collect::<Result<_, _>>()?);
     }
     let kept = found.iter().flatten().flatten().count();
     count.done += kept;
     if kept > 0 {
-        work.stage(&format!("{}: {kept} of {} results are there from before", backbone.name, methods.len() * draws));
+        work.stage(&format!("{}: {kept} of {} results are there from before", origin.name(), methods.len() * draws));
     }
     let at = |method: Method| methods.iter().position(|other| *other == Adaptation::Frozen(method));
     let missing: Vec<(Method, usize)> = (0..draws)
@@ -255,12 +330,12 @@ fn cells(work: &Work<'_>, entry: &Entry<'_>, count: &mut Count) -> Result<CellsO
     let announce = |count: &mut Count, method: &str, draw: usize| {
         count.done += 1;
         let (done, all) = (count.done, count.all);
-        work.stage(&format!("[{done}/{all}] {method} on {}, draw {} of {draws}", backbone.name, draw + 1));
+        work.stage(&format!("[{done}/{all}] {method} on {}, draw {} of {draws}", origin.name(), draw + 1));
     };
     if !missing.is_empty() {
         let mut results = Vec::new();
         work.frozen(
-            entry,
+            origin,
             &missing,
             |method, draw, cell| results.push((method, draw, cell)),
             |method, draw| announce(count, method.name(), draw),
@@ -273,11 +348,11 @@ fn cells(work: &Work<'_>, entry: &Entry<'_>, count: &mut Count) -> Result<CellsO
     }
     for draw in 0..draws {
         for (at, method) in methods.iter().enumerate() {
-            let Adaptation::Trained(trained) = method else { continue };
+            let (Adaptation::Trained(trained), Origin::Images(seen)) = (method, origin) else { continue };
             if found[at][draw].is_none() {
                 work.go_on()?;
                 announce(count, method.name(), draw);
-                found[at][draw] = Some(match work.trained(entry, *trained, draw) {
+                found[at][draw] = Some(match work.trained(seen, *trained, draw) {
                     Ok(cell) => Ok(cell),
                     Err(CompareError::Fit(error)) => Err(error),
                     Err(other) => return Err(other),

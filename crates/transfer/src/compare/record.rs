@@ -12,7 +12,7 @@ use crate::heads::LayerShare;
 pub struct Rows {
     /// Rows that a draw fits on, the mean over draws.
     pub train: usize,
-    /// Images judged, each counted once.
+    /// Rows judged, each counted once.
     pub test: usize,
     /// Rows left out because their image could not be used.
     pub skipped: usize,
@@ -94,12 +94,23 @@ pub struct Line {
 pub struct Failed {
     /// The method.
     pub method: String,
-    /// Name of the backbone.
-    pub backbone: String,
+    /// Name of the backbone; `None` for a table of features.
+    pub backbone: Option<String>,
     /// The first draw it failed on, from 1.
     pub draw: usize,
     /// Why.
     pub reason: String,
+}
+
+impl Failed {
+    /// `linear on NAME`; the method alone where there is no backbone.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.backbone {
+            Some(backbone) => format!("{} on {backbone}", self.method),
+            None => self.method.clone(),
+        }
+    }
 }
 
 /// Where judged rows come from.
@@ -136,7 +147,7 @@ pub struct Comparison {
     pub data: String,
     /// Class names, in the order of every list by class.
     pub classes: Vec<String>,
-    /// The backbones.
+    /// The backbones; none for a table of features.
     pub backbones: Vec<BackboneRecord>,
     /// How rows are judged.
     pub protocol: Source,

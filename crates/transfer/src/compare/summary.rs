@@ -8,9 +8,10 @@ use super::advice::advice;
 use super::bootstrap::{Answers, Resamples, accuracy, gap};
 use super::cell::Cell;
 use super::draws::Draw;
+use super::origin::Origin;
 use super::record::{Comparison, DrawRecord, DrawRows, Failed, Line, Rows, Source};
 use super::work::Work;
-use super::{Adaptation, CellsOfEntry, Cost, Entry, Gap, Readable};
+use super::{Adaptation, CellsOfEntry, Cost, Gap, Readable};
 use crate::calibration::{Answer, Calibration};
 use crate::fit::scores::{examples, per_class};
 use crate::fit::{BackboneRecord, ClassScore, Evaluated, Share};
@@ -52,16 +53,15 @@ impl<'a> Summary<'a> {
     }
 
     /// Adds the cells of the next entry.
-    pub fn add(&mut self, entry: &Entry<'_>, cells: CellsOfEntry) {
-        let backbone = entry.backbone;
-        let place = self.place(backbone);
-        for (method, draws) in entry.methods.iter().zip(cells) {
+    pub fn add(&mut self, origin: Origin<'_>, cells: CellsOfEntry) {
+        let place = origin.backbone().map_or(0, |backbone| self.place(backbone));
+        for (method, draws) in origin.methods().iter().zip(cells) {
             let failed =
                 draws.iter().enumerate().find_map(|(draw, cell)| Some((draw, cell.as_ref().err()?.to_string())));
             match failed {
                 Some((draw, reason)) => self.failed.push(Failed {
                     method: method.name().to_string(),
-                    backbone: backbone.name.clone(),
+                    backbone: origin.backbone().map(|backbone| backbone.name.clone()),
                     draw: draw + 1,
                     reason,
                 }),
@@ -211,7 +211,7 @@ impl<'a> Summary<'a> {
             protocol: if self.test_split { Source::TestSplit } else { Source::CrossValidation },
             rows: self.rows(&draws),
             majority: self.majority(),
-            advice: advice(&lines, name),
+            advice: advice(&lines, name, if self.backbones.is_empty() { "rows" } else { "images" }),
             draws,
             draw_rows: self.work.draws.iter().map(|draw| self.draw_rows(draw)).collect(),
             lines,

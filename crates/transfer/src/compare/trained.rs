@@ -4,15 +4,17 @@ use heirloom_data::{Split, Table};
 
 use super::cell::Cell;
 use super::cost::{Cost, head_bytes, pass, prediction};
+use super::origin::{Origin, Seen};
 use super::work::Work;
-use super::{Adaptation, CompareError, Entry};
+use super::{Adaptation, CompareError};
 use crate::fit::judge::Judged;
 use crate::fit::trained::{TrainedFit, TrainedMethod, TrainedOptions, train};
 use crate::fit::{FitError, FitOptions};
 
 impl Work<'_> {
     /// Computes and keeps one cell.
-    pub fn trained(&self, entry: &Entry<'_>, method: TrainedMethod, draw: usize) -> Result<Cell, CompareError> {
+    pub fn trained(&self, seen: Seen<'_>, method: TrainedMethod, draw: usize) -> Result<Cell, CompareError> {
+        let Seen { entry, store, .. } = seen;
         let (table, rows) = self.split(draw);
         let options = FitOptions {
             methods: Vec::new(),
@@ -32,7 +34,7 @@ impl Work<'_> {
             recompute: false,
             keep_folded: false,
         };
-        let fitted = train(entry.backbone, &table, Some(self.store), &options, &trained, self.watch, self.training);
+        let fitted = train(entry.backbone, &table, Some(store), &options, &trained, self.watch, self.training);
         let fitted = match fitted {
             Err(FitError::Interrupted { .. }) => return Err(CompareError::Interrupted),
             other => other?,
@@ -44,7 +46,7 @@ impl Work<'_> {
         let cost = self.trained_cost(&fitted, method, draw)?;
         let choice = fitted.fit.record.choice.clone();
         let cell = Cell::new(choice, &judged, &self.test_labels(draw), self.table.classes.len(), cost);
-        self.with_key(entry, Adaptation::Trained(method), draw, |key| self.cells.save(key, &cell))?;
+        self.with_key(Origin::Images(seen), Adaptation::Trained(method), draw, |key| self.cells.save(key, &cell))?;
         Ok(cell)
     }
 

@@ -7,24 +7,19 @@ use heirloom_data::Table;
 use heirloom_zoo::Backbone;
 
 use super::cell::{Cell, Cells, Key};
-use super::cost::{Cost, head_bytes, pass, prediction};
+use super::cost::{Cost, head_bytes};
 use super::draws::Draw;
-use super::{Adaptation, CompareError, CompareOptions, Entry};
-use crate::extract::{Extraction, Images, Network, Request};
+use super::origin::Origin;
+use super::{Adaptation, CompareError, CompareOptions};
+use crate::extract::Request;
 use crate::fit::trained::TrainingEvent;
 use crate::fit::{FitError, Watch, judge};
 use crate::heads::{Method, Settings, Training};
-use crate::store::Store;
 use crate::{Features, Pooling};
-
-/// Images on which the speed of the network is measured.
-const TIMED: usize = 32;
 
 /// What every cell shares.
 pub(super) struct Work<'a> {
     pub table: &'a Table,
-    pub images: &'a dyn Images,
-    pub store: &'a Store,
     pub cells: Cells,
     pub options: &'a CompareOptions,
     pub watch: Watch<'a>,
@@ -57,13 +52,13 @@ impl Work<'_> {
     /// What `then` does with the key of a cell.
     pub fn with_key<T>(
         &self,
-        entry: &Entry<'_>,
+        origin: Origin<'_>,
         method: Adaptation,
         draw: usize,
         then: impl FnOnce(&Key<'_>) -> Result<T, CompareError>,
     ) -> Result<T, CompareError> {
-        let base = self.extraction(entry.backbone, &[]).base().digest();
-        let settings = entry.described(method);
+        let base = origin.base(self);
+        let settings = origin.described(method);
         then(&Key {
             version: env!("CARGO_PKG_VERSION"),
             base: &base,
@@ -74,45 +69,10 @@ impl Work<'_> {
         })
     }
 
-    fn extraction<'b>(&'b self, backbone: &'b Backbone, requests: &'b [Request]) -> Extraction<'b> {
-        let mut extraction = Extraction::new(Network::from(backbone), self.images, &self.rows, requests);
-        extraction.options = self.options.extract.clone();
-        (extraction.progress, extraction.cancel) = (self.watch.progress, self.watch.cancel);
-        extraction
-    }
-
-    /// Features of all used rows for `methods`.
-    fn features(&self, entry: &Entry<'_>, methods: &[Method]) -> Result<Features, CompareError> {
-        let requests = entry.requests(methods);
-        let mut extraction = self.extraction(entry.backbone, &requests);
-        extraction.store = Some(self.store);
-        let extracted = extraction.run().map_err(FitError::from)?;
-        match self.rows.iter().find(|row| extracted.rows.binary_search(row).is_err()) {
-            None => Ok(extracted.features),
-            Some(row) => Err(CompareError::Changed {
-                locator: self.table.rows.get(*row).map(|row| row.locator.to_string()).unwrap_or_default(),
-                backbone: entry.backbone.name.clone(),
-            }),
-        }
-    }
-
-    /// Seconds that one image takes through the network when `requests` are read, images decoded included.
-    fn seconds_per_image(&self, backbone: &Backbone, requests: &[Request]) -> Result<f64, CompareError> {
-        if !self.options.timed {
-            return Ok(0.0);
-        }
-        let count = TIMED.min(self.rows.len());
-        let sample: Vec<usize> = (0..count).map(|at| self.rows[at * self.rows.len() / count]).collect();
-        let mut extraction = self.extraction(backbone, requests);
-        (extraction.rows, extraction.progress) = (&sample, None);
-        let summary = extraction.run().map_err(FitError::from)?.summary;
-        Ok(if summary.images_per_second > 0.0 { 1.0 / summary.images_per_second } else { 0.0 })
-    }
-
     /// Computes and keeps the frozen cells in `missing` (method, draw), telling each to `done`.
     pub fn frozen(
         &self,
-        entry: &Entry<'_>,
+        origin: Origin<'_>,
         missing: &[(Method, usize)],
         mut done: impl FnMut(Method, usize, Result<Cell, FitError>),
         mut next: impl FnMut(Method, usize),
@@ -120,41 +80,42 @@ impl Work<'_> {
         let mut methods: Vec<Method> = missing.iter().map(|(method, _)| *method).collect();
         methods.sort_unstable();
         methods.dedup();
-        let backbone = entry.backbone;
-        self.stage(&format!("features of {}", backbone.name));
-        let features = self.features(entry, &methods)?;
-        let settings = entry.heads();
-        let mut speeds: Vec<(Vec<Request>, f64)> = Vec::new();
+        self.stage(&match origin.backbone() {
+            Some(backbone) => format!("features of {}", backbone.name),
+            None => "taking the features of the used rows".to_owned(),
+        });
+        let features = origin.features(self, &methods)?;
+        let settings = origin.heads();
+        let mut networks: Vec<(Vec<Request>, (f64, f64))> = Vec::new();
         for &(method, draw) in missing {
             self.go_on()?;
             next(method, draw);
-            let requests = entry.requests_of(method);
-            let seconds = match speeds.iter().find(|(known, _)| *known == requests) {
-                Some((_, seconds)) => *seconds,
+            let requests = origin.requests(method);
+            let network = match networks.iter().find(|(known, _)| *known == requests) {
+                Some((_, network)) => *network,
                 None => {
-                    let seconds = self.seconds_per_image(backbone, &requests)?;
-                    speeds.push((requests.clone(), seconds));
-                    seconds
+                    let network = origin.network(self, &requests)?;
+                    networks.push((requests, network));
+                    network
                 }
             };
-            let network = (pass(backbone, &requests)?, seconds);
-            let cell = self.frozen_cell(backbone, &features, &settings, (method, draw), network);
+            let cell = self.frozen_cell(origin, &features, &settings, (method, draw), network);
             let cell = match cell {
                 Err(CompareError::Fit(error @ FitError::Head(_))) => Err(error),
                 other => Ok(other?),
             };
             if let Ok(cell) = &cell {
-                self.with_key(entry, Adaptation::Frozen(method), draw, |key| self.cells.save(key, cell))?;
+                self.with_key(origin, Adaptation::Frozen(method), draw, |key| self.cells.save(key, cell))?;
             }
             done(method, draw, cell);
         }
         Ok(())
     }
 
-    /// One cell; `network` holds operations and seconds of one image.
+    /// One cell; `network` holds operations and seconds of one row.
     fn frozen_cell(
         &self,
-        backbone: &Backbone,
+        origin: Origin<'_>,
         features: &Features,
         settings: &Settings,
         (method, draw): (Method, usize),
@@ -176,7 +137,7 @@ impl Work<'_> {
             head_operations: after.wrapping_sub(before) as f64,
             network_seconds: rows * network.1,
             head_seconds,
-            prediction_operations: prediction(backbone, head)?,
+            prediction_operations: origin.prediction(head)?,
             stored_bytes: head_bytes(head),
         };
         let cell = Cell::new(selected.choice, &judged, &self.test_labels(draw), classes, cost);

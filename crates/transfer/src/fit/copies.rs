@@ -30,6 +30,8 @@ pub(crate) struct Copies {
     pub groups: Vec<Vec<usize>>,
     /// Whether the bytes of all of a group's rows are equal.
     pub exact: Vec<bool>,
+    /// Whether rows are features, without a picture.
+    pub features: bool,
 }
 
 impl Copies {
@@ -67,7 +69,7 @@ impl Copies {
         let mut groups = heirloom_data::Groups::new(features.rows);
         let equal = exact_duplicates(&digests.iter().copied().map(Some).collect::<Vec<_>>());
         equal.iter().for_each(|set| set.windows(2).for_each(|pair| groups.unite(pair[0], pair[1])));
-        Self::of(&groups.ids(), &digests.into_iter().enumerate().collect())
+        Self { features: true, ..Self::of(&groups.ids(), &digests.into_iter().enumerate().collect()) }
     }
 
     fn of(ids: &[usize], digests: &BTreeMap<usize, [u8; 32]>) -> Self {
@@ -75,7 +77,7 @@ impl Copies {
         ids.iter().enumerate().for_each(|(place, id)| members.entry(*id).or_default().push(place));
         let groups: Vec<Vec<usize>> = members.into_values().filter(|places| places.len() > 1).collect();
         let equal = |places: &Vec<usize>| places.windows(2).all(|pair| digests.get(&pair[0]) == digests.get(&pair[1]));
-        Self { exact: groups.iter().map(equal).collect(), groups }
+        Self { exact: groups.iter().map(equal).collect(), groups, features: false }
     }
 
     /// The groups for the record.
@@ -94,11 +96,10 @@ impl Copies {
     pub fn leak(&self, table: &Table, rows: &Rows) -> Option<String> {
         let leaking = self.groups.iter().filter(|places| crosses(table, rows, places));
         let count = leaking.flatten().filter(|at| is_test(table, rows, **at)).count();
+        let what = if self.features { "rows" } else { "images" };
         (count > 0).then(|| {
-            format!(
-                "{count} of {} test images are copies of training images: the accuracy is flattered by them",
-                rows.test.len()
-            )
+            let all = rows.test.len();
+            format!("{count} of {all} test {what} are copies of training {what}: the accuracy is flattered by them")
         })
     }
 }

@@ -36,7 +36,7 @@ use crate::adaptation::Preparation;
 use crate::extract::{ExtractOptions, Extracted, Extraction, Images, Network, Progress, TableImages};
 use crate::heads::{Head, Method, Ragged, Settings, Solver, Training, batched_accuracy, recipe};
 use crate::store::Store;
-use crate::{ClassTokenMode, Features, Pooling};
+use crate::{Features, Pooling};
 use copies::Copies;
 use given::Given;
 use judge::Judged;
@@ -122,7 +122,7 @@ pub fn fit(
     let started = Instant::now();
     table.check_for_training()?;
     let methods = if options.methods.is_empty() { AUTO.to_vec() } else { options.methods.clone() };
-    let requests = requests(backbone, &methods, &options.targets, options.settings.class_token);
+    let requests = requests(backbone, &methods, &options.targets, &options.settings);
     let (extracted, data_digest) = extract(backbone, table, store, options, &requests, watch)?;
     let given = Given::extracted(backbone, table, extracted, &requests, options);
     let extracted = started.elapsed();
@@ -187,11 +187,12 @@ pub(crate) fn requests(
     backbone: &Backbone,
     methods: &[Method],
     targets: &[usize],
-    class_token: ClassTokenMode,
+    settings: &Settings,
 ) -> Vec<(String, Pooling)> {
     let mut requests = Vec::new();
     for method in methods {
-        for request in recipe(*method, &backbone.features, &backbone.taps, targets, class_token) {
+        let targets = settings.targets(*method, targets);
+        for request in recipe(*method, &backbone.features, &backbone.taps, targets, settings.class_token) {
             if !requests.contains(&request) {
                 requests.push(request);
             }
@@ -438,7 +439,7 @@ impl Facts<'_> {
                 "method": selected.fitted.head.method(),
                 "chosen": selected.fitted.choice.taken().map(|taken| &taken.settings),
                 "temperature": selected.fitted.head.temperature(),
-                "targets": self.options.targets,
+                "targets": self.options.settings.targets(selected.fitted.head.method(), &self.options.targets),
                 "folds": FOLDS,
             }),
         }

@@ -22,6 +22,12 @@ pub(super) fn narrowed(settings: &Settings, fitted: &Fitted) -> Settings {
         let estimated = fitted.choice.taken().is_some_and(|taken| taken.settings.contains_key("estimator"));
         narrow.lda.shrinkages = vec![if estimated { Shrinkage::LedoitWolf } else { Shrinkage::Share(share) }];
     }
+    keep(&mut narrow.cache_model.weights, "weight");
+    keep(&mut narrow.cache_model.sharpnesses, "sharpness");
+    keep(&mut narrow.best_layer.penalties, "penalty");
+    if let Some(Setting::Text(layer)) = fitted.choice.taken().and_then(|taken| taken.settings.get("layer")) {
+        narrow.best_layer.layers = vec![layer.clone()];
+    }
     keep(&mut narrow.all.shares, "penalty_share");
     keep(&mut narrow.all.penalties, "penalty");
     let head2toe = &mut narrow.head2toe;
@@ -32,6 +38,7 @@ pub(super) fn narrowed(settings: &Settings, fitted: &Fitted) -> Settings {
     if let Some(target) = number("pooling_target") {
         head2toe.targets = vec![target as usize];
         narrow.all.targets = vec![target as usize];
+        narrow.best_layer.targets = vec![target as usize];
     }
     keep(&mut head2toe.score_penalties, "score_penalty");
     if let Solver::Exact { group_penalties, penalties, .. } = &mut head2toe.solver {

@@ -46,7 +46,7 @@ impl Protocol {
                 "measured once on the labelled rows of the target domain, whose labels took no part before"
             }
             Self::NestedCv => {
-                "nested 5-fold cross-validation: each image was predicted by a model fitted and chosen without it"
+                "nested 5-fold cross-validation: each row was predicted by a model fitted and chosen without it"
             }
         }
     }

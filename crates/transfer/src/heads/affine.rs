@@ -1,7 +1,7 @@
 //! The rule most heads end in, `logits = x W + b`, and the logistic path fitted to it.
 
 use super::HeadError;
-use super::dense::{Matrix, standardise_rows};
+use super::dense::{Matrix, centred_gram, standardise_rows};
 use super::logistic::{self, Design};
 
 /// Logit of a class without a training row: far below any other, yet finite.
@@ -88,6 +88,40 @@ pub(crate) fn logistic_path(
         let solutions = logistic::path(design, labels, classes, penalties, tolerance)?;
         Ok(solutions.into_iter().map(|one| Centred { weights: one.weights, bias: one.bias }).collect())
     })
+}
+
+/// Rows to fit on and rows to judge, by place among those of a Gram matrix.
+pub(crate) struct Part<'a> {
+    pub fitted: &'a [usize],
+    /// Class of each fitted row among `present`.
+    pub labels: &'a [usize],
+    /// The classes that the fitted rows have.
+    pub present: &'a [usize],
+    pub held: &'a [usize],
+    pub classes: usize,
+}
+
+/// Logits `[held rows, classes]` for each penalty, strong to weak, by [`logistic_path`] on the fitted rows; their Gram matrix is enough.
+pub(crate) fn logistic_by_gram(
+    gram: &Matrix,
+    part: &Part<'_>,
+    penalties: &[f64],
+    tolerance: f64,
+) -> Result<Vec<Vec<f32>>, HeadError> {
+    let (own, cross) = centred_gram(gram, part.fitted, part.held);
+    let present = part.present.len();
+    let solutions = logistic::path(Design::Dual(&own), part.labels, present, penalties, tolerance)?;
+    let logits = solutions.iter().map(|solution| {
+        let image = cross.times(&solution.weights, present);
+        let mut out = vec![ABSENT_LOGIT as f32; part.held.len() * part.classes];
+        for (row, image) in image.chunks(present).enumerate() {
+            for ((&class, value), bias) in part.present.iter().zip(image).zip(&solution.bias) {
+                out[row * part.classes + class] = (value + bias) as f32;
+            }
+        }
+        out
+    });
+    Ok(logits.collect())
 }
 
 /// Rules by `solve`, which is given the centred rows (or their Gram matrix, where that is smaller), the labels of the classes present

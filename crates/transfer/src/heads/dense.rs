@@ -183,6 +183,30 @@ pub(crate) fn standardise_rows(matrix: &mut Matrix) -> (Vec<f64>, f64) {
     (means, norm)
 }
 
+/// The Gram matrix of the fitted rows, centred and scaled to mean square norm 1, and the products of held rows with them. Of `gram`,
+/// that of all rows, the lower triangle is read.
+pub(crate) fn centred_gram(gram: &Matrix, fitted: &[usize], held: &[usize]) -> (Matrix, Matrix) {
+    let size = gram.rows;
+    let at = |a: usize, b: usize| f64::from(gram.values[a.max(b) * size + a.min(b)]);
+    let count = fitted.len() as f64;
+    let means: Vec<f64> =
+        (0..size).map(|row| fitted.iter().map(|&other| at(row, other)).sum::<f64>() / count).collect();
+    let grand = fitted.iter().map(|&row| means[row]).sum::<f64>() / count;
+    let centre = |a: usize, b: usize| at(a, b) - means[a] - means[b] + grand;
+    let square = fitted.iter().map(|&row| centre(row, row)).sum::<f64>() / count;
+    let scale = if square > 0.0 { 1.0 / square } else { 1.0 };
+    let products = |rows: &[usize]| Matrix {
+        rows: rows.len(),
+        columns: fitted.len(),
+        values: rows
+            .iter()
+            .flat_map(|&row| fitted.iter().map(move |&other| (row, other)))
+            .map(|(row, other)| (centre(row, other) * scale) as f32)
+            .collect(),
+    };
+    (products(fitted), products(held))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

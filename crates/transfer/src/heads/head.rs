@@ -2,6 +2,7 @@
 //! turns logits into calibrated probabilities.
 
 use super::affine::Affine;
+use super::cache_model::Cache;
 use super::dense::Matrix;
 use super::input::{self, Input};
 use super::knn::Neighbours;
@@ -17,6 +18,8 @@ pub(crate) enum Rule {
     Affine(Affine),
     /// Votes of the nearest training rows.
     Neighbours(Neighbours),
+    /// Class prototypes and a cache of training rows.
+    Cache(Cache),
 }
 
 impl Rule {
@@ -131,6 +134,10 @@ impl Head {
         let rule = match &self.rule {
             Rule::Affine(affine) => affine.weights.len() + affine.bias.len(),
             Rule::Neighbours(neighbours) => neighbours.rows.values.len() + neighbours.labels.len(),
+            Rule::Cache(cache) => {
+                let prototypes = cache.prototypes.weights.len() + cache.prototypes.bias.len();
+                prototypes + cache.rows.values.len() + cache.labels.len() + 2
+            }
         };
         normalisation + rule
     }
@@ -142,6 +149,7 @@ impl Head {
         match &self.rule {
             Rule::Affine(affine) => 2 * columns * affine.classes as u64,
             Rule::Neighbours(neighbours) => 2 * columns * neighbours.rows.rows as u64,
+            Rule::Cache(cache) => 2 * columns * (self.classes + cache.rows.rows) as u64,
         }
     }
 
@@ -166,6 +174,7 @@ impl Head {
         match &self.rule {
             Rule::Affine(affine) => affine.logits(normalised),
             Rule::Neighbours(neighbours) => neighbours.logits(normalised, self.classes),
+            Rule::Cache(cache) => cache.logits(normalised, self.classes),
         }
     }
 }

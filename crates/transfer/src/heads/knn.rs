@@ -18,9 +18,9 @@ use super::{Fitted, Head, HeadError, Method, Rule, Training};
 
 /// Rows compared in one product when predicting; a shorter last piece is filled up with zeros, so that a row's bits do not depend on
 /// how many others are asked about.
-const PIECE: usize = 64;
+pub(super) const PIECE: usize = 64;
 /// Rows compared in one product among the training rows: each product packs all of them anew, so it takes many at a time.
-const TRAINING_PIECE: usize = 256;
+pub(super) const TRAINING_PIECE: usize = 256;
 /// Training rows whose similarities are all held at once (at most 256 MiB), so that each pair is multiplied once.
 const HELD_ROWS: usize = 8192;
 /// Temperature of the similarity weighting.
@@ -142,14 +142,14 @@ fn leave_one_out(rows: &Matrix, labels: &[u32], grid: &[(usize, Weighting)], cla
     (0..grid.len()).map(|candidate| by_row.iter().flat_map(|row| row[candidate].iter().copied()).collect()).collect()
 }
 
-fn unit_rows(rows: &Matrix) -> Matrix {
+pub(super) fn unit_rows(rows: &Matrix) -> Matrix {
     let mut out = rows.clone();
     out.values.chunks_mut(rows.columns.max(1)).for_each(unit_vector);
     out
 }
 
 /// Calls `each(row, similarities to all of rows)` for every query, pieces of `size` in parallel, results in order.
-fn for_each_row<T: Send>(
+pub(super) fn for_each_row<T: Send>(
     queries: &Matrix,
     rows: &Matrix,
     size: usize,

@@ -24,7 +24,7 @@ use super::{Fitted, Head, HeadError, Method, Rule, Training};
 /// Objective tolerance while candidates are compared, in nats per row.
 const COMPARE_TOLERANCE: f64 = 1e-6;
 /// Objective tolerance of the final fit, in nats per row.
-const FINAL_TOLERANCE: f64 = 1e-10;
+pub(super) const FINAL_TOLERANCE: f64 = 1e-10;
 
 /// Settings of `linear`.
 #[derive(Debug, Clone, PartialEq)]

@@ -21,6 +21,10 @@ pub enum Method {
     Linear,
     /// Linear support vector machines, one class versus the rest.
     Svm,
+    /// Multinomial logistic regression on the one layer that suits the labels best.
+    BestLayer,
+    /// Class means and a cache of the training rows.
+    CacheModel,
     /// Head2Toe: features of all taps, chosen by a group lasso, then a logistic head.
     #[serde(rename = "head2toe")]
     Head2Toe,
@@ -34,13 +38,15 @@ pub enum Method {
 
 impl Method {
     /// Every method, the cheapest to apply first; this is the order in which ties are broken.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Ncm,
         Self::Ridge,
         Self::Lda,
         Self::Linear,
         Self::Svm,
+        Self::BestLayer,
         Self::Knn,
+        Self::CacheModel,
         Self::Head2Toe,
         Self::AllL1,
         Self::AllL2,
@@ -57,6 +63,8 @@ impl Method {
             Self::Svm => "svm",
             Self::Knn => "knn",
             Self::Linear => "linear",
+            Self::BestLayer => "best-layer",
+            Self::CacheModel => "cache-model",
             Self::Head2Toe => "head2toe",
             Self::AllL1 => "all-l1",
             Self::AllL2 => "all-l2",
@@ -68,12 +76,14 @@ impl Method {
     #[must_use]
     pub const fn summary(self) -> &'static str {
         match self {
-            Self::Ncm => "nearest class mean, Euclidean or cosine",
+            Self::Ncm => "nearest class mean (prototypes), Euclidean or cosine",
             Self::Ridge => "ridge regression on one-hot labels, exact leave-one-out",
             Self::Lda => "linear discriminant analysis with a shrunken covariance",
             Self::Svm => "linear support vector machines, one class versus the rest",
             Self::Knn => "k nearest neighbours by cosine",
             Self::Linear => "multinomial logistic regression on the penultimate features",
+            Self::BestLayer => "multinomial logistic regression on the one layer that suits best",
+            Self::CacheModel => "class means and a cache of the training rows, by cosine",
             Self::Head2Toe => "logistic regression on features selected from all taps",
             Self::AllL1 => "logistic regression on all features of all taps, lasso penalty",
             Self::AllL2 => "logistic regression on all features of all taps, ridge penalty",
@@ -90,18 +100,20 @@ impl Method {
             Self::Lda => 2,
             Self::Linear => 3,
             Self::Svm => 4,
-            Self::Knn => 5,
-            Self::Head2Toe => 6,
-            Self::AllL1 => 7,
-            Self::AllL2 => 8,
-            Self::AllL21 => 9,
+            Self::BestLayer => 5,
+            Self::Knn => 6,
+            Self::CacheModel => 7,
+            Self::Head2Toe => 8,
+            Self::AllL1 => 9,
+            Self::AllL2 => 10,
+            Self::AllL21 => 11,
         }
     }
 
     /// Whether the method reads all taps rather than the penultimate features alone.
     #[must_use]
     pub const fn reads_all_taps(self) -> bool {
-        matches!(self, Self::Head2Toe | Self::AllL1 | Self::AllL2 | Self::AllL21)
+        matches!(self, Self::BestLayer | Self::Head2Toe | Self::AllL1 | Self::AllL2 | Self::AllL21)
     }
 }
 
@@ -149,7 +161,7 @@ pub fn recipe(
     let of_target = |&target| taps.iter().map(move |tap| (tap.clone(), pooling(target)));
     let mut all: Vec<(String, Pooling)> = targets.iter().flat_map(of_target).collect();
     let last = (penultimate.to_string(), Pooling::MEAN);
-    if method == Method::Head2Toe && !all.contains(&last) {
+    if matches!(method, Method::Head2Toe | Method::BestLayer) && !all.contains(&last) {
         all.push(last);
     }
     all

@@ -2,6 +2,8 @@
 //! settings on the training rows alone, and end in one [`Head`] that predicts, is stored and is read back in the same way.
 
 mod affine;
+mod best_layer;
+mod cache_model;
 mod choice;
 mod dense;
 mod eigen;
@@ -25,6 +27,8 @@ mod svm;
 mod temperature;
 mod training;
 
+pub use best_layer::BestLayerSettings;
+pub use cache_model::CacheModelSettings;
 pub use choice::{Candidate, Certificate, Choice, Setting};
 pub use error::HeadError;
 pub use head::{Head, probabilities};
@@ -70,8 +74,12 @@ pub struct Settings {
     pub ncm: NcmSettings,
     /// Settings of `knn`.
     pub knn: KnnSettings,
+    /// Settings of `cache-model`.
+    pub cache_model: CacheModelSettings,
     /// What happens to the class token in the methods that read all taps.
     pub class_token: ClassTokenMode,
+    /// Settings of `best-layer`.
+    pub best_layer: BestLayerSettings,
     /// Settings of `head2toe`.
     pub head2toe: Head2ToeSettings,
     /// Settings of `all-l1`, `all-l2` and `all-l21`.
@@ -89,6 +97,8 @@ impl Settings {
             Method::Svm => format!("{} {:?}", self.penultimate, self.svm),
             Method::Ncm => format!("{} {:?}", self.penultimate, self.ncm),
             Method::Knn => format!("{} {:?}", self.penultimate, self.knn),
+            Method::CacheModel => format!("{} {:?}", self.penultimate, self.cache_model),
+            Method::BestLayer => format!("{:?} {:?}", self.class_token, self.best_layer),
             Method::Head2Toe => {
                 // Left out where it does nothing, so that what was kept before it could be set stays valid.
                 let own = format!("{:?}", self.head2toe).replace(" shrink: 0.0,", "");
@@ -96,6 +106,14 @@ impl Settings {
             }
             Method::AllL1 | Method::AllL2 | Method::AllL21 => format!("{:?} {:?}", self.class_token, self.all),
         }
+    }
+}
+
+impl Settings {
+    /// The pooling targets whose features `method` reads, where `asked` are those of the methods that take layers as wide as they can get.
+    #[must_use]
+    pub fn targets<'a>(&'a self, method: Method, asked: &'a [usize]) -> &'a [usize] {
+        if method == Method::BestLayer { &self.best_layer.targets } else { asked }
     }
 }
 
@@ -109,7 +127,9 @@ impl Default for Settings {
             svm: SvmSettings::default(),
             ncm: NcmSettings::default(),
             knn: KnnSettings::default(),
+            cache_model: CacheModelSettings::default(),
             class_token: ClassTokenMode::Normal,
+            best_layer: BestLayerSettings::default(),
             head2toe: Head2ToeSettings::default(),
             all: AllSettings::default(),
         }
@@ -163,6 +183,8 @@ pub fn fit(method: Method, training: &Training<'_>, settings: &Settings) -> Resu
         Method::Svm => svm::fit(training, &checked, inputs()?, &settings.svm),
         Method::Ncm => ncm::fit(training, &checked, inputs()?, &settings.ncm),
         Method::Knn => knn::fit(training, &checked, inputs()?, &settings.knn),
+        Method::CacheModel => cache_model::fit(training, &checked, inputs()?, &settings.cache_model),
+        Method::BestLayer => best_layer::fit(training, &checked, &settings.best_layer, settings.class_token),
         Method::Head2Toe => {
             head2toe::fit(training, &checked, &settings.head2toe, &settings.penultimate, settings.class_token)
         }

@@ -6,6 +6,9 @@
 //! cosine:     x mu_c / ||mu_c||          (x has norm 1 under unit-vector normalisation)
 //! ```
 //!
+//! The softmax of these over a temperature is the classifier of prototypical networks (Snell, Swersky, Zemel, NeurIPS 2017, arXiv
+//! 1703.05175; `spec/regularisers-and-adaptation.md` section E2), which has the Euclidean metric and the temperature 1/2.
+//!
 //! The metric with the lower leave-one-out log loss is taken; a row leaves its own class's mean in closed form.
 
 use super::affine::{ABSENT_LOGIT, Affine};
@@ -79,14 +82,14 @@ pub(crate) fn fit(
 }
 
 /// Per class: the sum of its rows `[classes, columns]` and their number.
-struct Sums {
+pub(super) struct Sums {
     columns: usize,
     sums: Vec<f64>,
     counts: Vec<f64>,
 }
 
 impl Sums {
-    fn of(rows: &Matrix, labels: &[usize], classes: usize) -> Self {
+    pub fn of(rows: &Matrix, labels: &[usize], classes: usize) -> Self {
         let columns = rows.columns;
         let mut out = Self { columns, sums: vec![0.0; classes * columns], counts: vec![0.0; classes] };
         for (row, &label) in labels.iter().enumerate() {
@@ -113,12 +116,13 @@ impl Sums {
     fn leave_one_out(&self, rows: &Matrix, labels: &[usize], metric: Metric) -> Vec<f32> {
         let classes = self.counts.len();
         let squares: Vec<f64> = (0..classes).map(|c| self.class(c).iter().map(|v| v * v).sum()).collect();
+        let columns = |column: usize| (0..classes).map(move |class| self.sums[class * self.columns + column]);
+        let products = rows.times(&(0..self.columns).flat_map(columns).collect::<Vec<f64>>(), classes);
         let mut out = vec![0.0_f32; labels.len() * classes];
         for (row, &label) in labels.iter().enumerate() {
             let own: f64 = rows.row(row).iter().map(|&v| f64::from(v) * f64::from(v)).sum();
             for class in 0..classes {
-                let mut product: f64 =
-                    rows.row(row).iter().zip(self.class(class)).map(|(&v, s)| f64::from(v) * s).sum();
+                let mut product = products[row * classes + class];
                 let (mut square, mut count) = (squares[class], self.counts[class]);
                 if class == label {
                     square += own - 2.0 * product;
@@ -133,7 +137,8 @@ impl Sums {
         out
     }
 
-    fn rule(&self, metric: Metric, temperature: f64) -> Affine {
+    /// The rule with its logits divided by a temperature.
+    pub fn rule(&self, metric: Metric, temperature: f64) -> Affine {
         let classes = self.counts.len();
         let mut rule =
             Affine { classes, weights: vec![0.0; self.columns * classes], bias: vec![ABSENT_LOGIT as f32; classes] };
@@ -153,6 +158,49 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Prototypes and probabilities of TV13 of `spec/regularisers-and-adaptation.md`.
+    #[test]
+    fn prototypes_are_those_of_the_spec() {
+        let support = Matrix { rows: 4, columns: 2, values: vec![1.0, 0.0, 0.8, 0.2, 0.0, 1.0, 0.1, 0.9] };
+        let queries = Matrix { rows: 2, columns: 2, values: vec![0.7, 0.4, 0.4, 0.6] };
+        let sums = Sums::of(&support, &[0, 0, 1, 1], 2);
+        let logits = sums.rule(Metric::Euclidean, 0.5).logits(&queries);
+        let expected = [0.644_511_553_706, 0.355_488_446_294, 0.436_593_213_738, 0.563_406_786_262];
+        for (found, expected) in crate::heads::probabilities(&logits, 2, 1.0).iter().zip(expected) {
+            assert!((f64::from(*found) - expected).abs() < 1e-6, "{found} {expected}");
+        }
+        let mut unit = queries.clone();
+        unit.values.chunks_mut(2).for_each(crate::heads::normalization::unit_vector);
+        let logits = sums.rule(Metric::Cosine, 0.1).logits(&unit);
+        for (found, expected) in
+            logits.iter().zip([9.177_221_168_073, 5.410_870_360_861, 6.431_920_864_233, 8.600_546_538_737])
+        {
+            assert!((f64::from(*found) - expected).abs() < 1e-5, "{found} {expected}");
+        }
+    }
+
+    /// Property 13 there: with one row a class, the nearest mean is the nearest row.
+    #[test]
+    fn with_one_row_a_class_it_is_the_nearest_neighbour() {
+        let value = |row: usize, column: usize| ((row * 37 + column * 101 + row * column * 13) % 211) as f32 / 211.0;
+        let matrix = |rows: std::ops::Range<usize>| Matrix {
+            rows: rows.len(),
+            columns: 5,
+            values: rows.flat_map(|row| (0..5).map(move |column| value(row, column))).collect(),
+        };
+        let (support, queries) = (matrix(0..6), matrix(6..40));
+        let labels: Vec<usize> = (0..6).collect();
+        let logits = Sums::of(&support, &labels, 6).rule(Metric::Euclidean, 1.0).logits(&queries);
+        for (row, logits) in logits.chunks(6).enumerate() {
+            let distance = |class: &usize| {
+                let pairs = queries.row(row).iter().zip(support.row(*class));
+                pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>()
+            };
+            let nearest = (0..6).min_by(|a, b| distance(a).total_cmp(&distance(b)));
+            assert_eq!(nearest, Some(super::super::softmax::argmax(logits)), "row {row}");
+        }
+    }
 
     #[test]
     fn leaving_a_row_out_equals_refitting_without_it() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::affine::Affine;
+use super::cache_model::Cache;
 use super::dense::Matrix;
 use super::knn::{Neighbours, Weighting};
 use super::normalization::{Normalization, Normalizer};
@@ -32,7 +33,8 @@ pub enum StoredTensor {
 /// A head as it is written: tensors by name and one JSON value that describes them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredHead {
-    /// `weights`, `bias` (affine), `rows`, `labels` (neighbours), `mean`, `factor` (per-feature normalisation) and
+    /// `weights`, `bias` (affine), `rows`, `labels` (neighbours), all four and `similarity` (weight and sharpness) of a cache, `mean`,
+    /// `factor` (per-feature normalisation) and
     /// `columns.<i>` (the selected columns of input `i`, absent where all are read).
     pub tensors: BTreeMap<String, StoredTensor>,
     /// Method, classes, inputs, normalisation, rule and temperature.
@@ -73,6 +75,13 @@ impl Head {
             Rule::Affine(rule) => {
                 insert_f32(&mut tensors, "weights", vec![columns, self.classes], &rule.weights);
                 insert_f32(&mut tensors, "bias", vec![self.classes], &rule.bias);
+            }
+            Rule::Cache(rule) => {
+                insert_f32(&mut tensors, "weights", vec![columns, self.classes], &rule.prototypes.weights);
+                insert_f32(&mut tensors, "bias", vec![self.classes], &rule.prototypes.bias);
+                insert_f32(&mut tensors, "rows", vec![rule.rows.rows, columns], &rule.rows.values);
+                insert_u32(&mut tensors, "labels", &rule.labels);
+                insert_f32(&mut tensors, "similarity", vec![2], &[rule.weight, rule.sharpness]);
             }
             Rule::Neighbours(rule) => {
                 insert_f32(&mut tensors, "rows", vec![rule.rows.rows, columns], &rule.rows.values);
@@ -122,11 +131,8 @@ impl Head {
         };
         let rule = match (description.neighbours, description.weighting) {
             (Some(neighbours), Some(weighting)) => read_neighbours(stored, columns, classes, neighbours, &weighting)?,
-            (None, None) => Rule::Affine(Affine {
-                classes,
-                weights: read_f32(stored, "weights", &[columns, classes])?,
-                bias: read_f32(stored, "bias", &[classes])?,
-            }),
+            (None, None) if description.method == Method::CacheModel => read_cache(stored, columns, classes)?,
+            (None, None) => Rule::Affine(read_affine(stored, columns, classes)?),
             _ => return Err(broken("`neighbours` and `weighting` must stand together")),
         };
         let bits = u64::from_str_radix(&description.temperature_bits, 16)
@@ -139,6 +145,32 @@ impl Head {
     }
 }
 
+fn read_affine(stored: &StoredHead, columns: usize, classes: usize) -> Result<Affine, HeadError> {
+    let weights = read_f32(stored, "weights", &[columns, classes])?;
+    Ok(Affine { classes, weights, bias: read_f32(stored, "bias", &[classes])? })
+}
+
+/// Labels of stored rows, each below the number of classes.
+fn read_labels(stored: &StoredHead, classes: usize) -> Result<Vec<u32>, HeadError> {
+    let labels = read_u32(stored, "labels")?;
+    match labels.iter().find(|&&label| label as usize >= classes) {
+        Some(label) => Err(broken(format!("`labels` holds {label}; there are {classes} classes"))),
+        None => Ok(labels),
+    }
+}
+
+fn read_cache(stored: &StoredHead, columns: usize, classes: usize) -> Result<Rule, HeadError> {
+    let labels = read_labels(stored, classes)?;
+    let values = read_f32(stored, "rows", &[labels.len(), columns])?;
+    let similarity = read_f32(stored, "similarity", &[2])?;
+    if similarity.iter().any(|value| *value < 0.0) {
+        return Err(broken(format!("`similarity` holds {similarity:?}; weight and sharpness are from 0 on")));
+    }
+    let rows = Matrix { rows: labels.len(), columns, values };
+    let prototypes = read_affine(stored, columns, classes)?;
+    Ok(Rule::Cache(Cache { prototypes, rows, labels, weight: similarity[0], sharpness: similarity[1] }))
+}
+
 fn read_neighbours(
     stored: &StoredHead,
     columns: usize,
@@ -146,10 +178,7 @@ fn read_neighbours(
     neighbours: usize,
     weighting: &str,
 ) -> Result<Rule, HeadError> {
-    let labels = read_u32(stored, "labels")?;
-    if let Some(label) = labels.iter().find(|&&label| label as usize >= classes) {
-        return Err(broken(format!("`labels` holds {label}; there are {classes} classes")));
-    }
+    let labels = read_labels(stored, classes)?;
     if neighbours == 0 || neighbours > labels.len() {
         return Err(broken(format!("{neighbours} neighbours of {} rows", labels.len())));
     }

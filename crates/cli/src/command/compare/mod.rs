@@ -1,5 +1,6 @@
 //! `compare`: ways to adapt beside each other, accuracy against cost, on one page.
 
+mod features;
 mod json;
 mod page;
 mod parquet;
@@ -9,13 +10,14 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
+use heirloom_data::Table;
 use heirloom_transfer::compare::{CompareOptions, Comparison, Entry, compare};
 use heirloom_transfer::fit::Watch;
 use heirloom_transfer::fit::trained::TrainingEvent;
 use heirloom_transfer::store::Store;
 use heirloom_zoo::Backbone;
 
-use super::fit::{extract_options, open_table, picture, targets};
+use super::fit::{extract_options, holds_features, layer_targets, open_table, picture, targets};
 use super::training::{self, Follower};
 use super::{Outcome, cache_folder, limit, refuse_to_replace, write_whole};
 use crate::arguments::{CompareArguments, SharedArguments};
@@ -30,13 +32,6 @@ pub fn run(arguments: &CompareArguments, shared: &SharedArguments, console: Cons
     for path in [&arguments.output, &table_path] {
         refuse_to_replace(path, arguments.force)?;
     }
-    let trains = arguments.methods.0.iter().any(|method| !method.is_frozen());
-    if let (false, Some(option)) = (trains, arguments.recipe.typed()) {
-        let fact = format!("{option} is for methods that train through the backbone; none of those asked for does");
-        return Err(Failure::input(fact).hint("leave it out, or add one of them: --methods frozen,full"));
-    }
-    let backbones = backbones(&arguments.backbone)?;
-    let table = limit::limited(open_table(&arguments.table)?, arguments.table.limit, arguments.seed);
     let options = CompareOptions {
         draws: usize::from(arguments.seeds),
         train_rows: arguments.train_rows.map(|rows| rows as usize),
@@ -46,28 +41,54 @@ pub fn run(arguments: &CompareArguments, shared: &SharedArguments, console: Cons
         seed: arguments.seed,
         extract: extract_options(arguments.memory, shared),
     };
-    let targets = targets(&arguments.target_sizes);
-    let entry = |backbone| Entry {
-        recipe: training::recipe(&arguments.recipe),
-        ..Entry::new(backbone, arguments.methods.0.clone(), &targets)
+    let (comparison, page) = if holds_features(&arguments.table.data)? {
+        let comparison = features::run(arguments, options, shared, console)?;
+        let page = page::page(&comparison, |_| None);
+        (comparison, page)
+    } else {
+        let table = limit::limited(open_table(&arguments.table)?, arguments.table.limit, arguments.seed);
+        let comparison = on_images(arguments, &table, &options, shared, console)?;
+        let page = page::page(&comparison, |row| picture(&table, row));
+        (comparison, page)
     };
-    let entries: Vec<Entry<'_>> = backbones.iter().map(entry).collect();
-    let comparison = watched(&entries, &table, &Store::new(&cache_folder(shared)?), &options, arguments, console)?;
-    write_whole(&arguments.output, page::page(&comparison, |row| picture(&table, row)).to_html().as_bytes())?;
+    write_whole(&arguments.output, page.to_html().as_bytes())?;
     write_whole(&table_path, &parquet::table(&comparison)?)?;
     console.say(format!("\n{}", text::summary(&comparison, &arguments.output, &table_path)));
     let object = json::object(&comparison, &arguments.output, &table_path);
     Ok(Outcome::strict(object, arguments.strict, comparison.skipped.len()))
 }
 
-/// The comparison, with its progress shown and an interrupt heard.
-fn watched(
-    entries: &[Entry<'_>],
-    table: &heirloom_data::Table,
-    store: &Store,
+/// The comparison of backbones on images.
+fn on_images(
+    arguments: &CompareArguments,
+    table: &Table,
     options: &CompareOptions,
+    shared: &SharedArguments,
+    console: Console,
+) -> Result<Comparison, Failure> {
+    let methods = &arguments.methods.all;
+    let trains = methods.iter().any(|method| !method.is_frozen());
+    if let (false, Some(option)) = (trains, arguments.recipe.typed()) {
+        let fact = format!("{option} is for methods that train through the backbone; none of those asked for does");
+        return Err(Failure::input(fact).hint("leave it out, or add one of them: --methods frozen,full"));
+    }
+    let (backbones, targets) = (backbones(&arguments.backbone)?, targets(&arguments.target_sizes));
+    let entry = |backbone| {
+        let recipe = training::recipe(&arguments.recipe);
+        let mut entry = Entry { recipe, ..Entry::new(backbone, methods.clone(), &targets) };
+        entry.settings.best_layer.targets = layer_targets(&arguments.target_sizes);
+        entry
+    };
+    let entries: Vec<Entry<'_>> = backbones.iter().map(entry).collect();
+    let store = Store::new(&cache_folder(shared)?);
+    watched(arguments, console, |watch, event| Ok(compare(&entries, table, &store, options, watch, Some(event))?))
+}
+
+/// Runs a comparison with its progress shown and an interrupt heard.
+fn watched(
     arguments: &CompareArguments,
     console: Console,
+    run: impl FnOnce(Watch<'_>, &(dyn Fn(&TrainingEvent) + Sync)) -> Result<Comparison, Failure>,
 ) -> Result<Comparison, Failure> {
     interrupt::note("finished results stay in the cache; run the same command again to go on from there");
     let follower = Follower::new(console, arguments.recipe.log.as_deref())?;
@@ -75,11 +96,10 @@ fn watched(
     let stage = |text: &str| follower.stage(text);
     let event = |event: &TrainingEvent| follower.event(event);
     let watching = Watching::begin();
-    let watch = Watch { progress: Some(&progress), stage: Some(&stage), cancel: Some(&STOP) };
-    let result = compare(entries, table, store, options, watch, Some(&event));
+    let result = run(Watch { progress: Some(&progress), stage: Some(&stage), cancel: Some(&STOP) }, &event);
     drop(watching);
     follower.finish();
-    Ok(result?)
+    result
 }
 
 /// The backbones, each named once.

@@ -8,6 +8,7 @@ use heirloom_transfer::compare::{Comparison, Cost, Line};
 use heirloom_transfer::fit::Evaluated;
 
 use super::text;
+use crate::command::fit::mistakes;
 use crate::command::{example, layers};
 
 /// Classes up to which a whole confusion matrix is drawn.
@@ -20,10 +21,11 @@ const LINES: usize = 100;
 /// The page. `picture` shrinks the image of a judged row, and gives nothing where it cannot be read any more.
 pub fn page(comparison: &Comparison, picture: impl Fn(&Evaluated) -> Option<Picture>) -> Page {
     let lead = format!(
-        "{} on {}; {} images of {} in {}; heirloom {}",
+        "{}{}; {} {} of {} in {}; heirloom {}",
         counted(methods(comparison), "method"),
         backbones(comparison),
         count(comparison.rows.test),
+        text::judged(comparison),
         comparison.data,
         classes_counted(comparison.classes.len()),
         comparison.version
@@ -55,8 +57,10 @@ fn methods(comparison: &Comparison) -> usize {
     names.len()
 }
 
+/// ` on NAME, NAME`.
 fn backbones(comparison: &Comparison) -> String {
-    comparison.backbones.iter().map(|backbone| backbone.name.as_str()).collect::<Vec<_>>().join(", ")
+    let names: Vec<&str> = comparison.backbones.iter().map(|backbone| backbone.name.as_str()).collect();
+    if names.is_empty() { String::new() } else { format!(" on {}", names.join(", ")) }
 }
 
 /// The line to take and the most accurate one; one line where they are the same.
@@ -90,8 +94,10 @@ fn headline(comparison: &Comparison) -> Section {
     }
     for failed in &comparison.failed {
         section.push(Block::Warning(format!(
-            "{} on {} could not be fitted on draw {} and is left out: {}",
-            failed.method, failed.backbone, failed.draw, failed.reason
+            "{} could not be fitted on draw {} and is left out: {}",
+            failed.name(),
+            failed.draw,
+            failed.reason
         )));
     }
     for warning in &comparison.warnings {
@@ -101,10 +107,16 @@ fn headline(comparison: &Comparison) -> Section {
 }
 
 fn figure(comparison: &Comparison) -> Section {
+    // Without a network everything is a thousandth and less.
+    let features = text::on_features(comparison);
+    let (unit, axis) = match features {
+        true => (1e9, "operations to adapt, GFLOP"),
+        false => (1e12, "operations to adapt, TFLOP"),
+    };
     let point = |line: &Line| FrontierPoint {
         point: CostPoint {
             label: short_name(comparison, line),
-            cost: line.cost.operations() / 1e12,
+            cost: line.cost.operations() / unit,
             accuracy: Interval { value: line.accuracy.value, low: line.accuracy.low, high: line.accuracy.high },
         },
         second: !line.frozen,
@@ -112,13 +124,14 @@ fn figure(comparison: &Comparison) -> Section {
     };
     let points: Vec<FrontierPoint> = comparison.lines.iter().map(point).collect();
     let section = Section::new("Accuracy against cost");
-    match frontier(&points, "operations to adapt, TFLOP") {
+    match frontier(&points, axis) {
         None => section.with(Block::Paragraph("Nothing was measured.".into())),
         Some(svg) => section.with(Block::Figure {
             svg,
             caption: format!(
-                "One point for each way to adapt, with the 95 % interval of its accuracy: blue on frozen features, orange trained through \
-                 the backbone. The line joins those that nothing equals at less cost.{}",
+                "One point for each way to adapt, with the 95 % interval of its accuracy{}. The line joins those that nothing equals at \
+                 less cost.{}",
+                if features { "" } else { ": blue on frozen features, orange trained through the backbone" },
                 letters(comparison)
             ),
         }),
@@ -128,7 +141,7 @@ fn figure(comparison: &Comparison) -> Section {
 /// A line's name in the figure: where there are several backbones, the method and the backbone's letter.
 fn short_name(comparison: &Comparison, line: &Line) -> String {
     match comparison.backbones.len() {
-        1 => line.method.clone(),
+        0 | 1 => line.method.clone(),
         _ => format!("{} {}", line.method, letter(line.backbone)),
     }
 }
@@ -150,16 +163,19 @@ fn letters(comparison: &Comparison) -> String {
 }
 
 fn table(comparison: &Comparison) -> Section {
-    let draws = counted(comparison.draws.len(), "draw");
+    let (draws, judged) = (counted(comparison.draws.len(), "draw"), text::judged(comparison));
     Section::new("All of them").with(Block::Table(text::lines(comparison))).with(Block::Paragraph(format!(
-        "{draws}: {}. Intervals are 95 %, by resampling images{} 2000 times, the same resamples for every line, so that differences are \
-         paired; where a difference's interval holds 0 these images cannot tell the two apart. * marks the one to take.",
+        "{draws}: {}. Intervals are 95 %, by resampling {judged}{} 2000 times, the same resamples for every line, so that differences are \
+         paired; where a difference's interval holds 0 these {judged} cannot tell the two apart. * marks the one to take.",
         comparison.protocol.explanation(),
         if comparison.draws.len() > 1 { " (and draws, where they share test rows)" } else { "" }
     )))
 }
 
 fn costs(comparison: &Comparison) -> Section {
+    if text::on_features(comparison) {
+        return costs_of_heads(comparison);
+    }
     let mut table = Table::new(&[
         ("method", Align::Left),
         ("network", Align::Right),
@@ -196,6 +212,31 @@ fn costs(comparison: &Comparison) -> Section {
     ))
 }
 
+/// What heads on a table of features cost: there is no network.
+fn costs_of_heads(comparison: &Comparison) -> Section {
+    let mut table = Table::new(&[
+        ("method", Align::Left),
+        ("operations", Align::Right),
+        ("seconds", Align::Right),
+        ("stored", Align::Right),
+        ("a prediction", Align::Right),
+    ]);
+    for line in &comparison.lines {
+        table.push([
+            line.method.clone(),
+            text::operations(line.cost.head_operations),
+            duration(line.cost.head_seconds),
+            bytes(line.cost.stored_bytes as u64),
+            text::operations(line.cost.prediction_operations),
+        ]);
+    }
+    Section::new("What each costs").with(Block::Table(table)).with(Block::Paragraph(
+        "Operations are computed: the matrix products and decompositions of choosing and fitting the head; a multiplication and an addition \
+         are two. Seconds are measured on this machine. What is stored is the head and the columns it reads."
+            .into(),
+    ))
+}
+
 fn portion(value: f64, whole: f64) -> String {
     let share = 100.0 * value / whole.max(f64::MIN_POSITIVE);
     if share >= 9.95 { format!("{share:.0} %") } else { format!("{share:.2} %") }
@@ -227,12 +268,12 @@ fn confidence(comparison: &Comparison) -> Section {
             format!("{:.3}", after.log_loss),
         ]);
     }
-    Section::new("Can their confidence be trusted?").with(Block::Table(table)).with(Block::Paragraph(
+    Section::new("Can their confidence be trusted?").with(Block::Table(table)).with(Block::Paragraph(format!(
         "Each before and after division of the logits by one temperature, which is fitted on training rows that the head had not seen. The \
          expected error is the mean distance between stated confidence and share that is right in fifteen ranges of confidence, the \
-         adaptive one its root mean square in groups of equally many images."
-            .into(),
-    ))
+         adaptive one its root mean square in groups of equally many {}.",
+        text::judged(comparison)
+    )))
 }
 
 /// Which layers head2toe took its columns from.
@@ -262,6 +303,10 @@ fn detail(
     }
     let wrong: Vec<Picture> =
         line.mistakes.iter().take(PICTURES).filter_map(|row| captioned(comparison, row, picture)).collect();
+    if text::on_features(comparison) && !line.mistakes.is_empty() {
+        section.push(Block::Paragraph("The most confident mistakes:".into()));
+        section.push(Block::Table(mistakes(&comparison.classes, line.mistakes.iter().take(PICTURES))));
+    }
     if wrong.is_empty() {
         return section;
     }
@@ -321,11 +366,12 @@ fn others(comparison: &Comparison) -> Section {
 
 fn data(comparison: &Comparison) -> Section {
     let mut section = Section::new("The data").with(Block::Paragraph(format!(
-        "{} fitted on in a draw, {} judged, {} skipped; {} of equal or nearly equal images, which no draw tears apart.",
+        "{} fitted on in a draw, {} judged, {} skipped; {} of {}, which no draw tears apart.",
         counted(comparison.rows.train, "row"),
         count(comparison.rows.test),
         count(comparison.rows.skipped),
-        counted(comparison.duplicates.len(), "group")
+        counted(comparison.duplicates.len(), "group"),
+        text::copies(comparison)
     )));
     if !comparison.skipped.is_empty() {
         let mut table = Table::new(&[("skipped", Align::Left), ("reason", Align::Left)]);
@@ -378,6 +424,21 @@ mod tests {
         assert_eq!(html.matches("<img").count(), 4);
         assert_eq!(html.matches("<svg").count(), 1);
         assert!(!html.contains("A: tiny"), "one backbone needs no letter");
+    }
+
+    #[test]
+    fn a_table_of_features_has_rows_and_no_network() {
+        let mut comparison = sample::comparison();
+        comparison.backbones.clear();
+        comparison.failed.clear();
+        comparison.advice = None;
+        let html = page(&comparison, |_| None).to_html();
+        for part in ["3 methods; 500 rows of photos", "resampling rows", "photos/&lt;oak&gt;/3.jpg", "GFLOP"] {
+            assert!(html.contains(part), "{part:?} is missing");
+        }
+        for part in ["images", "network", "backbone", "A:"] {
+            assert!(!html.contains(part), "{part:?} is there");
+        }
     }
 
     #[test]

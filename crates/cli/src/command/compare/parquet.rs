@@ -2,7 +2,6 @@
 
 use heirloom_transfer::compare::{Comparison, Line};
 
-use super::text;
 use crate::command::columns::{self, Column, Kind};
 use crate::failure::Failure;
 
@@ -29,7 +28,7 @@ fn all(comparison: &Comparison) -> Vec<(&'static str, Kind, Column)> {
     let double = |name, get: &dyn Fn(&Line) -> f64| (name, Kind::Double, number(get));
     vec![
         ("method", Kind::Text, text(&|line| line.method.clone())),
-        ("backbone", Kind::Text, text(&|line| text::backbone(comparison, line).to_string())),
+        ("backbone", Kind::Text, Column::Text(lines.iter().map(|line| network(comparison, line)).collect())),
         ("frozen", Kind::Truth, truth(&|line| line.frozen)),
         ("draws", Kind::Whole, whole(&|line| line.by_draw.len())),
         ("train_rows", Kind::Whole, whole(&|_| comparison.rows.train)),
@@ -55,6 +54,11 @@ fn all(comparison: &Comparison) -> Vec<(&'static str, Kind, Column)> {
         double("stored_bytes", &|line| line.cost.stored_bytes),
         ("on_frontier", Kind::Truth, truth(&|line| line.on_frontier)),
     ]
+}
+
+/// The name of a line's backbone, if it has one.
+fn network(comparison: &Comparison, line: &Line) -> Option<String> {
+    comparison.backbones.get(line.backbone).map(|backbone| backbone.name.clone())
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ pub fn comparison() -> Comparison {
         ],
         failed: vec![Failed {
             method: "knn".into(),
-            backbone: "tiny".into(),
+            backbone: Some("tiny".into()),
             draw: 2,
             reason: "one class only".into(),
         }],

@@ -81,10 +81,20 @@ pub fn backbone<'a>(comparison: &'a Comparison, line: &Line) -> &'a str {
     comparison.backbones.get(line.backbone).map_or("?", |backbone| &backbone.name)
 }
 
+/// What was judged: images, or rows of a table of features.
+pub fn judged(comparison: &Comparison) -> &'static str {
+    if on_features(comparison) { "rows" } else { "images" }
+}
+
+/// Whether heads were compared on a table of features.
+pub fn on_features(comparison: &Comparison) -> bool {
+    comparison.backbones.is_empty()
+}
+
 /// What a line is called where backbones matter.
 pub fn name(comparison: &Comparison, line: &Line) -> String {
     match comparison.backbones.len() {
-        1 => line.method.clone(),
+        0 | 1 => line.method.clone(),
         _ => format!("{}, {}", line.method, backbone(comparison, line)),
     }
 }
@@ -117,13 +127,16 @@ fn measured(comparison: &Comparison) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// What a group of copies is made of.
+pub fn copies(comparison: &Comparison) -> &'static str {
+    if on_features(comparison) { "rows with equal features" } else { "equal or nearly equal images" }
+}
+
 fn notes(comparison: &Comparison) -> String {
     let mut notes: Vec<String> = comparison
         .failed
         .iter()
-        .map(|failed| {
-            format!("not fitted: {} on {}, draw {}: {}", failed.method, failed.backbone, failed.draw, failed.reason)
-        })
+        .map(|failed| format!("not fitted: {}, draw {}: {}", failed.name(), failed.draw, failed.reason))
         .collect();
     notes.extend(comparison.warnings.iter().map(|warning| format!("warning: {warning}")));
     let skipped = comparison.skipped.iter().map(|row| format!("skipped: {}: {}", row.locator, row.reason));
@@ -133,8 +146,9 @@ fn notes(comparison: &Comparison) -> String {
     }
     if !comparison.duplicates.is_empty() {
         notes.push(format!(
-            "{} of equal or nearly equal images, which no draw tears apart",
-            counted(comparison.duplicates.len(), "group")
+            "{} of {}, which no draw tears apart",
+            counted(comparison.duplicates.len(), "group"),
+            copies(comparison)
         ));
     }
     notes.iter().map(|note| format!("{note}\n")).collect()

@@ -40,16 +40,25 @@ pub fn refuse_network(arguments: &FitArguments) -> Result<(), Failure> {
         (arguments.memory.is_some(), "--memory"),
         (arguments.frozen.class_token.is_some(), "--class-token"),
     ];
-    let data = arguments.table.data.display();
-    if let Some((_, option)) = typed.iter().find(|(typed, _)| *typed) {
-        let fact = format!("{data} holds features, and {option} is for images");
-        return Err(Failure::input(fact).hint("leave it out"));
-    }
+    let data = &arguments.table.data;
+    refuse_options(data, &typed)?;
+    let data = data.display();
     if arguments.method.trained().is_some() {
         let fact = format!("{data} holds features, and '{}' trains through a network", arguments.method);
         return Err(Failure::input(fact).hint("name a method that fits a head on features, or auto"));
     }
     Ok(())
+}
+
+/// Refuses the first option that was typed and is for images.
+pub fn refuse_options(data: &Path, options: &[(bool, &str)]) -> Result<(), Failure> {
+    match options.iter().find(|(typed, _)| *typed) {
+        None => Ok(()),
+        Some((_, option)) => {
+            let fact = format!("{} holds features, and {option} is for images", data.display());
+            Err(Failure::input(fact).hint("leave it out"))
+        }
+    }
 }
 
 /// Fits, writes the model and the report, and prints the summary.

@@ -19,6 +19,9 @@ use heirloom_transfer::heads::{Head2ToeSettings, Method, Settings};
 use heirloom_transfer::store::Store;
 use heirloom_zoo::Backbone;
 
+pub use features::{is_table as holds_features, open as open_features, refuse_options};
+pub use page::table_of as mistakes;
+
 use super::run_file::{Inputs, RunFile};
 use super::{Outcome, artifact, cache_folder, limit, refuse_to_replace, threads};
 use crate::arguments::{FitArguments, SharedArguments, TableArguments};
@@ -108,6 +111,7 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
     }
     job.methods = Option::from(arguments.method).into_iter().collect();
     job.targets = targets(&arguments.target_sizes);
+    job.settings.best_layer.targets = layer_targets(&arguments.target_sizes);
     if arguments.replicate {
         job.settings.head2toe = Head2ToeSettings::replication();
     }
@@ -199,6 +203,14 @@ pub fn targets(typed: &[u32]) -> Vec<usize> {
     if typed.is_empty() { vec![1, 512, 2048] } else { typed.iter().map(|target| *target as usize).collect() }
 }
 
+/// Pooling targets of a layer that is read alone: the mean over positions, and what was typed.
+pub fn layer_targets(typed: &[u32]) -> Vec<usize> {
+    let mut targets: Vec<usize> = typed.iter().map(|target| *target as usize).chain([1]).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    targets
+}
+
 fn write_report(path: &Path, record: &FitReport, table: &Table) -> Result<(), Failure> {
     page::write(path, record, |row| picture(table, row))
 }
@@ -215,6 +227,12 @@ pub fn picture(table: &Table, row: &Evaluated) -> Option<Picture> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_layer_that_is_read_alone_is_averaged_first_of_all() {
+        assert_eq!(layer_targets(&[]), [1]);
+        assert_eq!(layer_targets(&[512, 1, 64]), [1, 64, 512]);
+    }
 
     #[test]
     fn the_report_lies_beside_the_model() {

@@ -21,6 +21,20 @@ const MATRIX_CLASSES: usize = 40;
 /// Lines of long lists.
 const LINES: usize = 100;
 
+/// What rows are called: images of one data set, rows of features of another.
+struct Words {
+    one: &'static str,
+    many: &'static str,
+    photos: &'static str,
+}
+
+fn words(record: &FitReport) -> Words {
+    match record.backbone {
+        Some(_) => Words { one: "image", many: "images", photos: "photos" },
+        None => Words { one: "row", many: "rows", photos: "rows" },
+    }
+}
+
 /// The page. `picture` shrinks the image of an evaluated row, and gives nothing where it cannot be read any more.
 pub fn page(record: &FitReport, picture: impl Fn(&Evaluated) -> Option<Picture>) -> Page {
     let lead = format!(
@@ -85,9 +99,10 @@ fn headline(record: &FitReport) -> Section {
     )));
     if record.refitted {
         section.push(Block::Paragraph(format!(
-            "The model that was written is fitted again on all {} rows, so it has seen every image; the accuracy above is that of \
+            "The model that was written is fitted again on all {} rows, so it has seen every {}; the accuracy above is that of \
              models that had not.",
-            count(record.rows.train)
+            count(record.rows.train),
+            words(record).one
         )));
     }
     for warning in &record.warnings {
@@ -119,12 +134,12 @@ fn more_photos(record: &FitReport) -> Section {
             high: point.accuracy.high,
         })
         .collect();
-    let section = Section::new("Would more photos help?");
-    match learning_curve(&curve) {
-        Some(svg) => section.with(Block::Paragraph(outlook(&record.learning_curve))).with(Block::Figure {
-            svg,
-            caption: "Accuracy against training images; the band is the 95 % interval.".into(),
-        }),
+    let Words { many, photos, .. } = words(record);
+    let section = Section::new(format!("Would more {photos} help?"));
+    match learning_curve(&curve, many) {
+        Some(svg) => section.with(Block::Paragraph(outlook(&record.learning_curve, record.backbone.is_some()))).with(
+            Block::Figure { svg, caption: format!("Accuracy against training {many}; the band is the 95 % interval.") },
+        ),
         None => section.with(Block::Paragraph("Too few rows to draw accuracy against their number.".into())),
     }
 }
@@ -170,7 +185,7 @@ fn training(record: &FitReport) -> Section {
     section.with(Block::Table(table))
 }
 
-fn outlook(curve: &[CurveRow]) -> String {
+fn outlook(curve: &[CurveRow], images: bool) -> String {
     let [.., before, last] = curve else { return String::new() };
     let (gain, rows) = (100.0 * (last.accuracy.value - before.accuracy.value), (before.rows, last.rows));
     let noise = 100.0 * (last.accuracy.high - last.accuracy.low) / 2.0;
@@ -178,11 +193,14 @@ fn outlook(curve: &[CurveRow]) -> String {
         "Yes, probably: the curve still rises by more than its uncertainty."
     } else if gain > noise / 4.0 {
         "Perhaps: the curve still rises, by less than its uncertainty."
-    } else {
+    } else if images {
         "Not by much: the curve is flat. Look at the mistakes below, or try another backbone."
+    } else {
+        "Not by much: the curve is flat. Look at the mistakes below, or try other features."
     };
+    let many = if images { "images" } else { "rows" };
     format!(
-        "From {} to {} training images the accuracy changed by {gain:+.1} points. {verdict}",
+        "From {} to {} training {many} the accuracy changed by {gain:+.1} points. {verdict}",
         count(rows.0),
         count(rows.1)
     )
@@ -236,16 +254,41 @@ fn captioned(record: &FitReport, row: &Evaluated, picture: &impl Fn(&Evaluated) 
 
 fn mistakes(record: &FitReport, picture: &impl Fn(&Evaluated) -> Option<Picture>) -> Section {
     let wrong: Vec<&Evaluated> = record.evaluated.iter().filter(|row| row.label != row.predicted).collect();
-    let section = Section::new("Worst images");
+    let Words { one, many, .. } = words(record);
+    let section = Section::new(format!("Worst {many}"));
     if wrong.is_empty() {
-        return section.with(Block::Paragraph("Every judged image was recognised.".into()));
+        return section.with(Block::Paragraph(format!("Every judged {one} was recognised.")));
     }
     let text = format!(
-        "{} of {} judged images were taken for another class. The most confident mistakes: what the model said, and the label.",
+        "{} of {} judged {many} were taken for another class. The most confident mistakes: what the model said, and the label.",
         count(wrong.len()),
         count(record.scores.accuracy.n)
     );
-    section.with(Block::Paragraph(text)).with(Block::Gallery(gallery(record, wrong.into_iter(), picture)))
+    section.with(Block::Paragraph(text)).with(examples(record, wrong.into_iter(), picture))
+}
+
+/// Rows as pictures; rows of features, which have none, as a table.
+fn examples<'a>(
+    record: &FitReport,
+    rows: impl Iterator<Item = &'a Evaluated>,
+    picture: &impl Fn(&Evaluated) -> Option<Picture>,
+) -> Block {
+    match record.backbone {
+        Some(_) => Block::Gallery(gallery(record, rows, picture)),
+        None => Block::Table(table_of(&record.classes, rows.take(PICTURES))),
+    }
+}
+
+/// Rows that were taken for another class: where they are, what was said and how surely, and the label.
+pub fn table_of<'a>(classes: &[String], rows: impl Iterator<Item = &'a Evaluated>) -> Table {
+    let columns =
+        [("row", Align::Left), ("taken for", Align::Left), ("confidence", Align::Right), ("label", Align::Left)];
+    let mut table = Table::new(&columns);
+    let name = |class: usize| classes.get(class).map_or("?", String::as_str).to_string();
+    for row in rows {
+        table.push([row.locator.clone(), name(row.predicted), percent(row.confidence), name(row.label)]);
+    }
+    table
 }
 
 fn labels(record: &FitReport, picture: &impl Fn(&Evaluated) -> Option<Picture>) -> Section {
@@ -254,10 +297,11 @@ fn labels(record: &FitReport, picture: &impl Fn(&Evaluated) -> Option<Picture>) 
         return section.with(Block::Paragraph("No label stands out as a probable mistake.".into()));
     }
     let text = format!(
-        "{} to check: a model that had not seen the image gave its own class next to no probability.",
-        counted(record.suspects.len(), "label")
+        "{} to check: a model that had not seen the {} gave its own class next to no probability.",
+        counted(record.suspects.len(), "label"),
+        words(record).one
     );
-    section.with(Block::Paragraph(text)).with(Block::Gallery(gallery(record, record.suspects.iter(), picture)))
+    section.with(Block::Paragraph(text)).with(examples(record, record.suspects.iter(), picture))
 }
 
 fn confidence(record: &FitReport) -> Section {
@@ -301,8 +345,12 @@ fn calibration(record: &FitReport) -> Table {
 
 fn data(record: &FitReport) -> Section {
     let mut section = Section::new("The data");
+    let (copies, heading) = match record.backbone {
+        Some(_) => ("equal or nearly equal images", "Equal and nearly equal images, always kept in one fold"),
+        None => ("rows with equal features", "Rows with equal features, always kept in one fold"),
+    };
     section.push(Block::Paragraph(format!(
-        "{} skipped; {} of equal or nearly equal images.",
+        "{} skipped; {} of {copies}.",
         counted(record.skipped.len(), "row"),
         counted(record.duplicates.len(), "group")
     )));
@@ -314,14 +362,14 @@ fn data(record: &FitReport) -> Section {
         section.push(fold("Skipped rows", record.skipped.len(), table));
     }
     if !record.duplicates.is_empty() {
-        let mut table = Table::new(&[("images", Align::Left), ("what", Align::Left)]);
+        let mut table = Table::new(&[(words(record).many, Align::Left), ("what", Align::Left)]);
         for group in record.duplicates.iter().take(LINES) {
             let kind = if group.exact { "equal" } else { "nearly equal" };
             let labels = if group.labels_differ { ", with different labels" } else { "" };
             let crosses = if group.crosses_split { ", in train and test" } else { "" };
             table.push([group.locators.join(" = "), format!("{kind}{labels}{crosses}")]);
         }
-        section.push(fold("Equal and nearly equal images, always kept in one fold", record.duplicates.len(), table));
+        section.push(fold(heading, record.duplicates.len(), table));
     }
     section
 }
@@ -441,14 +489,27 @@ mod tests {
     }
 
     #[test]
+    fn a_table_of_features_has_rows_and_no_photos() {
+        let mut record = sample::record();
+        record.backbone = None;
+        let html = page(&record, |_| None).to_html();
+        for part in ["Would more rows help?", "Worst rows", "training rows the accuracy", "rows with equal features"] {
+            assert!(html.contains(part), "{part:?} is missing");
+        }
+        for part in ["photos help", "images", "image "] {
+            assert!(!html.contains(part), "{part:?} is there");
+        }
+    }
+
+    #[test]
     fn the_outlook_follows_the_curve() {
         let share = |value: f64| Share { value, low: value - 0.02, high: value + 0.02, n: 100 };
         let curve = |first: f64, last: f64| {
             [CurveRow { rows: 50, accuracy: share(first) }, CurveRow { rows: 100, accuracy: share(last) }]
         };
-        assert!(outlook(&curve(0.6, 0.7)).contains("Yes"));
-        assert!(outlook(&curve(0.7, 0.71)).contains("Perhaps"));
-        assert!(outlook(&curve(0.7, 0.69)).contains("flat"));
+        assert!(outlook(&curve(0.6, 0.7), true).contains("Yes"));
+        assert!(outlook(&curve(0.7, 0.71), true).contains("Perhaps"));
+        assert!(outlook(&curve(0.7, 0.69), true).contains("flat"));
     }
 
     #[test]

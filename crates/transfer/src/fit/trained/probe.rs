@@ -52,7 +52,7 @@ impl Job<'_> {
     /// A head on frozen features of the training rows alone.
     fn probe(&self, network: &Backbone, method: Method, settings: Settings) -> Result<Fitted, FitError> {
         self.stage("fitting the head on frozen features");
-        let requests = requests(network, &[method], &self.options.targets, self.options.settings.class_token);
+        let requests = requests(network, &[method], &self.options.targets, &self.options.settings);
         let mut rows = self.parts.train.clone();
         rows.sort_unstable();
         let mut extraction = Extraction::new(Network::from(network), self.table, &rows, &requests);

@@ -2,9 +2,8 @@
 //! than rows only their Gram matrix is needed; weights are formed once, for the head that is kept.
 
 use super::super::HeadError;
-use super::super::affine::{ABSENT_LOGIT, Affine, logistic_path};
+use super::super::affine::{Affine, Part, logistic_by_gram, logistic_path};
 use super::super::dense::{Matrix, add_gram};
-use super::super::logistic::{Design, path};
 use super::group_lasso::Rows;
 use super::panel::Panel;
 
@@ -33,19 +32,8 @@ pub(super) fn held_out(
         return Ok(rules.iter().map(|rule| rule.logits(&held)).collect());
     }
     let gram = gram(panel, selected);
-    let (own, cross) = centred(&gram, rows.positions, held);
-    let solutions = path(Design::Dual(&own), rows.labels, rows.classes, penalties, COMPARE_TOLERANCE)?;
-    let logits = solutions.iter().map(|solution| {
-        let image = cross.times(&solution.weights, rows.classes);
-        let mut out = vec![ABSENT_LOGIT as f32; held.len() * classes];
-        for (row, image) in image.chunks(rows.classes).enumerate() {
-            for ((&class, value), bias) in present.iter().zip(image).zip(&solution.bias) {
-                out[row * classes + class] = (value + bias) as f32;
-            }
-        }
-        out
-    });
-    Ok(logits.collect())
+    let part = Part { fitted: rows.positions, labels: rows.labels, present, held, classes };
+    logistic_by_gram(&gram, &part, penalties, COMPARE_TOLERANCE)
 }
 
 /// The head on all of the panel's rows at the last of `penalties`.
@@ -94,27 +82,4 @@ fn beside(parts: &[Matrix], width: usize) -> Matrix {
         offset += part.columns;
     }
     out
-}
-
-/// The Gram matrix of the fitted rows, centred and scaled to mean square norm 1, and the products of held rows with them.
-pub(super) fn centred(gram: &Matrix, fitted: &[usize], held: &[usize]) -> (Matrix, Matrix) {
-    let size = gram.rows;
-    let at = |a: usize, b: usize| f64::from(gram.values[a.max(b) * size + a.min(b)]);
-    let count = fitted.len() as f64;
-    let means: Vec<f64> =
-        (0..size).map(|row| fitted.iter().map(|&other| at(row, other)).sum::<f64>() / count).collect();
-    let grand = fitted.iter().map(|&row| means[row]).sum::<f64>() / count;
-    let centre = |a: usize, b: usize| at(a, b) - means[a] - means[b] + grand;
-    let square = fitted.iter().map(|&row| centre(row, row)).sum::<f64>() / count;
-    let scale = if square > 0.0 { 1.0 / square } else { 1.0 };
-    let products = |rows: &[usize]| Matrix {
-        rows: rows.len(),
-        columns: fitted.len(),
-        values: rows
-            .iter()
-            .flat_map(|&row| fitted.iter().map(move |&other| (row, other)))
-            .map(|(row, other)| (centre(row, other) * scale) as f32)
-            .collect(),
-    };
-    (products(fitted), products(held))
 }

@@ -2,10 +2,11 @@
 
 use super::super::HeadError;
 use super::super::choice::Certificate;
+use super::super::dense::centred_gram;
 use super::super::logistic::{self, Design};
 use super::adam::{self, AdamRecipe};
 use super::all::certificate;
-use super::final_head::{COMPARE_TOLERANCE, centred, gram};
+use super::final_head::{COMPARE_TOLERANCE, gram};
 use super::group_lasso::{self, Rows};
 use super::panel::Panel;
 use super::penalty::Penalty;
@@ -62,7 +63,7 @@ pub(super) fn rankings(
 /// Norms of the weights of each column in a ridge-penalised head on all columns, for each penalty.
 pub(super) fn ridge_scores(panel: &Panel<'_>, rows: &Rows<'_>, penalties: &[f64]) -> Result<Vec<Vec<f64>>, HeadError> {
     let columns: Vec<usize> = (0..panel.columns()).collect();
-    let (own, _) = centred(&gram(panel, &columns), rows.positions, &[]);
+    let (own, _) = centred_gram(&gram(panel, &columns), rows.positions, &[]);
     let path = logistic::path(Design::Dual(&own), rows.labels, rows.classes, penalties, COMPARE_TOLERANCE)?;
     let scores = path.into_iter().map(|solution| {
         let spread = spread(panel, rows, &solution.weights);

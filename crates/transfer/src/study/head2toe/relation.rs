@@ -85,7 +85,7 @@ impl Study<'_> {
             windows: lines.windows(),
             oracle,
             cost: self.cost(&lines),
-            failed: failed.map(|one| format!("{} on {}: {}", one.method, one.backbone, one.reason)).collect(),
+            failed: failed.map(|one| format!("{}: {}", one.name(), one.reason)).collect(),
         };
         (result, pairs)
     }
