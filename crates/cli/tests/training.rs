@@ -34,7 +34,9 @@ fn tensors(model: &Path) -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn every_method_writes_a_model_that_predicts_what_was_measured() {
     let scene = scene();
-    for method in ["full", "lp-ft", "scratch", "l2-sp", "delta", "bss", "head2toe-ft", "bn-tune", "bitfit"] {
+    for method in
+        ["full", "lp-ft", "scratch", "l2-sp", "delta", "bss", "head2toe-ft", "head2toe-ft-plus", "bn-tune", "bitfit"]
+    {
         let typed = ["--method", method, "--epochs", "2", "--batch-size", "8", "--force", "--json"];
         let fit = scene.ok(&arguments(&typed)).json();
         assert_eq!((fit["method"].as_str(), fit["rows"]["test"].as_u64()), (Some(method), Some(24)));
@@ -84,6 +86,42 @@ fn a_killed_run_goes_on_to_the_same_bits() {
         assert_eq!(tensors(&scene.at("whole.heirloom")), tensors(&scene.at(&format!("{name}.heirloom"))), "{name}");
     }
     assert!(killed >= 3, "only {killed} of 5 runs were killed in the middle");
+}
+
+/// The candidates stand in the record with their validation accuracy, and the one that is right most often is kept.
+#[test]
+fn head2toe_ft_plus_keeps_the_best_candidate_by_validation_rows() {
+    let scene = scene();
+    let fit = |more: &[&str]| {
+        let typed = ["--method", "head2toe-ft-plus", "--epochs", "2", "--batch-size", "8", "--learning-rate", "0.001"];
+        let typed = [&typed[..], &["--force", "--json"]].concat();
+        scene.ok(&arguments(&[&typed[..], more].concat())).json()
+    };
+    let check = |object: &serde_json::Value, count: usize| {
+        let candidates = object["candidates"].as_array().unwrap();
+        assert_eq!(candidates.len(), count, "{object}");
+        let accuracy = |at: usize| candidates[at]["accuracy"].as_f64().unwrap();
+        let best = (0..count).fold(0, |best, at| if accuracy(at) > accuracy(best) { at } else { best });
+        let chosen: Vec<usize> = (0..count).filter(|at| candidates[*at]["chosen"] == true).collect();
+        assert_eq!(chosen, [best], "{object}");
+        assert_eq!(object["run"]["settings"]["kept"], candidates[best]["method"]);
+        let reason = object["choice"].as_str().unwrap();
+        assert!(reason.starts_with("kept head2toe") && reason.contains("validation rows right, against"), "{reason}");
+        best
+    };
+    // This task is solved by the frozen head, and of equals the one that trains nothing is kept.
+    let frozen = fit(&[]);
+    assert_eq!(check(&frozen, 3), 0);
+    assert_eq!(frozen["epochs"], serde_json::json!([]));
+    assert_eq!(frozen["candidates"][1]["setting"], "all weights, learning rate 0.001");
+    assert_eq!(frozen["candidates"][2]["setting"], "all weights, learning rate 0.005");
+    let predicted = scene.ok(&["predict", "model.heirloom", "colours/test", "--json"]).json();
+    assert_eq!(predicted["rows"]["predicted"], 24);
+    assert!(!scene.at("model.1.training").exists() && !scene.at("model.2.training").exists());
+    let one = fit(&["--rate-multipliers", "0.5"]);
+    assert!(check(&one, 2) < 2);
+    let wrong = ["--method", "full", "--epochs", "1", "--rate-multipliers", "2"];
+    scene.run(&arguments(&wrong)).refused(2, &["--rate-multipliers", "head2toe-ft-plus", "hint:"]);
 }
 
 #[test]

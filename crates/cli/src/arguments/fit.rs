@@ -72,7 +72,7 @@ pub struct FitArguments {
     /// Settings of the methods that train through the backbone.
     #[command(
         flatten,
-        next_help_heading = "Training (full, lp-ft, scratch, l2-sp, delta, bss, head2toe-ft, bn-tune, bitfit)"
+        next_help_heading = "Training (full, lp-ft, scratch, l2-sp, delta, bss, head2toe-ft, head2toe-ft-plus, bn-tune, bitfit)"
     )]
     pub training: TrainingArguments,
 }

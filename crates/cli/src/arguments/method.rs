@@ -54,6 +54,9 @@ pub enum MethodName {
     /// Fit head2toe, then train all weights together with its head
     #[value(name = "head2toe-ft")]
     Head2ToeFt,
+    /// head2toe, or head2toe-ft at one of several rates: what is right on more validation rows
+    #[value(name = "head2toe-ft-plus")]
+    Head2ToeFtPlus,
     /// Train scales and shifts of norms, and the head
     BnTune,
     /// Train biases, and the head
@@ -86,6 +89,7 @@ impl MethodName {
             Self::Delta => TrainedMethod::Delta,
             Self::Bss => TrainedMethod::Bss,
             Self::Head2ToeFt => TrainedMethod::Head2ToeFt,
+            Self::Head2ToeFtPlus => TrainedMethod::Head2ToeFtPlus,
             Self::BnTune => TrainedMethod::BnTune,
             Self::BitFit => TrainedMethod::BitFit,
         })

@@ -85,6 +85,9 @@ pub struct TrainingArguments {
     /// Let delta hold the channels that matter to the task more than others; takes a pass over four batches for every channel
     #[arg(long)]
     pub delta_attention: bool,
+    /// Rates that head2toe-ft-plus tries, as multiples of that of head2toe-ft [default: 1,5]
+    #[arg(long, value_name = "M,M,...", value_delimiter = ',', value_parser = positive)]
+    pub rate_multipliers: Vec<f64>,
 }
 
 /// A learning rate as typed.
@@ -132,6 +135,7 @@ impl TrainingArguments {
             ("--train-from", self.train_from.is_some()),
             ("--keep-folded", self.keep_folded),
             ("--delta-attention", self.delta_attention),
+            ("--rate-multipliers", !self.rate_multipliers.is_empty()),
         ];
         let own = typed.into_iter().find(|option| option.1).map(|option| option.0);
         self.recipe.typed().or(own)

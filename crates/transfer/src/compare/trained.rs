@@ -2,6 +2,8 @@
 
 use heirloom_data::{Split, Table};
 
+use heirloom_zoo::Backbone;
+
 use super::cell::Cell;
 use super::cost::{Cost, head_bytes, pass, prediction};
 use super::origin::{Origin, Seen};
@@ -43,7 +45,7 @@ impl Work<'_> {
         let place = |place: &usize| rows.binary_search(&self.rows[*place]).ok();
         let places: Vec<usize> = test.iter().filter_map(place).collect();
         let judged = Judged::by(&fitted.fit.head, &fitted.fit.features, &places).map_err(FitError::from)?;
-        let cost = self.trained_cost(&fitted, method, draw)?;
+        let cost = self.trained_cost(entry.backbone, &fitted, method, draw)?;
         let choice = fitted.fit.record.choice.clone();
         let cell = Cell::new(choice, &judged, &self.test_labels(draw), self.table.classes.len(), cost);
         self.with_key(Origin::Images(seen), Adaptation::Trained(method), draw, |key| self.cells.save(key, &cell))?;
@@ -70,7 +72,13 @@ impl Work<'_> {
 
     /// Three passes for every image trained on, one for every image that chooses the epoch, every epoch, and one over the training
     /// rows where a head is fitted first.
-    fn trained_cost(&self, fitted: &TrainedFit, method: TrainedMethod, draw: usize) -> Result<Cost, CompareError> {
+    fn trained_cost(
+        &self,
+        pretrained: &Backbone,
+        fitted: &TrainedFit,
+        method: TrainedMethod,
+        draw: usize,
+    ) -> Result<Cost, CompareError> {
         let (network, head, record) = (&fitted.backbone, &fitted.fit.head, &fitted.fit.record);
         let image = pass(network, &[Self::last(network)])?;
         let trained: usize = fitted.epochs.iter().map(|epoch| epoch.images).sum();
@@ -78,14 +86,17 @@ impl Work<'_> {
         let validation = fitted.epochs.len() * train.saturating_sub(record.rows.train);
         let before = if method.begins_fitted() { train } else { 0 };
         let weights: usize = network.weights.tensors.values().map(|tensor| tensor.values.len()).sum();
-        let classifier = if method == TrainedMethod::Head2ToeFt { head_bytes(head) } else { 0.0 };
+        let outside = matches!(method, TrainedMethod::Head2ToeFt | TrainedMethod::Head2ToeFtPlus);
+        let classifier = if outside { head_bytes(head) } else { 0.0 };
+        // A head on weights that never moved is all that is kept.
+        let moved = if network.weights_digest == pretrained.weights_digest { 0.0 } else { 4.0 * weights as f64 };
         Ok(Cost {
             network_operations: image * (3 * trained + validation + before) as f64,
             head_operations: 0.0,
             network_seconds: record.seconds.fit,
             head_seconds: 0.0,
             prediction_operations: prediction(network, head)?,
-            stored_bytes: 4.0 * weights as f64 + classifier,
+            stored_bytes: moved + classifier,
         })
     }
 }

@@ -97,7 +97,7 @@ fn accuracy(fitted: &Fitted, labels: &[usize]) -> f64 {
 }
 
 /// Standard error of the mean of paired differences.
-fn paired_error(losses: &[f64], reference: &[f64]) -> f64 {
+pub(crate) fn paired_error(losses: &[f64], reference: &[f64]) -> f64 {
     let differences: Vec<f64> = losses.iter().zip(reference).map(|(a, b)| a - b).collect();
     let n = differences.len() as f64;
     let mean = differences.iter().sum::<f64>() / n.max(1.0);

@@ -50,7 +50,7 @@ pub fn page(record: &FitReport, picture: impl Fn(&Evaluated) -> Option<Picture>)
     page.push(headline(record));
     if let Some(adaptation) = &record.adaptation {
         page.push(domains(adaptation, record));
-    } else if !record.learning_curve.is_empty() || record.epochs.is_empty() {
+    } else if !record.learning_curve.is_empty() {
         page.push(more_photos(record));
     }
     if !record.epochs.is_empty() {

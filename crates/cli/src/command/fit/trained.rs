@@ -28,7 +28,11 @@ pub fn make(
     let typed = &arguments.training;
     let trained = TrainedOptions {
         method,
-        recipe: RecipeOptions { delta_attention: typed.delta_attention, ..training::recipe(&typed.recipe) },
+        recipe: RecipeOptions {
+            delta_attention: typed.delta_attention,
+            rate_multipliers: (!typed.rate_multipliers.is_empty()).then(|| typed.rate_multipliers.clone()),
+            ..training::recipe(&typed.recipe)
+        },
         freeze: typed.freeze.clone(),
         train_from: typed.train_from.clone(),
         checkpoint: Some(training::checkpoint(&job.output, arguments.force)?),

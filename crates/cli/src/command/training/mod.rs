@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use heirloom_data::augment::Preset;
 use heirloom_transfer::extract;
 use heirloom_transfer::fit::trained::{
-    Balance, NormStatistics, OptimizerKind, RecipeOptions, ScheduleKind, TrainingEvent,
+    Balance, NormStatistics, OptimizerKind, RecipeOptions, ScheduleKind, TrainingEvent, candidate_checkpoint,
 };
 
 use crate::arguments::{
@@ -66,14 +66,19 @@ pub fn recipe(typed: &RecipeArguments) -> RecipeOptions {
             NormStatisticsName::Adapt => NormStatistics::Adapt,
         }),
         delta_attention: false,
+        rate_multipliers: None,
     }
 }
 
 /// Where the state of a run that is not complete is kept: `photos.heirloom` -> `photos.training`. Under `force` an earlier one goes.
 pub fn checkpoint(output: &Path, force: bool) -> Result<PathBuf, Failure> {
     let path = output.with_extension("training");
-    if force && path.exists() {
-        std::fs::remove_file(&path).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+    if force {
+        // Candidates of one run keep theirs until the model is there, the first of them first.
+        let of_candidates = (1..).map(|number| candidate_checkpoint(&path, number)).take_while(|path| path.exists());
+        for old in std::iter::once(path.clone()).filter(|path| path.exists()).chain(of_candidates) {
+            std::fs::remove_file(&old).map_err(|error| Failure::input(format!("{}: {error}", old.display())))?;
+        }
     }
     Ok(path)
 }

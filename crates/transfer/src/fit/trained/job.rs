@@ -1,5 +1,6 @@
 //! One run from the pretrained network to the measured one.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,7 +8,7 @@ use heirloom_data::Table;
 use heirloom_data::augment::Augmentation;
 use heirloom_data::batches::{DecodedImages, Loader, LoaderOptions};
 use heirloom_training::early_stopping::{Goal, StoppingSettings};
-use heirloom_training::trainer::{Ended, Readout, Trainer, TrainerSettings};
+use heirloom_training::trainer::{Ended, EpochReport, Readout, Trainer, TrainerSettings};
 use heirloom_zoo::{Backbone, HeadStart, Initialization, NewHead, replace_head};
 
 use super::super::{FitError, FitOptions, Watch};
@@ -22,6 +23,7 @@ use super::state::{Kept, resume, rows_digest};
 use super::watch::{FitWatcher, Validation};
 use super::{Recipe, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, find_rate, penalties, unfold};
 use crate::extract::Progress;
+use crate::heads::Head;
 use crate::store::Store;
 
 pub(super) struct Job<'a> {
@@ -39,10 +41,36 @@ pub(super) struct Job<'a> {
     pub warnings: Vec<String>,
     /// DELTA's weights of channels, by tap, where they are not all alike.
     pub attention: Option<Vec<Vec<f64>>>,
+    /// Where the state is kept after every epoch.
+    pub checkpoint: Option<PathBuf>,
+    /// What a rate that is looked for is multiplied by.
+    pub multiplier: f64,
+}
+
+/// What training begins from.
+pub(super) struct Prepared {
+    network: Backbone,
+    images: Images,
+    readout: Option<FirstHead>,
+}
+
+/// A network as training left it.
+pub(super) struct Made {
+    pub network: Backbone,
+    /// Its head, where that lies outside the network.
+    pub head: Option<Head>,
+    /// The epoch kept, with its validation loss.
+    pub best: Option<(u64, f64)>,
+    pub epochs: Vec<EpochReport>,
+    pub timed_out: bool,
+    /// The state that the model replaces.
+    pub checkpoint: Option<PathBuf>,
+    /// Seconds since the fit began.
+    pub seconds: f64,
 }
 
 /// Decoded images by what they are for.
-struct Images {
+pub(super) struct Images {
     training: Arc<DecodedImages>,
     augmentation: Augmentation,
     validation: Arc<DecodedImages>,
@@ -55,49 +83,70 @@ impl Job<'_> {
     }
 
     pub fn run(mut self, pretrained: &Backbone) -> Result<TrainedFit, FitError> {
+        let prepared = self.prepare(pretrained)?;
+        let made = self.train_once(&prepared)?;
+        drop(prepared);
+        let checkpoint = made.checkpoint.clone();
+        let fitted = self.finish(made, None)?;
+        if let Some(path) = checkpoint {
+            // The model takes its place; a file that cannot be removed does no harm.
+            let _ = std::fs::remove_file(path);
+        }
+        Ok(fitted)
+    }
+
+    /// The network to train, its images in memory, and the head that is fitted first.
+    pub(super) fn prepare(&mut self, pretrained: &Backbone) -> Result<Prepared, FitError> {
         self.stage("reading the images");
         let mut network = self.network(pretrained)?;
         let images = self.images(&network)?;
         let readout = self.first_head(&mut network)?;
         self.attention = self.attention(&network)?;
-        let mut settings = self.settings(&network, &images.training)?;
+        network.name = format!("{}, {}", pretrained.name, self.trained.method);
+        Ok(Prepared { network, images, readout })
+    }
+
+    /// Trains once, by the recipe as it stands.
+    pub(super) fn train_once(&mut self, prepared: &Prepared) -> Result<Made, FitError> {
+        let Prepared { network, images, readout } = prepared;
+        let mut settings = self.settings(network, &images.training)?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.options.extract.threads);
         let pool = pool.build().map_err(FitError::threads)?;
         if self.trained.recipe.find_rate {
             self.stage("looking for the learning rate");
-            let found = pool.install(|| self.find_rate(&network, readout.as_ref(), &settings, &images))?;
+            let found = pool.install(|| self.find_rate(network, readout.as_ref(), &settings, images))?;
+            let found = found * self.multiplier;
             (settings.learning_rate, self.recipe.learning_rate) = (found, found);
         }
-        let mut trainer = self.trainer(&network, readout.as_ref(), settings)?;
-        let kept = self.resume(&network, readout.as_ref(), &mut trainer)?;
-        let checkpoint = kept.place.clone();
+        let mut trainer = self.trainer(network, readout.as_ref(), settings)?;
+        let kept = self.resume(network, readout.as_ref(), &mut trainer)?;
+        let checkpoint = kept.place.as_ref().map(|place| place.0.clone());
         self.stage("training");
-        let mut source = self.source(&network, &images)?;
-        let mut watcher = self.watcher(&network, readout.as_ref(), &images, kept)?;
+        let mut source = self.source(network, images)?;
+        let mut watcher = self.watcher(network, readout.as_ref(), images, kept)?;
         let ended = pool.install(|| trainer.train(&mut source, &mut watcher))?;
         let (epochs, timed_out) = (std::mem::take(&mut watcher.epochs), watcher.timed_out);
         if ended == Ended::Interrupted && !timed_out {
             let (epoch, step) = trainer.position();
-            return Err(FitError::Interrupted { epoch, step, checkpoint: checkpoint.map(|kept| kept.0) });
+            return Err(FitError::Interrupted { epoch, step, checkpoint });
         }
-        drop((watcher, source, images));
-        self.stage("measuring");
-        network.weights = trainer.result().clone();
-        let readout = readout.map(|readout| readout.columns.to_head(&network.weights));
+        let mut network = Backbone { weights: trainer.result().clone(), ..network.clone() };
+        let head = readout.as_ref().map(|readout| readout.columns.to_head(&network.weights));
         KEYS.iter().for_each(|key| drop(network.weights.tensors.remove(*key)));
         network.weights_digest = heirloom_zoo::weights_digest(&network.weights);
-        network.name = format!("{}, {}", pretrained.name, self.trained.method);
-        let (trained_seconds, best) = (self.started.elapsed().as_secs_f64(), trainer.best());
-        drop(trainer);
-        let mut fit = self.measure(&network, readout, trained_seconds)?;
+        let (best, seconds) = (trainer.best(), self.started.elapsed().as_secs_f64());
+        Ok(Made { network, head, best, epochs, timed_out, checkpoint, seconds })
+    }
+
+    /// Measures a network on the test rows.
+    pub(super) fn finish(&mut self, made: Made, store: Option<&Store>) -> Result<TrainedFit, FitError> {
+        let Made { network, head, best, epochs, timed_out, seconds, .. } = made;
+        self.stage("measuring");
+        let mut fit = self.measure(&network, head, store, seconds)?;
         fit.record.choice = self.choice(best, &epochs, timed_out);
         fit.record.warnings.append(&mut self.warnings);
         fit.record.epochs.clone_from(&epochs);
-        if let Some((path, _)) = checkpoint {
-            // The model takes its place; a file that cannot be removed does no harm.
-            let _ = std::fs::remove_file(path);
-        }
-        Ok(TrainedFit { backbone: network, fit, recipe: self.recipe, epochs })
+        Ok(TrainedFit { backbone: network, fit, recipe: self.recipe.clone(), epochs })
     }
 
     pub fn stage(&self, text: &str) {
@@ -272,6 +321,6 @@ impl Job<'_> {
             "rows": rows_digest(&self.parts.train),
             "head": readout.map(|head| head.columns.digest()),
         });
-        resume(self.trained.checkpoint.as_deref(), &network.graph, &recipe, trainer, self.report)
+        resume(self.checkpoint.as_deref(), &network.graph, &recipe, trainer, self.report)
     }
 }

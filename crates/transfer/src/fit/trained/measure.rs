@@ -14,14 +14,16 @@ use super::readout::SelectedColumns;
 use crate::Pooling;
 use crate::extract::{Extraction, Network};
 use crate::heads::{Choice, Fitted, Head, fit_temperature};
+use crate::store::Store;
 
 impl Job<'_> {
     /// Features of all used rows by the trained network, its classifier as head, the temperature of the validation rows, and the
-    /// record.
+    /// record. Features of weights that never moved may come from `store`.
     pub(super) fn measure(
         &self,
         network: &Backbone,
         head: Option<Head>,
+        store: Option<&Store>,
         trained_seconds: f64,
     ) -> Result<Fit, FitError> {
         let penultimate = (network.features.clone(), Pooling::MEAN);
@@ -31,6 +33,7 @@ impl Job<'_> {
         }
         let mut extraction = Extraction::new(Network::from(network), self.table, &self.parts.rows.table, &requests);
         extraction.options = self.options.extract.clone();
+        extraction.store = store;
         (extraction.progress, extraction.cancel) = (self.watch.progress, self.watch.cancel);
         let extracted = extraction.run()?;
         let skipped = extracted.summary.skipped.len();

@@ -25,6 +25,9 @@ pub enum TrainedMethod {
     /// Head2Toe's columns and head, then all weights with them (Evci et al. 2022; `spec/head2toe.md` section 6).
     #[serde(rename = "head2toe-ft")]
     Head2ToeFt,
+    /// The better of `head2toe` and `head2toe-ft` at several rates, by validation rows (`spec/head2toe.md` section 6).
+    #[serde(rename = "head2toe-ft-plus")]
+    Head2ToeFtPlus,
     /// Scales and shifts of norms, and the head.
     BnTune,
     /// Biases, and the head (Zaken, Ravfogel, Goldberg 2022).
@@ -34,7 +37,7 @@ pub enum TrainedMethod {
 
 impl TrainedMethod {
     /// Every method.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Full,
         Self::LpFt,
         Self::Scratch,
@@ -42,6 +45,7 @@ impl TrainedMethod {
         Self::Delta,
         Self::Bss,
         Self::Head2ToeFt,
+        Self::Head2ToeFtPlus,
         Self::BnTune,
         Self::BitFit,
     ];
@@ -57,6 +61,7 @@ impl TrainedMethod {
             Self::Delta => "delta",
             Self::Bss => "bss",
             Self::Head2ToeFt => "head2toe-ft",
+            Self::Head2ToeFtPlus => "head2toe-ft-plus",
             Self::BnTune => "bn-tune",
             Self::BitFit => "bitfit",
         }
@@ -78,7 +83,7 @@ impl TrainedMethod {
     /// Whether the head is fitted on frozen features first, so that training goes on from a good one.
     #[must_use]
     pub const fn begins_fitted(self) -> bool {
-        matches!(self, Self::LpFt | Self::Head2ToeFt)
+        matches!(self, Self::LpFt | Self::Head2ToeFt | Self::Head2ToeFtPlus)
     }
 
     /// Keys of the parameters trained in `graph`, whose head has the keys `head`.

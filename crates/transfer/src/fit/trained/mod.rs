@@ -16,6 +16,7 @@ mod measure;
 mod method;
 mod parts;
 mod penalties;
+mod plus;
 mod probe;
 mod readout;
 mod recipe;
@@ -34,6 +35,7 @@ use heirloom_zoo::Backbone;
 
 pub use heirloom_training::trainer::{EpochReport, StepReport};
 pub use method::TrainedMethod;
+pub use plus::{RATE_MULTIPLIERS, candidate_checkpoint};
 pub use recipe::{Balance, NormStatistics, OptimizerKind, Recipe, RecipeOptions, ScheduleKind};
 pub use watch::TrainingEvent;
 
@@ -72,7 +74,7 @@ pub struct TrainedFit {
     pub fit: Fit,
     /// The settings that were used.
     pub recipe: Recipe,
-    /// What every epoch found.
+    /// What every epoch found, those of candidates that were not kept included.
     pub epochs: Vec<EpochReport>,
 }
 
@@ -96,7 +98,22 @@ pub fn train(
     let parts = Parts::of(table, used, options.seed)?;
     let shorter_side = typical_shorter_side(table, &parts.train).unwrap_or(224);
     let recipe = Recipe::choose(trained.method, &trained.recipe, backbone, parts.train.len(), shorter_side)?;
-    let (warnings, attention) = (Vec::new(), None);
-    Job { table, store, options, trained, watch, report, parts, recipe, shorter_side, started, warnings, attention }
-        .run(backbone)
+    let (warnings, attention, checkpoint, multiplier) = (Vec::new(), None, trained.checkpoint.clone(), 1.0);
+    let job = Job {
+        table,
+        store,
+        options,
+        trained,
+        watch,
+        report,
+        parts,
+        recipe,
+        shorter_side,
+        started,
+        warnings,
+        attention,
+        checkpoint,
+        multiplier,
+    };
+    if trained.method == TrainedMethod::Head2ToeFtPlus { job.run_plus(backbone) } else { job.run(backbone) }
 }

@@ -23,7 +23,7 @@ impl Job<'_> {
     pub(super) fn first_head(&self, network: &mut Backbone) -> Result<Option<FirstHead>, FitError> {
         match self.trained.method {
             TrainedMethod::LpFt => self.linear_probe(network).map(|()| None),
-            TrainedMethod::Head2ToeFt => {
+            TrainedMethod::Head2ToeFt | TrainedMethod::Head2ToeFtPlus => {
                 let mut settings = self.head_settings(network);
                 settings.head2toe.targets = self.options.targets.clone();
                 settings.head2toe.last_layer = LastLayer::Never;
@@ -45,12 +45,12 @@ impl Job<'_> {
         head::into_network(&fitted.head, network)
     }
 
-    fn head_settings(&self, network: &Backbone) -> Settings {
+    pub(super) fn head_settings(&self, network: &Backbone) -> Settings {
         Settings { penultimate: network.features.clone(), ..self.options.settings.clone() }
     }
 
     /// A head on frozen features of the training rows alone.
-    fn probe(&self, network: &Backbone, method: Method, settings: Settings) -> Result<Fitted, FitError> {
+    pub(super) fn probe(&self, network: &Backbone, method: Method, settings: Settings) -> Result<Fitted, FitError> {
         self.stage("fitting the head on frozen features");
         let requests = requests(network, &[method], &self.options.targets, &self.options.settings);
         let mut rows = self.parts.train.clone();

@@ -21,6 +21,8 @@ pub struct RecipeOptions {
     pub batch_size: Option<usize>,
     /// Peak learning rate.
     pub learning_rate: Option<f64>,
+    /// Rates that `head2toe-ft-plus` tries, as multiples of that of `head2toe-ft`.
+    pub rate_multipliers: Option<Vec<f64>>,
     /// Look for the peak learning rate by a sweep before training.
     pub find_rate: bool,
     /// Strength of weight decay.
@@ -181,6 +183,15 @@ impl Recipe {
         }
         if typed.delta_attention && method != TrainedMethod::Delta {
             return refuse("--delta-attention", "on".into(), format!("it belongs to delta, not to {method}"));
+        }
+        if let Some(multipliers) = &typed.rate_multipliers {
+            let value = format!("{multipliers:?}");
+            if method != TrainedMethod::Head2ToeFtPlus {
+                return refuse("--rate-multipliers", value, format!("it belongs to head2toe-ft-plus, not to {method}"));
+            }
+            if multipliers.is_empty() || !multipliers.iter().all(|one| one.is_finite() && *one > 0.0) {
+                return refuse("--rate-multipliers", value, "one or more numbers above 0 are needed".into());
+            }
         }
         let transformer = is_transformer(&backbone.graph);
         let image_size = typed.image_size.unwrap_or_else(|| usual_side(backbone, transformer, shorter_side));
