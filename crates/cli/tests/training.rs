@@ -120,7 +120,7 @@ fn head2toe_ft_plus_keeps_the_best_candidate_by_validation_rows() {
     assert!(!scene.at("model.1.training").exists() && !scene.at("model.2.training").exists());
     let one = fit(&["--rate-multipliers", "0.5"]);
     assert!(check(&one, 2) < 2);
-    let wrong = ["--method", "full", "--epochs", "1", "--rate-multipliers", "2"];
+    let wrong = ["--method", "full", "--epochs", "1", "--rate-multipliers", "2", "-o", "other.heirloom"];
     scene.run(&arguments(&wrong)).refused(2, &["--rate-multipliers", "head2toe-ft-plus", "hint:"]);
 }
 

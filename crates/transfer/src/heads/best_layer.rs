@@ -21,7 +21,7 @@ use super::{Fitted, Head, HeadError, Method, Rule, Training};
 use crate::ClassTokenMode;
 
 /// Objective tolerance while candidates are compared, in nats per row.
-const COMPARE_TOLERANCE: f64 = 1e-6;
+const COMPARE_TOLERANCE: f64 = 1e-5;
 
 /// Settings of `best-layer`.
 #[derive(Debug, Clone, PartialEq)]

@@ -40,8 +40,8 @@ pub struct CacheModelSettings {
 impl Default for CacheModelSettings {
     fn default() -> Self {
         Self {
-            weights: vec![0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0],
-            sharpnesses: vec![1.0, 3.0, 5.5, 10.0, 20.0, 50.0, 100.0],
+            weights: vec![0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0],
+            sharpnesses: vec![1.0, 3.0, 5.5, 10.0, 20.0, 50.0, 100.0, 200.0],
             normalization: Normalization::UnitVector,
         }
     }

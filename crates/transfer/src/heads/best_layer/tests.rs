@@ -84,7 +84,7 @@ fn every_candidate_is_linear_on_that_layer() {
             let other = fitted(&alone, Method::Linear, &Settings { linear, ..Settings::default() });
             for (mine, other) in mine.choice.table.iter().zip(&other.choice.table) {
                 let difference = (mine.log_loss - other.log_loss).abs();
-                assert!(difference < 2e-3, "{} {kind:?}: {} {}", block.tap, mine.log_loss, other.log_loss);
+                assert!(difference < 5e-3, "{} {kind:?}: {} {}", block.tap, mine.log_loss, other.log_loss);
             }
             assert_eq!(mine.head.rule, other.head.rule, "{} {kind:?}", block.tap);
         }
@@ -121,8 +121,8 @@ struct Reached {
     log_loss: f64,
 }
 
-/// `tests/reference/heads.py`. Candidates are brought to a millionth of a nat of their optimum on the fitted rows, and logits of other
-/// rows to about the root of that.
+/// `tests/reference/heads.py`. Candidates are brought to 1e-5 nats of their optimum on the fitted rows, and the log loss of other
+/// rows to about the root of that, 3e-3.
 #[test]
 fn out_of_fold_log_losses_agree_with_scikit_learn() {
     let reference: Reference = serde_json::from_str(include_str!("../../../tests/data/layers_reference.json")).unwrap();
@@ -145,6 +145,6 @@ fn out_of_fold_log_losses_agree_with_scikit_learn() {
     for (found, expected) in table.iter().zip(candidates) {
         assert_eq!(found.settings["columns"], Setting::Number(expected.columns as f64));
         assert_eq!(found.settings["penalty"], Setting::Number(expected.penalty));
-        assert!((found.log_loss - expected.log_loss).abs() < 2e-3, "{found:?} {}", expected.log_loss);
+        assert!((found.log_loss - expected.log_loss).abs() < 5e-3, "{found:?} {}", expected.log_loss);
     }
 }
