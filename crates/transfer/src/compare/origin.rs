@@ -148,6 +148,11 @@ impl<'a> Origin<'a> {
         }
     }
 
+    /// Names of the layers by depth; none without a network.
+    pub fn taps(&self) -> &'a [String] {
+        self.backbone().map_or(&[], |backbone| &backbone.taps)
+    }
+
     /// Features of all used rows for `methods`.
     pub fn features(&self, work: &Work<'_>, methods: &[Method]) -> Result<Features, CompareError> {
         match self {

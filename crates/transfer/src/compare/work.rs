@@ -141,7 +141,7 @@ impl Work<'_> {
             stored_bytes: head_bytes(head),
         };
         let cell = Cell::new(selected.choice, &judged, &self.test_labels(draw), classes, cost);
-        Ok(Cell { layers: head.layers(features, &backbone.taps), ..cell })
+        Ok(Cell { layers: head.layers(features, origin.taps()), ..cell })
     }
 
     /// Pairs of tap and pooling that the classifier of a trained network reads.

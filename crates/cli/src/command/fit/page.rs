@@ -264,11 +264,11 @@ fn mistakes(record: &FitReport, picture: &impl Fn(&Evaluated) -> Option<Picture>
         count(wrong.len()),
         count(record.scores.accuracy.n)
     );
-    section.with(Block::Paragraph(text)).with(examples(record, wrong.into_iter(), picture))
+    section.with(Block::Paragraph(text)).with(shown(record, wrong.into_iter(), picture))
 }
 
 /// Rows as pictures; rows of features, which have none, as a table.
-fn examples<'a>(
+fn shown<'a>(
     record: &FitReport,
     rows: impl Iterator<Item = &'a Evaluated>,
     picture: &impl Fn(&Evaluated) -> Option<Picture>,
@@ -301,7 +301,7 @@ fn labels(record: &FitReport, picture: &impl Fn(&Evaluated) -> Option<Picture>) 
         counted(record.suspects.len(), "label"),
         words(record).one
     );
-    section.with(Block::Paragraph(text)).with(examples(record, record.suspects.iter(), picture))
+    section.with(Block::Paragraph(text)).with(shown(record, record.suspects.iter(), picture))
 }
 
 fn confidence(record: &FitReport) -> Section {
