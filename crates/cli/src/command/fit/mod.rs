@@ -4,6 +4,7 @@ mod adapted;
 mod features;
 mod json;
 mod page;
+mod pictures;
 #[cfg(test)]
 mod sample;
 mod text;
@@ -20,7 +21,7 @@ use heirloom_transfer::store::Store;
 use heirloom_zoo::Backbone;
 
 pub use features::{is_table as holds_features, open as open_features, refuse_options};
-pub use page::table_of as mistakes;
+pub use pictures::table_of as mistakes;
 
 use super::run_file::{Inputs, RunFile};
 use super::{Outcome, artifact, cache_folder, limit, refuse_to_replace, threads};

@@ -3,32 +3,28 @@
 use std::path::Path;
 
 use heirloom_report::{
-    Align, Bin, Block, Card, CurvePoint, Matrix, Page, Picture, Section, Side, Table, count, counted, duration,
-    interval, learning_curve, percent, reliability, training_curves,
+    Align, Bin, Block, Card, CurvePoint, Page, Picture, Section, Side, Table, count, counted, duration, interval,
+    learning_curve, percent, reliability, training_curves,
 };
 use heirloom_transfer::fit::trained::EpochReport;
-use heirloom_transfer::fit::{AdaptationRecord, CurveRow, Evaluated, FitReport, Share, examples};
+use heirloom_transfer::fit::{AdaptationRecord, CurveRow, Evaluated, FitReport, Share};
 use heirloom_transfer::heads::Method;
 
-use super::text;
-use crate::command::{example, layers, write_whole};
+use super::{pictures, text};
+use crate::command::{layers, write_whole};
 use crate::failure::Failure;
 
-/// Pictures in one gallery.
-const PICTURES: usize = 24;
-/// Classes up to which the whole confusion matrix is drawn; beyond, the most frequent confusions are listed.
-const MATRIX_CLASSES: usize = 40;
 /// Lines of long lists.
-const LINES: usize = 100;
+pub const LINES: usize = 100;
 
 /// What rows are called: images of one data set, rows of features of another.
-struct Words {
-    one: &'static str,
-    many: &'static str,
+pub struct Words {
+    pub one: &'static str,
+    pub many: &'static str,
     photos: &'static str,
 }
 
-fn words(record: &FitReport) -> Words {
+pub fn words(record: &FitReport) -> Words {
     match record.backbone {
         Some(_) => Words { one: "image", many: "images", photos: "photos" },
         None => Words { one: "row", many: "rows", photos: "rows" },
@@ -56,9 +52,9 @@ pub fn page(record: &FitReport, picture: impl Fn(&Evaluated) -> Option<Picture>)
     if !record.epochs.is_empty() {
         page.push(training(record));
     }
-    page.push(classes(record, &picture));
-    page.push(mistakes(record, &picture));
-    page.push(labels(record, &picture));
+    page.push(pictures::classes(record, &picture));
+    page.push(pictures::mistakes(record, &picture));
+    page.push(pictures::labels(record, &picture));
     page.push(confidence(record));
     page.push(data(record));
     if record.method == Method::Head2Toe.name() {
@@ -204,104 +200,6 @@ fn outlook(curve: &[CurveRow], images: bool) -> String {
         count(rows.0),
         count(rows.1)
     )
-}
-
-fn classes(record: &FitReport, picture: &impl Fn(&Evaluated) -> Option<Picture>) -> Section {
-    let mut section = Section::new("Classes").with(Block::Table(text::classes(record)));
-    if record.classes.len() <= MATRIX_CLASSES {
-        let (classes, counts) = (record.classes.clone(), record.confusion.clone());
-        let found = examples(&record.evaluated, PICTURES);
-        let examples = found.iter().filter_map(|row| example(row, captioned(record, row, picture)?)).collect();
-        section.push(Block::Matrix(Matrix { classes, counts, examples }));
-    } else {
-        section.push(Block::Paragraph("The most frequent confusions:".into()));
-        section.push(Block::Table(confusions(record)));
-    }
-    section
-}
-
-fn confusions(record: &FitReport) -> Table {
-    let mut table = Table::new(&[("class", Align::Left), ("taken for", Align::Left), ("rows", Align::Right)]);
-    let mut pairs: Vec<(usize, usize, usize)> = Vec::new();
-    for (class, counts) in record.confusion.iter().enumerate() {
-        let wrong = counts.iter().enumerate().filter(|(other, rows)| *other != class && **rows > 0);
-        pairs.extend(wrong.map(|(other, rows)| (*rows, class, other)));
-    }
-    pairs.sort_by_key(|(rows, class, other)| (std::cmp::Reverse(*rows), *class, *other));
-    for (rows, class, other) in pairs.into_iter().take(LINES) {
-        table.push([name(record, class).to_string(), name(record, other).to_string(), count(rows)]);
-    }
-    table
-}
-
-fn name(record: &FitReport, class: usize) -> &str {
-    record.classes.get(class).map_or("?", String::as_str)
-}
-
-fn gallery<'a>(
-    record: &FitReport,
-    rows: impl Iterator<Item = &'a Evaluated>,
-    picture: &impl Fn(&Evaluated) -> Option<Picture>,
-) -> Vec<Picture> {
-    rows.take(PICTURES).filter_map(|row| captioned(record, row, picture)).collect()
-}
-
-fn captioned(record: &FitReport, row: &Evaluated, picture: &impl Fn(&Evaluated) -> Option<Picture>) -> Option<Picture> {
-    let (label, predicted) = (name(record, row.label), name(record, row.predicted));
-    let caption = format!("{predicted}, not {label} ({})", percent(row.confidence));
-    Some(picture(row)?.captioned(caption, row.locator.as_str()))
-}
-
-fn mistakes(record: &FitReport, picture: &impl Fn(&Evaluated) -> Option<Picture>) -> Section {
-    let wrong: Vec<&Evaluated> = record.evaluated.iter().filter(|row| row.label != row.predicted).collect();
-    let Words { one, many, .. } = words(record);
-    let section = Section::new(format!("Worst {many}"));
-    if wrong.is_empty() {
-        return section.with(Block::Paragraph(format!("Every judged {one} was recognised.")));
-    }
-    let text = format!(
-        "{} of {} judged {many} were taken for another class. The most confident mistakes: what the model said, and the label.",
-        count(wrong.len()),
-        count(record.scores.accuracy.n)
-    );
-    section.with(Block::Paragraph(text)).with(shown(record, wrong.into_iter(), picture))
-}
-
-/// Rows as pictures; rows of features, which have none, as a table.
-fn shown<'a>(
-    record: &FitReport,
-    rows: impl Iterator<Item = &'a Evaluated>,
-    picture: &impl Fn(&Evaluated) -> Option<Picture>,
-) -> Block {
-    match record.backbone {
-        Some(_) => Block::Gallery(gallery(record, rows, picture)),
-        None => Block::Table(table_of(&record.classes, rows.take(PICTURES))),
-    }
-}
-
-/// Rows that were taken for another class: where they are, what was said and how surely, and the label.
-pub fn table_of<'a>(classes: &[String], rows: impl Iterator<Item = &'a Evaluated>) -> Table {
-    let columns =
-        [("row", Align::Left), ("taken for", Align::Left), ("confidence", Align::Right), ("label", Align::Left)];
-    let mut table = Table::new(&columns);
-    let name = |class: usize| classes.get(class).map_or("?", String::as_str).to_string();
-    for row in rows {
-        table.push([row.locator.clone(), name(row.predicted), percent(row.confidence), name(row.label)]);
-    }
-    table
-}
-
-fn labels(record: &FitReport, picture: &impl Fn(&Evaluated) -> Option<Picture>) -> Section {
-    let section = Section::new("Suspected label mistakes");
-    if record.suspects.is_empty() {
-        return section.with(Block::Paragraph("No label stands out as a probable mistake.".into()));
-    }
-    let text = format!(
-        "{} to check: a model that had not seen the {} gave its own class next to no probability.",
-        counted(record.suspects.len(), "label"),
-        words(record).one
-    );
-    section.with(Block::Paragraph(text)).with(shown(record, record.suspects.iter(), picture))
 }
 
 fn confidence(record: &FitReport) -> Section {
