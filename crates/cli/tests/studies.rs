@@ -75,7 +75,7 @@ fn every_part_of_the_study_is_done_once() {
 fn the_plan_computes_nothing_and_wrong_names_are_refused() {
     let scene = scene();
     let plan = scene.ok(&typed(&["--plan"])).json();
-    assert_eq!(plan["plan"].as_array().unwrap().len(), 3);
+    assert_eq!(plan["plan"].as_array().unwrap().len(), 4);
     assert!(plan["seconds"].as_f64().unwrap() > 0.0);
     assert!(!scene.at("study.html").exists());
     scene.run(&typed(&["--target", "moon"])).refused(2, &["moon", "known: office"]);

@@ -127,7 +127,7 @@ fn structured_tasks_are_fixed_by_their_seed_and_written_as_tables() {
     }
 }
 
-/// Pixels that differ from the first one of their row by much: the object, on a background that varies slowly.
+/// Places of pixels that differ much from those of the background.
 fn covered(image: &Image, background: &Image) -> Vec<[usize; 2]> {
     let width = image.width();
     let apart = |at: &usize| {
@@ -138,22 +138,20 @@ fn covered(image: &Image, background: &Image) -> Vec<[usize; 2]> {
     (0..width * image.height()).filter(apart).map(|at| [at % width, at / width]).collect()
 }
 
-/// The same draw of two classes differs in nothing but the place, so the pixels of one object are those that change between them.
 #[test]
 fn an_object_lies_in_the_cell_of_its_class() {
     let made = structured(StructuredTask::Location);
     for (class, number) in [(0, 0), (5, 1), (15, 2), (12, 3)] {
         let image = made.image(Split::Train, class, number).unwrap();
-        // Seen against an image smoothed over a whole cell: what stands out is the object.
-        let places = covered(&image, &blurred(&image));
+        let places = covered(&image, &typical_border(&image));
         let mean = |axis: usize| places.iter().map(|place| place[axis] as f64).sum::<f64>() / places.len() as f64;
         let cell = (mean(1) / 16.0) as usize * 4 + (mean(0) / 16.0) as usize;
         assert_eq!(cell, class, "{} pixels around {:.0} {:.0}", places.len(), mean(0), mean(1));
     }
 }
 
-/// Every pixel the median of its row and column of the image's border: the background alone.
-fn blurred(image: &Image) -> Image {
+/// Every pixel the median of the image's border, where there is background alone.
+fn typical_border(image: &Image) -> Image {
     let side = image.width();
     let border: Vec<usize> =
         (0..side).flat_map(|at| [at, at * side, (side - 1) * side + at, at * side + side - 1]).collect();

@@ -16,7 +16,7 @@ use crate::store::write_atomically;
 /// Folder below the cache.
 const FOLDER: &str = "cells-v1";
 /// Raised whenever a change of a method or of a measure changes what a cell holds.
-const CELLS: u32 = 1;
+const CELLS: u32 = 2;
 
 /// Everything that decides the content of a cell.
 #[derive(Debug, Clone, Serialize)]
@@ -38,10 +38,14 @@ pub(super) struct Key<'a> {
 impl Key<'_> {
     /// Name of the cell's file.
     fn name(&self) -> Result<String, CompareError> {
-        let json =
-            serde_json::to_vec(&(CELLS, self)).map_err(|error| CompareError::Cell { reason: error.to_string() })?;
-        Ok(blake3::hash(&json).to_hex().to_string())
+        name_of(self)
     }
+}
+
+/// Name of the file of a result that `key` decides.
+pub(crate) fn name_of(key: &impl Serialize) -> Result<String, CompareError> {
+    let json = serde_json::to_vec(&(CELLS, key)).map_err(|error| CompareError::Cell { reason: error.to_string() })?;
+    Ok(blake3::hash(&json).to_hex().to_string())
 }
 
 /// What is kept of a cell. Lists run over the judged rows in the order of the draw.

@@ -60,8 +60,6 @@ pub struct CompareOptions {
     pub rows: Option<Vec<usize>>,
     /// Ends each training after this time.
     pub time_limit: Option<Duration>,
-    /// Whether the network is timed on each set of layers that a method reads; without, its seconds are 0.
-    pub timed: bool,
     /// Seed of draws, folds and training.
     pub seed: u64,
     /// How to extract.

@@ -47,9 +47,6 @@ impl Seen<'_> {
 
     /// Seconds that one image takes through the network when `requests` are read, images decoded included.
     fn seconds_per_image(&self, work: &Work<'_>, requests: &[Request]) -> Result<f64, CompareError> {
-        if !work.options.timed {
-            return Ok(0.0);
-        }
         let count = TIMED.min(work.rows.len());
         let sample: Vec<usize> = (0..count).map(|at| work.rows[at * work.rows.len() / count]).collect();
         let mut extraction = self.extraction(work, requests);

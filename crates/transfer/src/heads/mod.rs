@@ -99,11 +99,7 @@ impl Settings {
             Method::Knn => format!("{} {:?}", self.penultimate, self.knn),
             Method::CacheModel => format!("{} {:?}", self.penultimate, self.cache_model),
             Method::BestLayer => format!("{:?} {:?}", self.class_token, self.best_layer),
-            Method::Head2Toe => {
-                // Left out where it does nothing, so that what was kept before it could be set stays valid.
-                let own = format!("{:?}", self.head2toe).replace(" shrink: 0.0,", "");
-                format!("{} {:?} {own}", self.penultimate, self.class_token)
-            }
+            Method::Head2Toe => format!("{} {:?} {:?}", self.penultimate, self.class_token, self.head2toe),
             Method::AllL1 | Method::AllL2 | Method::AllL21 => format!("{:?} {:?}", self.class_token, self.all),
         }
     }

@@ -37,7 +37,6 @@ pub fn run(arguments: &CompareArguments, shared: &SharedArguments, console: Cons
         train_rows: arguments.train_rows.map(|rows| rows as usize),
         rows: None,
         time_limit: arguments.recipe.time_limit,
-        timed: true,
         seed: arguments.seed,
         extract: extract_options(arguments.memory, shared),
     };

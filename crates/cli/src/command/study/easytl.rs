@@ -9,7 +9,7 @@ use heirloom_transfer::fit::Share;
 use heirloom_transfer::study::easytl::{EasyTlStudy, Expected, Figures, study};
 use serde_json::{Value, json};
 
-use super::DIFFERS;
+use super::{DIFFERS, verdict};
 use crate::arguments::EasyTlArguments;
 use crate::command::Outcome;
 use crate::console::Console;
@@ -103,27 +103,10 @@ fn text(found: &EasyTlStudy, seconds: f64) -> String {
         "rows that the coverage of the classes took from their nearest class mean: {}\n",
         count(moved)
     ));
-    text.push_str(&verdict(found));
+    text.push_str(&match &found.check {
+        Some(check) => verdict(check),
+        None => "no figures are expected of these data\n".to_owned(),
+    });
     text.push_str(&format!("time: {}\n", duration(seconds)));
     text
-}
-
-fn verdict(found: &EasyTlStudy) -> String {
-    let Some(check) = &found.check else {
-        return "no figures are expected of these data\n".to_owned();
-    };
-    if check.differences.is_empty() {
-        return format!("all {} figures are within {} points of the expected ones\n", check.figures, check.tolerance);
-    }
-    let lines = check.differences.iter().map(|difference| {
-        let found = difference.found.map_or("none".to_owned(), |found| format!("{found:.2}"));
-        format!("  {}: {found}, expected {}\n", difference.what, difference.expected)
-    });
-    let heading = format!(
-        "{} of {} figures are not within {} points of the expected ones:\n",
-        check.differences.len(),
-        check.figures,
-        check.tolerance
-    );
-    std::iter::once(heading).chain(lines).collect()
 }

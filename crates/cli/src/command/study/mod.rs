@@ -3,6 +3,8 @@
 mod easytl;
 mod head2toe;
 
+use heirloom_transfer::study::{Check, Difference};
+
 use super::Outcome;
 use crate::arguments::{SharedArguments, StudyArguments, StudyName};
 use crate::console::Console;
@@ -17,4 +19,19 @@ pub fn run(arguments: &StudyArguments, shared: &SharedArguments, console: Consol
         StudyName::Easytl(arguments) => easytl::run(arguments, console),
         StudyName::Head2toe(arguments) => head2toe::run(arguments, shared, console),
     }
+}
+
+/// Whether the figures of a recipe came out again.
+fn verdict(check: &Check) -> String {
+    let Check { figures, tolerance, differences } = check;
+    if differences.is_empty() {
+        return format!("all {figures} figures are within {tolerance} points of the expected ones\n");
+    }
+    let line = |difference: &Difference| {
+        let found = difference.found.map_or("none".to_owned(), |found| format!("{found:.2}"));
+        format!("  {}: {found}, expected {}\n", difference.what, difference.expected)
+    };
+    let heading =
+        format!("{} of {figures} figures are not within {tolerance} points of the expected ones:\n", differences.len());
+    std::iter::once(heading).chain(differences.iter().map(line)).collect()
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Check, ExpectedFigure, TargetResult};
+use super::record::{ExpectedFigure, TargetResult};
+use crate::study::{Check, Difference};
 
 /// Figures of an earlier run (`recipes/head2toe/expected.json`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,31 +27,21 @@ impl Expected {
         serde_json::from_str(text).map_err(|error| format!("recipes/head2toe/expected.json: {error}"))
     }
 
-    /// The figures of the recipe that `results` have, compared; `None` where they share none.
+    /// The figures of the recipe that `results` have, compared: a part that was not run is no difference. `None` where they share none.
     #[must_use]
     pub fn check(&self, results: &[TargetResult]) -> Option<Check> {
         let found = figures(results);
-        let known = |expected: &&ExpectedFigure| results.iter().any(|result| result.name == expected.target);
-        let compared: Vec<(&ExpectedFigure, Option<f64>)> = self
-            .figures
-            .iter()
-            .filter(known)
-            .filter_map(|expected| {
-                let same = |figure: &&ExpectedFigure| {
-                    (&figure.target, &figure.network, &figure.method)
-                        == (&expected.target, &expected.network, &expected.method)
-                };
-                found.iter().find(same).map(|figure| (expected, Some(figure.accuracy)))
-            })
-            .collect();
-        let far = |(expected, found): &&(&ExpectedFigure, Option<f64>)| {
-            found.is_none_or(|found| (found - expected.accuracy).abs() > self.tolerance)
+        let place = |figure: &ExpectedFigure| (figure.target.clone(), figure.network.clone(), figure.method.clone());
+        let pair = |expected| Some((expected, found.iter().find(|figure| place(figure) == place(expected))?));
+        let pairs: Vec<(&ExpectedFigure, &ExpectedFigure)> = self.figures.iter().filter_map(pair).collect();
+        let far = pairs.iter().filter(|(expected, found)| (found.accuracy - expected.accuracy).abs() > self.tolerance);
+        let difference = |(expected, found): &(&ExpectedFigure, &ExpectedFigure)| Difference {
+            what: format!("{}, {} on {}", expected.target, expected.method, expected.network),
+            expected: expected.accuracy,
+            found: Some(found.accuracy),
         };
-        let differences = compared.iter().filter(far).map(|(expected, found)| {
-            (format!("{}, {} on {}", expected.target, expected.method, expected.network), expected.accuracy, *found)
-        });
-        let differences = differences.collect();
-        (!compared.is_empty()).then_some(Check { figures: compared.len(), tolerance: self.tolerance, differences })
+        let differences = far.map(difference).collect();
+        (!pairs.is_empty()).then_some(Check { figures: pairs.len(), tolerance: self.tolerance, differences })
     }
 }
 
@@ -106,7 +97,8 @@ mod tests {
         let expected = Expected { run: "r".into(), tolerance: 1.0, figures: figures(&[result(900)]) };
         assert_eq!(expected.check(&[result(905)]).unwrap().differences, []);
         let check = expected.check(&[result(880)]).unwrap();
-        assert_eq!(check.differences, [("usps, linear on net".to_string(), 90.0, Some(88.0))]);
+        let difference = Difference { what: "usps, linear on net".into(), expected: 90.0, found: Some(88.0) };
+        assert_eq!(check.differences, [difference]);
         assert_eq!(expected.check(&[]), None);
     }
 

@@ -19,9 +19,9 @@ use heirloom_zoo::Backbone;
 pub use check::{Expected, figures};
 pub use correlation::Correlation;
 pub use oracle::{Beside, Oracle};
-pub use record::{Cell, Check, Claim, CostShare, ExpectedFigure, Head2ToeStudy, Relation, TargetResult, Trend, Window};
+pub use record::{Cell, Claim, CostShare, ExpectedFigure, Head2ToeStudy, Relation, TargetResult, Trend, Window};
 
-use crate::compare::cell::Cells;
+use crate::compare::cell::{Cells, name_of};
 use crate::compare::{Adaptation, CompareError, CompareOptions, Comparison, Entry, Line, compare};
 use crate::extract::{ExtractOptions, TableImages};
 use crate::fit::Watch;
@@ -215,7 +215,6 @@ impl Study<'_> {
             train_rows: None,
             rows: None,
             time_limit: None,
-            timed: false,
             seed: self.options.seed,
             extract: self.options.extract.clone(),
         };
@@ -322,8 +321,7 @@ impl Study<'_> {
             extract: &self.options.extract,
             watch: self.watch,
         };
-        let name = blake3::hash(experiment.described()?.as_bytes()).to_hex().to_string();
-        let cells = Cells::new(self.store.cache());
+        let (cells, name) = (Cells::new(self.store.cache()), name_of(&experiment.described()?)?);
         if let Some(known) = cells.read(&name)? {
             return Ok(Some(known));
         }

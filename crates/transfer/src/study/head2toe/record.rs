@@ -112,17 +112,6 @@ pub struct Trend {
     pub halves: Option<Correlation>,
 }
 
-/// The comparison with the figures that are expected.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Check {
-    /// Figures compared.
-    pub figures: usize,
-    /// Largest difference allowed, in points.
-    pub tolerance: f64,
-    /// Those that differ by more: what, expected, found, in points.
-    pub differences: Vec<(String, f64, Option<f64>)>,
-}
-
 /// Everything.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Head2ToeStudy {

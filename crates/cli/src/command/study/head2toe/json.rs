@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use heirloom_transfer::study::head2toe::{Check, Head2ToeStudy};
+use heirloom_transfer::study::Check;
+use heirloom_transfer::study::head2toe::Head2ToeStudy;
 use serde_json::{Value, json};
 
 /// Everything that was found.

@@ -12,8 +12,9 @@ use heirloom_transfer::extract::Progress;
 use heirloom_transfer::fit::Watch;
 use heirloom_transfer::fit::trained::TrainingEvent;
 use heirloom_transfer::store::Store;
+use heirloom_transfer::study::Check;
 use heirloom_transfer::study::head2toe::{
-    Check, Expected, Head2ToeStudy, Networks, StudyOptions, StudyTarget, figures, study,
+    Expected, Head2ToeStudy, Networks, StudyOptions, StudyTarget, figures, study,
 };
 use heirloom_zoo::Backbone;
 

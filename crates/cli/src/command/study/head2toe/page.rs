@@ -4,9 +4,11 @@ use heirloom_report::{
     Align, BarGroup, Block, Interval, Page, ScatterPoint, Section, Table, counted, grouped_bars, scatter,
 };
 use heirloom_transfer::compare::Gap;
-use heirloom_transfer::study::head2toe::{Beside, Check, Head2ToeStudy, Oracle, Relation, TargetResult};
+use heirloom_transfer::study::Check;
+use heirloom_transfer::study::head2toe::{Beside, Head2ToeStudy, Oracle, Relation, TargetResult};
 
 use super::text;
+use crate::command::study::verdict;
 
 /// The page of a study.
 pub fn page(found: &Head2ToeStudy, check: Option<&Check>) -> Page {
@@ -46,7 +48,7 @@ fn claims(found: &Head2ToeStudy, check: Option<&Check>) -> Section {
         section.push(Block::Warning(failed.clone()));
     }
     if let Some(check) = check {
-        section.push(Block::Paragraph(text::verdict(check)));
+        section.push(Block::Paragraph(verdict(check)));
     }
     section
 }

@@ -65,14 +65,23 @@ fn parts(targets: &[StudyTarget], networks: &Networks, options: &StudyOptions) -
     let train: usize = targets.iter().map(|target| target.table.rows_in(Some(Split::Train)).len()).sum();
     let mut parts = Vec::new();
     let mut operations_a_second = 0.0;
-    for network in &networks.frozen {
+    for (at, network) in networks.frozen.iter().enumerate() {
+        let windows = if at == 0 { options.windows } else { 0 };
         let rate = images_a_second(network, targets, &options.targets)?;
         operations_a_second = f64::max(operations_a_second, rate * operations(network, network.preprocess.input_size)?);
         parts.push(Part {
             what: format!("features and heads of {}", network.name),
-            cells: targets.len() * (5 * options.draws + options.windows),
+            cells: targets.len() * (5 * options.draws + windows),
             images: rows,
             seconds: rows as f64 / rate,
+        });
+    }
+    if let Some(control) = networks.control.as_ref().filter(|_| options.layers > 0) {
+        parts.push(Part {
+            what: format!("layers of {} as a control", control.name),
+            cells: targets.len(),
+            images: rows,
+            seconds: rows as f64 * operations(control, control.preprocess.input_size)? / operations_a_second.max(1.0),
         });
     }
     let trained = [

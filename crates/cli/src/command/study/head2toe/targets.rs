@@ -14,6 +14,8 @@ use crate::failure::Failure;
 /// Rows of each split at the small size, and at the smoke size.
 const SMALL: u64 = 800;
 const SMOKE: u64 = 96;
+/// Images of each split of a task that is drawn, at least.
+const DRAWN: usize = 800;
 /// Images that a share of the low-data variant is of.
 const WHOLE: f64 = 1000.0;
 
@@ -61,7 +63,10 @@ fn target(arguments: &Head2ToeArguments, entry: &Entry, folder: &Path) -> Result
         StudySize::Small => Some(SMALL),
         StudySize::Full => None,
     };
-    let table = arguments.low_data.map_or_else(|| table.clone(), |share| low_data(table.clone(), share));
+    let table = match arguments.low_data {
+        Some(share) => low_data(table, share),
+        None => table,
+    };
     Ok(StudyTarget {
         name: entry.name.clone(),
         group: entry.group.clone(),
@@ -82,12 +87,11 @@ fn data(arguments: &Head2ToeArguments) -> Result<PathBuf, Failure> {
     Ok(PathBuf::from(folder).join("datasets"))
 }
 
-/// 50 training and 50 test images of each class.
+/// About 800 training and 800 test images, the same number of each class.
 fn draw(name: &str, folder: &Path, seed: u64) -> Result<PathBuf, Failure> {
     let task = StructuredTask::ALL.into_iter().find(|task| task.name() == name);
     let task = task.ok_or_else(|| Failure::internal(format!("the recipe asks for the task '{name}'")))?;
-    let classes = task.classes();
-    let each = 800_usize.div_ceil(classes);
+    let each = DRAWN.div_ceil(task.classes());
     let path = folder.join(name);
     let structured = Structured { task, seed, side: 64, train: each, test: each };
     structured.write(&path).map_err(|error| Failure::input(error.to_string()))?;
@@ -99,7 +103,7 @@ fn low_data(mut table: Table, share: f64) -> Table {
     let shots = ((WHOLE * share / table.classes.len().max(1) as f64).floor() as usize).max(1);
     let mut taken = BTreeMap::<Option<usize>, usize>::new();
     table.rows.retain(|row| {
-        if row.split != Some(Split::Train) {
+        if row.split == Some(Split::Test) {
             return true;
         }
         let count = taken.entry(row.label).or_default();

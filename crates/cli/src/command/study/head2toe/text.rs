@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use heirloom_report::{Align, Table};
-use heirloom_transfer::study::head2toe::{Cell, Check, Head2ToeStudy, TargetResult};
+use heirloom_transfer::study::Check;
+use heirloom_transfer::study::head2toe::{Cell, Head2ToeStudy, TargetResult};
 
+use crate::command::study::verdict;
 use crate::console::indented;
 
 /// A method and a network.
@@ -35,24 +37,6 @@ pub fn summary(found: &Head2ToeStudy, check: Option<&Check>, page: Option<&Path>
         text.push_str(&format!("wrote {}\n", page.display()));
     }
     text
-}
-
-/// Whether the stored figures came out again.
-pub fn verdict(check: &Check) -> String {
-    if check.differences.is_empty() {
-        return format!("all {} figures are within {} points of the expected ones\n", check.figures, check.tolerance);
-    }
-    let line = |(what, expected, found): &(String, f64, Option<f64>)| {
-        let found = found.map_or("none".to_owned(), |found| format!("{found:.2}"));
-        format!("  {what}: {found}, expected {expected:.2}\n")
-    };
-    let heading = format!(
-        "{} of {} figures are not within {} points of the expected ones:\n",
-        check.differences.len(),
-        check.figures,
-        check.tolerance
-    );
-    std::iter::once(heading).chain(check.differences.iter().map(line)).collect()
 }
 
 /// The paper's table: one row for each method on each network, the means of the groups in columns. A mean is there once every target of
