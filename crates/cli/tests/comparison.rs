@@ -85,6 +85,20 @@ fn two_backbones_and_a_cross_validation_stand_side_by_side() {
     assert_eq!(limited["rows"]["train"], 15);
 }
 
+#[test]
+fn the_automatic_choice_answers_as_the_head_that_it_took() {
+    let scene = scene();
+    let object = scene.ok(&typed(&["--methods", "auto,ncm,ridge,linear,knn,head2toe", "--seeds", "2", "--json"])).json();
+    let lines = object["results"].as_array().unwrap();
+    let of = |method: &str| lines.iter().find(|line| line["method"] == method).unwrap();
+    for draw in 0..2 {
+        let choice = of("auto")["choices"][draw].as_str().unwrap();
+        let (taken, setting) = choice.split_once(": ").unwrap();
+        assert_eq!(of(taken)["choices"][draw].as_str().unwrap(), setting);
+        assert_eq!(of(taken)["accuracy_by_draw"][draw], of("auto")["accuracy_by_draw"][draw]);
+    }
+}
+
 /// No label of a test row reaches training, selection, calibration or the draws, for any method.
 #[test]
 fn permuted_test_labels_change_the_scores_alone() {
@@ -106,7 +120,7 @@ fn permuted_test_labels_change_the_scores_alone() {
     let run = |data: &str| {
         let training = ["--epochs", "1", "--batch-size", "8", "--image-size", "32"];
         let cache = format!("cache-{data}");
-        let arguments = ["compare", data, "--backbone", "tiny.safetensors", "--target-sizes", "1", "--methods", "all"];
+        let arguments = ["compare", data, "--backbone", "tiny.safetensors", "--target-sizes", "1", "--methods", "auto,all"];
         let rest = ["--seeds", "1", "--json", "--force", "--cache", &cache];
         (scene.ok(&[&arguments[..], &training, &rest].concat()).json(), kept(&scene, &cache))
     };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use heirloom_transfer::compare::Adaptation;
+use heirloom_transfer::compare::{Adaptation, Auto};
 
 use super::{RecipeArguments, TableArguments};
 
@@ -31,7 +31,8 @@ pub struct CompareArguments {
     /// of features
     #[arg(long, value_name = "PATH|NAME", num_args = 1..)]
     pub backbone: Vec<String>,
-    /// Methods, separated by commas: names as for fit, or frozen, trained, all
+    /// Methods, separated by commas: names as for fit, or frozen, trained, all; auto is what fit
+    /// takes when no method is named
     #[arg(long, value_name = "METHOD,...", default_value = "frozen", value_parser = methods)]
     pub methods: Methods,
     /// Draws of training rows that every method is fitted on
@@ -74,15 +75,16 @@ pub struct Methods {
 
 fn methods(text: &str) -> Result<Methods, String> {
     let mut found = Methods::default();
+    let known: Vec<Adaptation> = [Adaptation::Auto(Auto::Auto)].into_iter().chain(Adaptation::all()).collect();
     for name in text.split(',').map(str::trim) {
         let named: Vec<Adaptation> = match name {
             "all" => Adaptation::all(),
             "frozen" => Adaptation::frozen(),
             "trained" => Adaptation::all().into_iter().filter(|method| !method.is_frozen()).collect(),
-            name => Adaptation::all().into_iter().filter(|method| method.name() == name).collect(),
+            name => known.iter().copied().filter(|method| method.name() == name).collect(),
         };
         if named.is_empty() {
-            let known: Vec<&str> = Adaptation::all().into_iter().map(Adaptation::name).collect();
+            let known: Vec<&str> = known.into_iter().map(Adaptation::name).collect();
             return Err(format!("there is no method '{name}'; known: frozen, trained, all, {}", known.join(", ")));
         }
         if !["all", "frozen", "trained"].contains(&name) {
@@ -109,6 +111,8 @@ mod tests {
         assert!(names("all").contains(&"head2toe-ft"));
         let own: Vec<&str> = methods("frozen,full").unwrap().named.into_iter().map(Adaptation::name).collect();
         assert_eq!(own, ["full"]);
+        assert_eq!(names("auto,all")[0], "auto");
+        assert!(!names("all").contains(&"auto"), "it computes heads that are there already");
         let error = methods("linear,magic").unwrap_err();
         assert!(error.contains("'magic'") && error.contains("head2toe"), "{error}");
     }

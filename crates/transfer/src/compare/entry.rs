@@ -5,7 +5,7 @@ use heirloom_zoo::Backbone;
 use super::Adaptation;
 use crate::extract::Request;
 use crate::fit::trained::RecipeOptions;
-use crate::heads::{Method, Settings, recipe};
+use crate::heads::{Method, Settings};
 
 /// A backbone, the ways to adapt it, and their settings.
 #[derive(Debug, Clone)]
@@ -39,11 +39,7 @@ impl<'a> Entry<'a> {
 
     /// The heads on frozen features.
     pub(super) fn frozen(&self) -> Vec<Method> {
-        let head = |method: &Adaptation| match method {
-            Adaptation::Frozen(method) => Some(*method),
-            Adaptation::Trained(_) => None,
-        };
-        self.methods.iter().filter_map(head).collect()
+        self.methods.iter().flat_map(|method| method.heads()).collect()
     }
 
     /// The settings of the heads on features of the backbone.
@@ -60,18 +56,16 @@ impl<'a> Entry<'a> {
         crate::fit::requests(self.backbone, methods, &self.targets, &self.settings)
     }
 
-    /// What one method reads.
-    pub(super) fn requests_of(&self, method: Method) -> Vec<Request> {
-        let Settings { class_token, .. } = self.settings;
-        let targets = self.settings.targets(method, &self.targets);
-        recipe(method, &self.backbone.features, &self.backbone.taps, targets, class_token)
-    }
-
     /// Settings of a method, as one string.
     pub(super) fn described(&self, method: Adaptation) -> String {
         match method {
-            Adaptation::Frozen(method) => self.heads().describe(method),
+            Adaptation::Frozen(_) | Adaptation::Auto(_) => described(&self.heads(), &method.heads()),
             Adaptation::Trained(_) => format!("{:?} {:?}", self.recipe, self.targets),
         }
     }
+}
+
+/// Settings of heads, as one string.
+pub(super) fn described(settings: &Settings, heads: &[Method]) -> String {
+    heads.iter().map(|method| settings.describe(*method)).collect::<Vec<_>>().join("; ")
 }

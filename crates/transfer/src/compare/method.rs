@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fit::AUTO;
 use crate::fit::trained::TrainedMethod;
 use crate::heads::Method;
 
@@ -11,12 +12,22 @@ use crate::heads::Method;
 pub enum Adaptation {
     /// A head on frozen features.
     Frozen(Method),
+    /// The head on frozen features that `fit` takes when none is named.
+    Auto(Auto),
     /// Training through the backbone.
     Trained(TrainedMethod),
 }
 
+/// A choice among the heads of [`AUTO`], made on training rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auto {
+    /// As `fit` chooses.
+    Auto,
+}
+
 impl Adaptation {
-    /// Every way, heads on frozen features first.
+    /// Every way, heads on frozen features first; without the choice among them, which computes several of them once more.
     #[must_use]
     pub fn all() -> Vec<Self> {
         Self::frozen().into_iter().chain(TrainedMethod::ALL.map(Self::Trained)).collect()
@@ -33,6 +44,7 @@ impl Adaptation {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Frozen(method) => method.name(),
+            Self::Auto(Auto::Auto) => "auto",
             Self::Trained(method) => method.name(),
         }
     }
@@ -40,6 +52,16 @@ impl Adaptation {
     /// Whether the backbone's weights stay as they are.
     #[must_use]
     pub const fn is_frozen(self) -> bool {
-        matches!(self, Self::Frozen(_))
+        !matches!(self, Self::Trained(_))
+    }
+
+    /// The heads that it is or chooses from; none where the network is trained.
+    #[must_use]
+    pub fn heads(self) -> Vec<Method> {
+        match self {
+            Self::Frozen(method) => vec![method],
+            Self::Auto(Auto::Auto) => AUTO.to_vec(),
+            Self::Trained(_) => Vec::new(),
+        }
     }
 }

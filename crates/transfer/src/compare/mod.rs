@@ -34,7 +34,7 @@ pub use cost::Cost;
 pub use draws::Draw;
 pub use entry::Entry;
 pub use error::CompareError;
-pub use method::Adaptation;
+pub use method::{Adaptation, Auto};
 pub use record::{Comparison, DrawRecord, DrawRows, Failed, Line, Rows, Source};
 
 use crate::Features;
@@ -42,7 +42,7 @@ use crate::extract::{ExtractOptions, Extraction, Images, TableImages};
 use crate::fit::copies::Copies;
 use crate::fit::trained::TrainingEvent;
 use crate::fit::{FitError, SkippedRow, Watch};
-use crate::heads::{Method, Settings};
+use crate::heads::Settings;
 use crate::store::Store;
 use cell::{Cell, Cells};
 use origin::{Given, Origin, Seen};
@@ -132,7 +132,7 @@ fn check_methods(table: &FeatureTable, methods: &[Adaptation]) -> Result<(), Com
                 let block = table.principal().to_owned();
                 return Err(FitError::OneBlock { method: method.name(), block }.into());
             }
-            Adaptation::Frozen(_) => {}
+            Adaptation::Frozen(_) | Adaptation::Auto(_) => {}
         }
     }
     Ok(())
@@ -317,13 +317,10 @@ fn cells(work: &Work<'_>, origin: Origin<'_>, count: &mut Count) -> Result<Cells
     if kept > 0 {
         work.stage(&format!("{}: {kept} of {} results are there from before", origin.name(), methods.len() * draws));
     }
-    let at = |method: Method| methods.iter().position(|other| *other == Adaptation::Frozen(method));
-    let missing: Vec<(Method, usize)> = (0..draws)
+    let at = |method: Adaptation| methods.iter().position(|other| *other == method);
+    let missing: Vec<(Adaptation, usize)> = (0..draws)
         .flat_map(|draw| methods.iter().map(move |method| (*method, draw)))
-        .filter_map(|(method, draw)| match method {
-            Adaptation::Frozen(frozen) if found[at(frozen)?][draw].is_none() => Some((frozen, draw)),
-            _ => None,
-        })
+        .filter(|(method, draw)| method.is_frozen() && at(*method).is_some_and(|at| found[at][*draw].is_none()))
         .collect();
     let announce = |count: &mut Count, method: &str, draw: usize| {
         count.done += 1;

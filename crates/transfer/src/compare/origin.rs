@@ -4,6 +4,7 @@ use heirloom_data::FeatureTable;
 use heirloom_zoo::Backbone;
 
 use super::cost::{pass, prediction};
+use super::entry::described;
 use super::work::Work;
 use super::{Adaptation, CompareError, Entry};
 use crate::Features;
@@ -119,12 +120,21 @@ impl<'a> Origin<'a> {
         }
     }
 
+    /// The heads that a method is or chooses from; what chooses among layers needs two blocks of a table.
+    pub fn heads_of(&self, method: Adaptation) -> Vec<Method> {
+        match (self, method) {
+            (Self::Table(given), Adaptation::Auto(_)) if given.table.blocks.len() < 2 => {
+                method.heads().into_iter().filter(|head| !head.reads_all_taps()).collect()
+            }
+            _ => method.heads(),
+        }
+    }
+
     /// Settings of a method, as one string.
     pub fn described(&self, method: Adaptation) -> String {
         match (self, method) {
             (Self::Images(seen), _) => seen.entry.described(method),
-            (Self::Table(_), Adaptation::Frozen(method)) => self.heads().describe(method),
-            (Self::Table(_), Adaptation::Trained(_)) => String::new(),
+            (Self::Table(_), _) => described(&self.heads(), &self.heads_of(method)),
         }
     }
 
@@ -137,10 +147,10 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// The layers of a network that a head reads.
-    pub fn requests(&self, method: Method) -> Vec<Request> {
+    /// The layers of a network that heads read.
+    pub fn requests(&self, methods: &[Method]) -> Vec<Request> {
         match self {
-            Self::Images(seen) => seen.entry.requests_of(method),
+            Self::Images(seen) => seen.entry.requests(methods),
             Self::Table(_) => Vec::new(),
         }
     }

@@ -73,11 +73,11 @@ impl Work<'_> {
     pub fn frozen(
         &self,
         origin: Origin<'_>,
-        missing: &[(Method, usize)],
-        mut done: impl FnMut(Method, usize, Result<Cell, FitError>),
-        mut next: impl FnMut(Method, usize),
+        missing: &[(Adaptation, usize)],
+        mut done: impl FnMut(Adaptation, usize, Result<Cell, FitError>),
+        mut next: impl FnMut(Adaptation, usize),
     ) -> Result<(), CompareError> {
-        let mut methods: Vec<Method> = missing.iter().map(|(method, _)| *method).collect();
+        let mut methods: Vec<Method> = missing.iter().flat_map(|(method, _)| origin.heads_of(*method)).collect();
         methods.sort_unstable();
         methods.dedup();
         self.stage(&match origin.backbone() {
@@ -90,7 +90,7 @@ impl Work<'_> {
         for &(method, draw) in missing {
             self.go_on()?;
             next(method, draw);
-            let requests = origin.requests(method);
+            let requests = origin.requests(&origin.heads_of(method));
             let network = match networks.iter().find(|(known, _)| *known == requests) {
                 Some((_, network)) => *network,
                 None => {
@@ -105,7 +105,7 @@ impl Work<'_> {
                 other => Ok(other?),
             };
             if let Ok(cell) = &cell {
-                self.with_key(origin, Adaptation::Frozen(method), draw, |key| self.cells.save(key, cell))?;
+                self.with_key(origin, method, draw, |key| self.cells.save(key, cell))?;
             }
             done(method, draw, cell);
         }
@@ -118,7 +118,7 @@ impl Work<'_> {
         origin: Origin<'_>,
         features: &Features,
         settings: &Settings,
-        (method, draw): (Method, usize),
+        (method, draw): (Adaptation, usize),
         network: (f64, f64),
     ) -> Result<Cell, CompareError> {
         let Draw { train, folds: inner, test } = &self.draws[draw];
@@ -127,7 +127,7 @@ impl Work<'_> {
         let classes = self.table.classes.len();
         let training = Training { features, labels: &self.labels, rows: train, folds: &folds, classes };
         let (started, before) = (Instant::now(), heirloom_matrix::operations());
-        let selected = crate::fit::select::select(&[method], &training, settings).map_err(FitError::from)?;
+        let selected = crate::fit::select::select(&origin.heads_of(method), &training, settings).map_err(FitError::from)?;
         let (head_seconds, after) = (started.elapsed().as_secs_f64(), heirloom_matrix::operations());
         let head = &selected.fitted.head;
         let judged = judge::Judged::by(head, features, test).map_err(FitError::from)?;
@@ -140,7 +140,11 @@ impl Work<'_> {
             prediction_operations: origin.prediction(head)?,
             stored_bytes: head_bytes(head),
         };
-        let cell = Cell::new(selected.choice, &judged, &self.test_labels(draw), classes, cost);
+        let choice = match method {
+            Adaptation::Auto(_) => format!("{}: {}", head.method().name(), selected.choice),
+            _ => selected.choice,
+        };
+        let cell = Cell::new(choice, &judged, &self.test_labels(draw), classes, cost);
         Ok(Cell { layers: head.layers(features, origin.taps()), ..cell })
     }
 

@@ -43,6 +43,7 @@ fn methods(table: &FeatureTable, arguments: &CompareArguments) -> Vec<Adaptation
     let typed = &arguments.methods;
     let fits = |method: &Adaptation| match method {
         Adaptation::Frozen(method) => !method.reads_all_taps() || table.blocks.len() > 1,
+        Adaptation::Auto(_) => true,
         Adaptation::Trained(_) => false,
     };
     let kept: Vec<Adaptation> =
