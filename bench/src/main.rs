@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout)]
 
 mod batches;
+mod coverage;
 mod curves;
 mod decode;
 mod forward;
@@ -21,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("batches") => batches::run(&arguments[1..]),
+        Some("coverage") => coverage::run(&arguments[1..]),
         Some("curves") => curves::run(&arguments[1..]),
         Some("decode") => decode::run(&arguments[1..]),
         Some("forward") => Ok(forward::run(&arguments[1..])?),
@@ -32,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("search") => search::run(&arguments[1..]),
         Some("steps") => steps::run(&arguments[1..]),
         _ => Err(
-            "usage: heirloom-bench batches|curves|decode|forward|gradients|head2toe|heads|kernels|memory|search|steps \
+            "usage: heirloom-bench batches|coverage|curves|decode|forward|gradients|head2toe|heads|kernels|memory|search|steps \
                   ..."
             .into(),
         ),

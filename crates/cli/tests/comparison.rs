@@ -88,7 +88,8 @@ fn two_backbones_and_a_cross_validation_stand_side_by_side() {
 #[test]
 fn the_automatic_choice_answers_as_the_head_that_it_took() {
     let scene = scene();
-    let object = scene.ok(&typed(&["--methods", "auto,ncm,ridge,linear,knn,head2toe", "--seeds", "2", "--json"])).json();
+    let object =
+        scene.ok(&typed(&["--methods", "auto,ncm,ridge,linear,knn,head2toe", "--seeds", "2", "--json"])).json();
     let lines = object["results"].as_array().unwrap();
     let of = |method: &str| lines.iter().find(|line| line["method"] == method).unwrap();
     for draw in 0..2 {
@@ -120,7 +121,8 @@ fn permuted_test_labels_change_the_scores_alone() {
     let run = |data: &str| {
         let training = ["--epochs", "1", "--batch-size", "8", "--image-size", "32"];
         let cache = format!("cache-{data}");
-        let arguments = ["compare", data, "--backbone", "tiny.safetensors", "--target-sizes", "1", "--methods", "auto,all"];
+        let arguments =
+            ["compare", data, "--backbone", "tiny.safetensors", "--target-sizes", "1", "--methods", "auto,all"];
         let rest = ["--seeds", "1", "--json", "--force", "--cache", &cache];
         (scene.ok(&[&arguments[..], &training, &rest].concat()).json(), kept(&scene, &cache))
     };

@@ -127,7 +127,8 @@ impl Work<'_> {
         let classes = self.table.classes.len();
         let training = Training { features, labels: &self.labels, rows: train, folds: &folds, classes };
         let (started, before) = (Instant::now(), heirloom_matrix::operations());
-        let selected = crate::fit::select::select(&origin.heads_of(method), &training, settings).map_err(FitError::from)?;
+        let selected =
+            crate::fit::select::select(&origin.heads_of(method), &training, settings).map_err(FitError::from)?;
         let (head_seconds, after) = (started.elapsed().as_secs_f64(), heirloom_matrix::operations());
         let head = &selected.fitted.head;
         let judged = judge::Judged::by(head, features, test).map_err(FitError::from)?;
