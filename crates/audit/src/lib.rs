@@ -6,11 +6,43 @@
 //! ```
 
 mod attack;
+mod battery;
+mod clusters;
 mod difference;
+mod donors;
+mod error;
+mod gate;
+mod groups;
+mod halves;
 mod images;
+mod level;
+mod paired;
+mod patch;
+mod places;
 mod predicted;
+mod prepared;
+mod record;
+mod shift;
+mod subject;
+mod triggers;
 
 pub use attack::{Attack, AttackError};
+pub use battery::{Battery, Extent};
+pub use clusters::{ClusterMeasures, ClusterRecord, clusters};
 pub use difference::Difference;
+pub use donors::{DonorMeasures, DonorRecord, donors};
+pub use error::AuditError;
+pub use gate::{Gate, Gated, Gating};
+pub use groups::{Cell, GroupGap, GroupMeasures, GroupRecord, Grouped, RateGap, SMALL};
+pub use halves::{Halves, balanced};
 pub use images::StampedImages;
+pub use level::{Level, WeightedPair};
+pub use paired::paired_difference;
+pub use patch::{COLOURS, Fill, Patch, PreparedPatch, Shape};
+pub use places::{PlaceMeasures, places};
 pub use predicted::{network_classes, predicted_classes};
+pub use prepared::{ChangedImages, PrepareError, PreparedImages};
+pub use record::{AuditRecord, Finding, FindingKind, GroupAudit, GroupColumn, SMALLEST, Verdict};
+pub use shift::{Answers, Pull, Shift, pull};
+pub use subject::{AuditWatch, Subject};
+pub use triggers::{Control, Screened, TriggerMeasures, TriggerRecord, Turned, triggers};
