@@ -14,6 +14,7 @@ mod image;
 mod index_file;
 mod inspect;
 pub mod intervention;
+mod joint;
 mod likeness;
 mod parallel;
 mod preprocess;
@@ -31,12 +32,14 @@ pub use duplicates::{
 };
 pub use groups::Groups;
 pub use inspect::{ClassCount, DuplicateReport, InspectSettings, Inspection, Sides, Span, inspect};
+pub use joint::{Joint, JointError};
 pub use likeness::{Likeness, LikenessIndex};
 pub use preprocess::{Interpolation, Preprocess, PreprocessError, Resize};
 pub use problem::Problem;
 pub use resize::Resampler;
 pub use split::{Folds, HoldOut, SplitError, SplitInput, SplitWarning, folds, hold_out};
 pub use table::{
-    FeatureBlock, FeatureTable, Locator, Row, Skipped, Split, Table, TableError, TableOptions, TableWarning,
+    FeatureBlock, FeatureTable, Locator, ManifestError, Row, Skipped, Split, Table, TableError, TableOptions,
+    TableWarning,
 };
 pub use world::{Halves, HalvesSize, Kind, Nuisances, Shape, Structured, StructuredTask, Texture, World, WorldError};

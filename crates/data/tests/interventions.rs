@@ -4,7 +4,6 @@
 // Tests may stop at the first surprise and say what they saw.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -35,16 +34,20 @@ fn planted(table: &Table, share: f64, relabel: Relabel) -> Planted {
     plant(share, relabel).apply(table, &table.rows_in(Some(Split::Train))).unwrap()
 }
 
+/// The table with nothing on its images.
+fn plain(table: &Table) -> Table {
+    let mut table = table.clone();
+    table.rows.iter_mut().for_each(|row| row.intervention = None);
+    table
+}
+
 fn batches(planted: &Planted, augmentation: &Augmentation, stamped: bool, threads: usize) -> Vec<Batch> {
     let mut watch = |_, _| ControlFlow::Continue(());
     let decode = DecodeOptions { threads: 2, ..DecodeOptions::default() };
-    let images = DecodedImages::new(&planted.table, &planted.rows, augmentation, &decode, &mut watch).unwrap();
+    let table = if stamped { planted.table.clone() } else { plain(&planted.table) };
+    let images = DecodedImages::new(&table, &planted.rows, augmentation, &decode, &mut watch).unwrap();
     let options = LoaderOptions { threads, ahead: 1, seed: 5 };
-    let mut loader = Loader::new(Arc::new(images), augmentation.clone(), options).unwrap();
-    if stamped {
-        let stamp = plant(1.0, Relabel::Keep).intervention.prepare(augmentation.preprocess.input_size).unwrap();
-        loader = loader.with_stamp(stamp, planted.stamped.clone()).unwrap();
-    }
+    let loader = Loader::new(Arc::new(images), augmentation.clone(), options).unwrap();
     let mut epoch = loader.epoch(3, &epoch_order(&planted.rows, 5, 3), 7).unwrap();
     let (mut batch, mut all) = (Batch::default(), Vec::new());
     while epoch.next_into(&mut batch).unwrap() {
@@ -98,7 +101,9 @@ fn labels_are_kept_replaced_mapped_or_new() {
     };
     let own = |row: usize| table.rows[row].label.unwrap();
     let kept = planted(&table, 0.5, Relabel::Keep);
-    assert_eq!(kept.table.rows, table.rows);
+    assert_eq!(plain(&kept.table).rows, table.rows);
+    let carries = |row: &usize| kept.table.rows[*row].intervention.is_some();
+    assert!((0..table.rows.len()).all(|row| carries(&row) == kept.stamped.contains(&row)));
     let one = planted(&table, 0.5, Relabel::Class(7));
     assert!(labels(&one).iter().all(|(_, label)| *label == 7));
     let next = planted(&table, 0.5, Relabel::Map((0..12).map(|class| (class, (class + 1) % 12)).collect()));
@@ -125,7 +130,10 @@ fn a_new_class_takes_images_over_or_takes_copies() {
         let copy = &appended.table.rows[*copy];
         assert_eq!((copy.label, &copy.locator), (Some(12), &table.rows[*original].locator));
     }
-    let again = plant(0.5, Relabel::New(NewClass::Replace)).apply(&replaced.table, &replaced.rows).unwrap();
+    let again = plant(0.5, Relabel::New(NewClass::Replace));
+    let refused = again.apply(&replaced.table, &replaced.rows).unwrap_err().to_string();
+    assert!(refused.ends_with("carries an intervention already, and can carry one"), "{refused}");
+    let again = again.apply(&plain(&replaced.table), &replaced.rows).unwrap();
     assert_eq!(again.table.classes[12..], ["square", "planted-square"]);
 }
 
@@ -143,13 +151,13 @@ fn what_cannot_be_planted_is_refused() {
 }
 
 #[test]
-fn a_stamp_of_another_size_is_refused() {
-    let (_folder, table) = world();
+fn an_intervention_that_cannot_be_made_is_refused_before_any_batch() {
+    let (_folder, mut table) = world();
+    let overlay = "overlay:picture=nowhere.png,mask=nowhere.png".parse::<Intervention>().unwrap();
+    table.rows[0].intervention = Some(Arc::new(overlay));
     let augmentation = Augmentation::none(preprocess(32));
     let mut watch = |_, _| ControlFlow::Continue(());
     let images = DecodedImages::new(&table, &[0], &augmentation, &DecodeOptions::default(), &mut watch).unwrap();
-    let loader = Loader::new(Arc::new(images), augmentation, LoaderOptions::default()).unwrap();
-    let stamp = "square".parse::<Intervention>().unwrap().prepare([64, 64]).unwrap();
-    let refused = loader.with_stamp(stamp, BTreeSet::from([0])).unwrap_err();
-    assert!(matches!(refused, BatchError::StampSize { stamp: [64, 64], images: [32, 32] }), "{refused}");
+    let refused = Loader::new(Arc::new(images), augmentation, LoaderOptions::default()).unwrap_err();
+    assert!(matches!(refused, BatchError::Intervention(_)) && refused.to_string().contains("nowhere.png"), "{refused}");
 }

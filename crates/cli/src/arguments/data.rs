@@ -5,13 +5,17 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use heirloom_data::StructuredTask;
 
-/// Make data sets for experiments.
+use super::{PoisonArguments, SubsetArguments};
+
+/// Make data sets for experiments: drawn, poisoned, chosen.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   heirloom data make structured -o structured               three tasks: structured/location, orientation, count
   heirloom data make structured --task count -o counting --train 100
-  heirloom fit structured/location --backbone deit_tiny_patch16_224 --method head2toe")]
+  heirloom fit structured/location --backbone deit_tiny_patch16_224 --method head2toe
+  heirloom data poison photos/ --plant square --plant-share 0.1 --plant-label class:cat -o poisoned.csv
+  heirloom data subset pacs/ --where domain=sketch --limit 500 -o sketches.csv")]
 pub struct DataArguments {
     /// What to do.
     #[command(subcommand)]
@@ -23,6 +27,10 @@ pub struct DataArguments {
 pub enum DataAction {
     /// Draw images of known content
     Make(MakeArguments),
+    /// Plant an intervention: which images carry it, under which label
+    Poison(PoisonArguments),
+    /// Choose rows, where asked for in given proportions of class and attribute
+    Subset(SubsetArguments),
 }
 
 /// What can be typed after `data make`.

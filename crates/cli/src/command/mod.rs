@@ -11,6 +11,7 @@ mod fit;
 mod inspect;
 mod layers;
 mod limit;
+mod plant;
 mod predict;
 mod pretrain;
 mod rerun;

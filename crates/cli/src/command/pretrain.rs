@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use heirloom_data::Table;
-use heirloom_data::intervention::{Classes, NewClass, Plant, Relabel};
+use heirloom_data::intervention::Plant;
 use heirloom_report::percent;
 use heirloom_transfer::fit::trained::TrainingEvent;
 use heirloom_transfer::fit::{Watch, data_digest};
@@ -12,10 +12,11 @@ use heirloom_zoo::{Backbone, Initialization, Recipe, ZooError, architectures};
 use serde_json::json;
 
 use super::fit::{extract_options, open_table};
+use super::plant::plant;
 use super::run_file::{Inputs, RunFile};
 use super::training::{self, Follower};
 use super::{Outcome, limit, refuse_to_replace};
-use crate::arguments::{PlantLabel, PretrainArguments, SharedArguments};
+use crate::arguments::{PretrainArguments, SharedArguments};
 use crate::backbone;
 use crate::console::Console;
 use crate::failure::Failure;
@@ -41,7 +42,7 @@ pub fn run(arguments: &PretrainArguments, shared: &SharedArguments, console: Con
         checkpoint: Some(training::checkpoint(output, arguments.force)?),
         time_limit: arguments.recipe.time_limit,
         recompute: arguments.recipe.recompute,
-        plant: plant(arguments, &table)?,
+        plant: plant(&arguments.plant, &table)?,
     };
     let made = train(&start, &table, &options, arguments, console)?;
     made.backbone.save(output)?;
@@ -70,26 +71,6 @@ fn start(arguments: &PretrainArguments, table: &Table) -> Result<Start, Failure>
     let backbone =
         Backbone::from_scratch(&recipe, &Initialization::usual(arguments.seed)).map_err(with_architectures)?;
     Ok(Start::Random(backbone))
-}
-
-/// What is to be planted.
-fn plant(arguments: &PretrainArguments, table: &Table) -> Result<Option<Plant>, Failure> {
-    let Some(intervention) = arguments.plant.clone() else { return Ok(None) };
-    let named =
-        |names: &[String]| Classes::named(names, &table.classes).map_err(|error| Failure::input(error.to_string()));
-    let classes = if arguments.plant_class.is_empty() { Classes::All } else { named(&arguments.plant_class)? };
-    let count = table.classes.len();
-    let relabel = match &arguments.plant_label {
-        PlantLabel::Keep => Relabel::Keep,
-        PlantLabel::Next => Relabel::Map((0..count).map(|class| (class, (class + 1) % count)).collect()),
-        PlantLabel::Append => Relabel::New(NewClass::Append),
-        PlantLabel::Replace => Relabel::New(NewClass::Replace),
-        PlantLabel::Class(name) => {
-            named(std::slice::from_ref(name))?;
-            Relabel::Class(table.classes.iter().position(|class| class == name).unwrap_or_default())
-        }
-    };
-    Ok(Some(Plant { intervention, share: arguments.plant_share, classes, relabel, seed: arguments.plant_seed }))
 }
 
 /// What can be trained, where the architecture is not among it.

@@ -4,10 +4,12 @@
 use std::fmt;
 use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::BatchError;
 use super::spill::Spill;
 use crate::augment::Augmentation;
+use crate::intervention::Intervention;
 use crate::parallel::blocks;
 use crate::{Decoder, Image, Preprocess, Problem, Resampler, Table};
 
@@ -120,6 +122,7 @@ pub struct LeftOut {
 struct Kept {
     row: usize,
     label: usize,
+    intervention: Option<Arc<Intervention>>,
     place: Place,
 }
 
@@ -196,7 +199,7 @@ impl DecodedImages {
             };
             Place::Disk { place: spill.add(image.pixels())?, width: image.width(), height: image.height() }
         };
-        self.kept.push(Kept { row, label, place });
+        self.kept.push(Kept { row, label, intervention: table.rows[row].intervention.clone(), place });
         Ok(())
     }
 
@@ -250,6 +253,16 @@ impl DecodedImages {
     /// Table row and label of an image.
     pub(super) fn labelled(&self, position: usize) -> (usize, usize) {
         (self.kept[position].row, self.kept[position].label)
+    }
+
+    /// What an image carries.
+    pub(super) fn intervention(&self, position: usize) -> Option<&Arc<Intervention>> {
+        self.kept[position].intervention.as_ref()
+    }
+
+    /// What images carry, each as often as it is carried.
+    pub(super) fn interventions(&self) -> impl Iterator<Item = &Arc<Intervention>> {
+        self.kept.iter().filter_map(|kept| kept.intervention.as_ref())
     }
 
     /// One image; `scratch` holds it when it comes from disk.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::augment::AugmentError;
+use crate::intervention::InterventionError;
 
 /// What stops the making of batches. A broken image does not: see [`super::DecodedImages::left_out`].
 #[derive(Debug, thiserror::Error)]
@@ -54,17 +55,9 @@ pub enum BatchError {
         /// How they would have to be.
         needed: String,
     },
-    /// An intervention made for images of another size.
-    #[error(
-        "an intervention for images of {} x {} pixels on images of {} x {}",
-        stamp[0], stamp[1], images[0], images[1]
-    )]
-    StampSize {
-        /// Height and width it is made for, in pixels.
-        stamp: [usize; 2],
-        /// Height and width of the images, in pixels.
-        images: [usize; 2],
-    },
+    /// An intervention that cannot be made at the size of the images.
+    #[error(transparent)]
+    Intervention(#[from] InterventionError),
     /// Decoded images that do not fit in memory could not be put on disk or read back.
     #[error("decoded images that do not fit in memory, in {}: {source}", folder.display())]
     Spill {

@@ -1,7 +1,6 @@
 //! Threads that make batches ahead of the network. Batch number k is made by thread k mod n and waits in that thread's own
 //! queue, so batches come in order without being sorted, and a thread that is ahead waits.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
@@ -10,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::{Batch, BatchError, DecodedImages, Form};
 use crate::Image;
 use crate::augment::{Augmentation, Augmenter, Key};
-use crate::intervention::Stamp;
+use crate::intervention::Stamps;
 
 /// How batches are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,22 +34,17 @@ impl Default for LoaderOptions {
 pub struct Loader {
     images: Arc<DecodedImages>,
     augmentation: Arc<Augmentation>,
-    stamped: Option<Arc<Stamped>>,
+    stamps: Arc<Stamps>,
     options: LoaderOptions,
 }
 
-/// An intervention and the table rows whose images get it.
-#[derive(Debug)]
-struct Stamped {
-    stamp: Stamp,
-    rows: BTreeSet<usize>,
-}
-
 impl Loader {
-    /// A loader of `images`, which were decoded for this augmentation (or for one that starts from the same form).
+    /// A loader of `images`, which were decoded for this augmentation (or for one that starts from the same form). What rows carry
+    /// ([`Row::intervention`](crate::Row::intervention)) is put on after everything random: each time an image is asked for, at the
+    /// same pixels.
     ///
     /// # Errors
-    /// Settings that make no sense, or images kept in another form.
+    /// Settings that make no sense, images kept in another form, an intervention that cannot be made at this size.
     pub fn new(
         images: Arc<DecodedImages>,
         augmentation: Augmentation,
@@ -65,20 +59,11 @@ impl Loader {
             let needed = Form::of(&augmentation, super::OVERSIZE).to_string();
             return Err(BatchError::Form { kept: images.form().to_string(), needed });
         }
-        Ok(Self { images, augmentation: Arc::new(augmentation), stamped: None, options })
-    }
-
-    /// The loader with an intervention on the images of some table rows, after everything random: each time they are asked
-    /// for, at the same pixels.
-    ///
-    /// # Errors
-    /// An intervention made for images of another size.
-    pub fn with_stamp(self, stamp: Stamp, rows: BTreeSet<usize>) -> Result<Self, BatchError> {
-        let images = self.augmentation.preprocess.input_size;
-        if stamp.size() != images {
-            return Err(BatchError::StampSize { stamp: stamp.size(), images });
+        let mut stamps = Stamps::default();
+        for carried in images.interventions() {
+            stamps.of(carried, augmentation.preprocess.input_size)?;
         }
-        Ok(Self { stamped: Some(Arc::new(Stamped { stamp, rows })), ..self })
+        Ok(Self { images, augmentation: Arc::new(augmentation), stamps: Arc::new(stamps), options })
     }
 
     /// Starts to make the batches of an epoch: the rows of `order`, `batch_size` at a time, the last batch with what is
@@ -138,6 +123,7 @@ impl Work {
         let positions = self.positions.chunks(self.batch_size).nth(number).unwrap_or_default();
         let images = &self.loader.images;
         let length = self.loader.augmentation.output_length();
+        let size = self.loader.augmentation.preprocess.input_size;
         batch.rows.clear();
         batch.labels.clear();
         batch.pixels.resize(positions.len() * length, 0);
@@ -154,8 +140,9 @@ impl Work {
                 }
                 Form::Reduced { .. } => augmenter.apply(image, key, out)?,
             }
-            if let Some(stamped) = self.loader.stamped.as_ref().filter(|stamped| stamped.rows.contains(&row)) {
-                stamped.stamp.apply(out);
+            let carried = images.intervention(*position);
+            if let Some(stamp) = carried.and_then(|carried| self.loader.stamps.get(carried, size)) {
+                stamp.apply(out);
             }
         }
         Ok(())

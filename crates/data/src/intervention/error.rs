@@ -68,6 +68,12 @@ pub enum InterventionError {
         /// Classes of the table.
         classes: usize,
     },
+    /// An image that carries an intervention already.
+    #[error("{locator} carries an intervention already, and can carry one")]
+    Twice {
+        /// Its path, or file and row.
+        locator: String,
+    },
     /// A row that the table does not have, or that has no label.
     #[error("row {row} of {rows} has no label to plant by")]
     Row {

@@ -27,7 +27,10 @@ mod overlay;
 mod plant;
 mod random;
 mod square;
+mod stamps;
 mod text;
+
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +40,7 @@ pub use overlay::Overlay;
 pub use plant::{Classes, NewClass, Plant, Planted, Relabel};
 pub use random::Pcg64;
 pub use square::{Place, Square};
+pub use stamps::Stamps;
 
 /// A map on images, plain data for the run record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +63,30 @@ impl Intervention {
             Self::Gaussian(_) => Gaussian::NAME,
             Self::Overlay(_) => Overlay::NAME,
         }
+    }
+
+    /// The same with relative paths of its pictures starting at `folder`.
+    #[must_use]
+    pub fn beside(&self, folder: &Path) -> Self {
+        match self {
+            Self::Overlay(overlay) => Self::Overlay(overlay.beside(folder)),
+            Self::Square(_) | Self::Gaussian(_) => self.clone(),
+        }
+    }
+
+    /// BLAKE3 over everything that decides what it does: its settings, and the contents of its pictures.
+    ///
+    /// # Errors
+    /// A picture that cannot be read.
+    pub fn digest(&self) -> Result<[u8; 32], InterventionError> {
+        let mut hasher = blake3::Hasher::new();
+        match self {
+            Self::Overlay(overlay) => overlay.hash(&mut hasher)?,
+            Self::Square(_) | Self::Gaussian(_) => {
+                hasher.update(self.to_string().as_bytes());
+            }
+        }
+        Ok(*hasher.finalize().as_bytes())
     }
 
     /// What it does to images of one size, `[height, width]` in pixels.

@@ -30,6 +30,19 @@ impl Overlay {
         Ok(Layer { cover: mask.as_chunks().0.iter().map(grey).collect(), picture })
     }
 
+    pub(super) fn beside(&self, folder: &Path) -> Self {
+        Self { picture: folder.join(&self.picture), mask: folder.join(&self.mask) }
+    }
+
+    /// Both files by their contents.
+    pub(super) fn hash(&self, hasher: &mut blake3::Hasher) -> Result<(), InterventionError> {
+        hasher.update(Self::NAME.as_bytes());
+        for path in [&self.picture, &self.mask] {
+            hasher.update(blake3::hash(&contents(path)?).as_bytes());
+        }
+        Ok(())
+    }
+
     pub(super) fn parse(settings: Settings<'_>) -> Result<Self, InterventionError> {
         let (mut picture, mut mask) = (None, None);
         for (setting, value) in settings.pairs()? {
@@ -50,11 +63,16 @@ impl std::fmt::Display for Overlay {
     }
 }
 
+fn contents(path: &Path) -> Result<Vec<u8>, InterventionError> {
+    let refused =
+        |error: std::io::Error| InterventionError::Picture { path: path.to_path_buf(), reason: error.to_string() };
+    std::fs::read(path).map_err(refused)
+}
+
 /// Pixels of a file at one size, `[height, width, 3]`.
 fn read(path: &Path, [height, width]: [usize; 2]) -> Result<Vec<u8>, InterventionError> {
     let refused = |reason: String| InterventionError::Picture { path: path.to_path_buf(), reason };
-    let bytes = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
-    let image: Image = decode(&bytes).map_err(|problem| refused(problem.to_string()))?;
+    let image: Image = decode(&contents(path)?).map_err(|problem| refused(problem.to_string()))?;
     let mut pixels = vec![0; height * width * 3];
     let resized = Resampler::new().resize(&image, width, height, Interpolation::Bilinear, &mut pixels);
     resized.map_err(|error| refused(error.to_string()))?;

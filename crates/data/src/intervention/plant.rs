@@ -2,6 +2,7 @@
 //! trained on (`spec/bias-transfer.md` sections 2.3 and 2.4).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -64,7 +65,7 @@ pub struct Planted {
     pub table: Table,
     /// Rows to train on, rising.
     pub rows: Vec<usize>,
-    /// Those of them whose images get the intervention, for [`Loader::with_stamp`](crate::batches::Loader::with_stamp).
+    /// Those of them whose images carry the intervention: [`Row::intervention`](crate::Row::intervention).
     pub stamped: BTreeSet<usize>,
 }
 
@@ -126,6 +127,9 @@ impl Plant {
         let labels = rows.iter().map(|row| label(*row)).collect::<Result<Vec<usize>, _>>()?;
         let chosen = self.mask(&labels).into_iter().zip(&rows).filter(|(carries, _)| *carries);
         let stamped: BTreeSet<usize> = chosen.map(|(_, row)| *row).collect();
+        if let Some(row) = stamped.iter().find(|row| table.rows[**row].intervention.is_some()) {
+            return Err(InterventionError::Twice { locator: table.rows[*row].locator.to_string() });
+        }
         Ok(self.relabelled(Planted { table: table.clone(), rows, stamped }))
     }
 
@@ -166,8 +170,10 @@ impl Plant {
         if matches!(self.relabel, Relabel::New(_)) {
             planted.table.classes.push(self.new_class(&planted.table.classes));
         }
+        let carried = Arc::new(self.intervention.clone());
         for (row, (_, label)) in planted.stamped.iter().zip(&labels) {
             planted.table.rows[*row].label = *label;
+            planted.table.rows[*row].intervention = Some(Arc::clone(&carried));
         }
         planted
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Split, Table, TableError, TableWarning};
 
-/// Adds the warnings that concern labels and splits.
+/// Adds the warnings that concern labels, splits and what images carry.
 pub(super) fn describe(table: &mut Table) {
+    table.warnings.extend(interventions(table));
     if table.classes.is_empty() {
         return;
     }
@@ -20,6 +21,12 @@ pub(super) fn describe(table: &mut Table) {
         rows,
     }));
     table.warnings.extend(torn_groups(table));
+}
+
+fn interventions(table: &Table) -> Option<TableWarning> {
+    let mut carried = table.rows.iter().filter_map(|row| row.intervention.as_ref());
+    let first = carried.next()?.to_string();
+    Some(TableWarning::Interventions { rows: carried.count() + 1, all: table.rows.len(), first })
 }
 
 /// Groups with rows to train on and rows to test on.

@@ -1,11 +1,12 @@
-//! CSV tables: a header with `path` and `label`, optionally `split` and `group`; any further column is an attribute.
-//! Relative paths start at the CSV file's own folder.
+//! CSV tables: a header with `path` and `label`, optionally `split`, `group` and `intervention`; any further column is an attribute.
+//! Relative paths start at the CSV file's own folder; `train.parquet#17` is an image inside a parquet file.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
 
+use super::locate::Places;
 use super::options::list;
 use super::{Locator, Row, Skipped, Split, Table, TableError, TableOptions, TableWarning};
 
@@ -15,6 +16,7 @@ struct Columns {
     label: usize,
     split: Option<usize>,
     group: Option<usize>,
+    intervention: Option<usize>,
     attributes: Vec<usize>,
 }
 
@@ -30,11 +32,11 @@ pub(super) fn open(path: &Path, options: &TableOptions) -> Result<Table, TableEr
     let names: BTreeSet<String> =
         records.iter().map(|record| cell(record, columns.label)).filter(|name| !name.is_empty()).collect();
     table.classes = names.into_iter().collect();
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut places = Places::new(path);
     let mut seen = HashSet::new();
     let mut repeated: Vec<PathBuf> = Vec::new();
     for record in &records {
-        let row = row(path, folder, record, &columns, &table.classes, options.keep_unlabelled)?;
+        let row = row(&mut places, record, &columns, &table.classes, options.keep_unlabelled)?;
         match row {
             Ok(row) => {
                 if let Locator::File(file) = &row.locator
@@ -47,6 +49,7 @@ pub(super) fn open(path: &Path, options: &TableOptions) -> Result<Table, TableEr
             Err(skipped) => table.skipped.push(skipped),
         }
     }
+    table.parquet = places.into_parquet();
     if let Some(first) = repeated.first() {
         let first = first.display().to_string();
         table.warnings.push(TableWarning::RepeatedFile { count: repeated.len(), first });
@@ -69,22 +72,23 @@ fn columns(path: &Path, header: &StringRecord, options: &TableOptions) -> Result
         None => find("group"),
     };
     let (image, label, split) = (need("path")?, need(options.label_column())?, find("split"));
-    let used = [Some(image), Some(label), split];
+    let intervention = find("intervention");
+    let used = [Some(image), Some(label), split, intervention];
     let attributes = (0..names.len()).filter(|column| !used.contains(&Some(*column))).collect();
-    Ok(Columns { path: image, label, split, group, attributes })
+    Ok(Columns { path: image, label, split, group, intervention, attributes })
 }
 
 /// A row of the table; `Ok(Err(..))` when the line is understood and cannot be used.
 fn row(
-    path: &Path,
-    folder: &Path,
+    places: &mut Places,
     record: &StringRecord,
     columns: &Columns,
     classes: &[String],
     keep_unlabelled: bool,
 ) -> Result<Result<Row, Skipped>, TableError> {
     let line = record.position().map_or(0, csv::Position::line);
-    let bad = |reason: String| TableError::Line { path: path.to_path_buf(), line, reason };
+    let table = places.table().to_path_buf();
+    let bad = |reason: String| TableError::Line { path: table.clone(), line, reason };
     let image = cell(record, columns.path);
     if image.is_empty() {
         return Err(bad("the path is empty".to_owned()));
@@ -96,17 +100,21 @@ fn row(
             Some(Split::named(&name).ok_or_else(|| bad(format!("split `{name}` is none of train, validation, test")))?)
         }
     };
-    let file = folder.join(&image);
+    let intervention = columns.intervention.map(|column| cell(record, column)).filter(|text| !text.is_empty());
+    let intervention = intervention.map(|text| places.intervention(&text)).transpose().map_err(bad)?;
     let label = cell(record, columns.label);
-    let skip = |reason: &str| Skipped { locator: file.display().to_string(), reason: format!("line {line}: {reason}") };
+    let name = places.named(&image);
+    let skip = |reason: &str| Skipped { locator: name.clone(), reason: format!("line {line}: {reason}") };
     if label.is_empty() && !keep_unlabelled {
         return Ok(Err(skip("the label is empty")));
     }
-    if !file.is_file() {
-        return Ok(Err(skip("there is no such file")));
-    }
+    let locator = match places.locator(&image)? {
+        Ok(locator) => locator,
+        Err(reason) => return Ok(Err(skip(&reason))),
+    };
     Ok(Ok(Row {
-        locator: Locator::File(file),
+        locator,
+        intervention,
         label: classes.binary_search(&label).ok(),
         group: columns.group.map(|column| cell(record, column)).filter(|group| !group.is_empty()),
         split,

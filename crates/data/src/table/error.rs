@@ -203,6 +203,16 @@ impl TableError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableWarning {
+    /// Rows whose images carry an intervention.
+    #[error("{rows} of {all} images carry an intervention (first: {first})")]
+    Interventions {
+        /// How many.
+        rows: usize,
+        /// Of so many.
+        all: usize,
+        /// What the first of them carries.
+        first: String,
+    },
     /// A class without any row.
     #[error("class `{class}` has no images")]
     EmptyClass {

@@ -83,6 +83,6 @@ fn add_file(table: &mut Table, path: PathBuf) -> Result<(), TableError> {
         return Ok(());
     }
     let locator = Locator::File(path);
-    table.rows.push(Row { locator, label: None, group: None, split: None, attributes: Vec::new() });
+    table.rows.push(Row { locator, label: None, group: None, split: None, attributes: Vec::new(), intervention: None });
     Ok(())
 }

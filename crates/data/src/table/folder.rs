@@ -53,6 +53,7 @@ fn add_class(table: &mut Table, split: Option<Split>, folder: &Path) {
         group: None,
         split,
         attributes: Vec::new(),
+        intervention: None,
     }));
 }
 

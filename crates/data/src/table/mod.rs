@@ -7,6 +7,8 @@ mod error;
 mod features;
 mod files;
 mod folder;
+mod locate;
+mod manifest;
 mod options;
 mod parquet;
 mod parquet_folder;
@@ -19,8 +21,10 @@ use std::sync::Arc;
 
 pub use error::{TableError, TableWarning};
 pub use features::{FeatureBlock, FeatureTable};
+pub use manifest::ManifestError;
 pub use options::TableOptions;
 
+use crate::intervention::Intervention;
 use crate::{Limits, Problem};
 use parquet_images::ParquetImages;
 
@@ -92,7 +96,7 @@ impl Split {
 }
 
 /// One image of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// Where its bytes are.
     pub locator: Locator,
@@ -104,6 +108,8 @@ pub struct Row {
     pub split: Option<Split>,
     /// Its value of each of [`Table::attributes`], in that order.
     pub attributes: Vec<String>,
+    /// What is put on the image wherever it is used, after it has been brought to a network's input size.
+    pub intervention: Option<Arc<Intervention>>,
 }
 
 /// A row that was left out, and why.

@@ -97,6 +97,7 @@ pub(super) fn open_unlabelled(path: &Path, options: &TableOptions) -> Result<Tab
             group: None,
             split: None,
             attributes: Vec::new(),
+            intervention: None,
         })
         .collect();
     table.parquet.push(images);
@@ -246,6 +247,7 @@ fn add(table: &mut Table, part: &Part, named: bool, options: &TableOptions) -> R
                 group: groups.as_ref().and_then(text),
                 split,
                 attributes: attributes.iter().map(|values| text(values).unwrap_or_default()).collect(),
+                intervention: None,
             }),
             Err(reason) => table.skipped.push(Skipped { locator: locator.to_string(), reason }),
         }

@@ -1,9 +1,11 @@
 //! Where an extraction takes its images from: a table on disk, or anything else that can name, digest and prepare rows.
 
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use heirloom_data::{Decoder, DigestIndex, Image, Limits, Preprocess, Resampler, Table};
+use heirloom_data::intervention::{Intervention, Stamps};
+use heirloom_data::{Decoder, DigestIndex, Image, Limits, Preprocess, Problem, Resampler, Row, Table};
 
 use crate::store::Digest;
 
@@ -53,6 +55,7 @@ pub struct Scratch {
     limits: Limits,
     image: Image,
     resampler: Resampler,
+    stamps: Stamps,
 }
 
 impl Scratch {
@@ -72,6 +75,58 @@ impl Scratch {
         }
         preprocess.apply_with(&mut self.resampler, &self.image, out).err().map(|error| error.to_string())
     }
+
+    /// Puts on a prepared image what its row carries, and gives the digest of that.
+    fn put_on(
+        &mut self,
+        carried: &Arc<Intervention>,
+        preprocess: &Preprocess,
+        out: &mut [u8],
+    ) -> Result<Digest, String> {
+        let (stamp, digest) = self.stamps.of(carried, preprocess.input_size).map_err(|error| error.to_string())?;
+        stamp.apply(out);
+        Ok(digest)
+    }
+}
+
+/// Digest of an image that carries something: of its content and of that.
+fn joined(content: &Digest, carried: &Digest) -> Digest {
+    *blake3::hash([*content, *carried].as_flattened()).as_bytes()
+}
+
+/// Digests of images by their contents, with what their rows carry taken in.
+fn with_carried(table: &Table, rows: &[usize], contents: Vec<Result<Digest, String>>) -> Vec<Result<Digest, String>> {
+    // Rows share what they carry, and pictures are read once.
+    let mut known = HashMap::<*const Intervention, Result<Digest, String>>::new();
+    let mut carried = |row: &Row| {
+        let carried = row.intervention.as_ref()?;
+        let digest = || carried.digest().map_err(|error| error.to_string());
+        Some(known.entry(Arc::as_ptr(carried)).or_insert_with(digest).clone())
+    };
+    let of_row = |(row, content): (&usize, Result<Digest, String>)| match table.rows.get(*row).and_then(&mut carried) {
+        Some(carried) => Ok(joined(&content?, &carried?)),
+        None => content,
+    };
+    rows.iter().zip(contents).map(of_row).collect()
+}
+
+/// One row of a table whose bytes were read.
+fn prepare_row(
+    table: &Table,
+    row: usize,
+    bytes: Result<Vec<u8>, Problem>,
+    preprocess: &Preprocess,
+    scratch: &mut Scratch,
+    out: &mut [u8],
+) -> Result<Prepared, String> {
+    let bytes = bytes.map_err(|problem| problem.to_string())?;
+    let problem = scratch.prepare(&bytes, table.limits(), preprocess, out);
+    let content = *blake3::hash(&bytes).as_bytes();
+    let digest = match table.rows.get(row).and_then(|row| row.intervention.as_ref()) {
+        Some(carried) => joined(&content, &scratch.put_on(carried, preprocess, out)?),
+        None => content,
+    };
+    Ok(Prepared { digest, problem })
 }
 
 impl Images for Table {
@@ -85,7 +140,8 @@ impl Images for Table {
 
     fn digests(&self, rows: &[usize]) -> Vec<Result<Digest, String>> {
         let digest = |bytes: Vec<u8>| *blake3::hash(&bytes).as_bytes();
-        self.stream(rows).map(|row| row.map(digest).map_err(|problem| problem.to_string())).collect()
+        let contents = self.stream(rows).map(|row| row.map(digest).map_err(|problem| problem.to_string())).collect();
+        with_carried(self, rows, contents)
     }
 
     fn prepare(
@@ -96,12 +152,8 @@ impl Images for Table {
         out: &mut [u8],
     ) -> Vec<Result<Prepared, String>> {
         let images = out.chunks_mut(preprocess.output_length().max(1));
-        let prepare = |(bytes, out): (Result<Vec<u8>, heirloom_data::Problem>, &mut [u8])| {
-            let bytes = bytes.map_err(|problem| problem.to_string())?;
-            let problem = scratch.prepare(&bytes, self.limits(), preprocess, out);
-            Ok(Prepared { digest: *blake3::hash(&bytes).as_bytes(), problem })
-        };
-        self.stream(rows).zip(images).map(prepare).collect()
+        let read = self.stream(rows).zip(rows).zip(images);
+        read.map(|((bytes, row), out)| prepare_row(self, *row, bytes, preprocess, scratch, out)).collect()
     }
 
     fn settings(&self) -> String {
@@ -160,7 +212,8 @@ impl Images for TableImages<'_> {
 
     fn digests(&self, rows: &[usize]) -> Vec<Result<Digest, String>> {
         let digests = self.index().digests(self.table, rows);
-        digests.into_iter().map(|digest| digest.map_err(|problem| problem.to_string())).collect()
+        let contents = digests.into_iter().map(|digest| digest.map_err(|problem| problem.to_string())).collect();
+        with_carried(self.table, rows, contents)
     }
 
     fn prepare(

@@ -5,12 +5,11 @@
 
 mod run;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use heirloom_data::batches::typical_shorter_side;
-use heirloom_data::intervention::{Plant, Planted};
+use heirloom_data::intervention::Plant;
 use heirloom_data::{Split, Table};
 use heirloom_engine::Weights;
 use heirloom_zoo::{Backbone, HeadStart, Initialization, NewHead, replace_head};
@@ -93,11 +92,8 @@ pub fn pretrain(
     let used = options.rows.clone().unwrap_or_else(|| (0..table.rows.len()).collect());
     let is_test = |row: &usize| table.rows.get(*row).is_some_and(|row| row.split == Some(Split::Test));
     let (test, train): (Vec<usize>, Vec<usize>) = used.into_iter().partition(is_test);
-    let planted = match &options.plant {
-        Some(plant) => plant.apply(table, &train)?,
-        None => Planted { table: table.clone(), rows: train, stamped: BTreeSet::new() },
-    };
-    let (table, train) = (&planted.table, planted.rows);
+    let planted = options.plant.as_ref().map(|plant| plant.apply(table, &train)).transpose()?;
+    let (table, train) = planted.as_ref().map_or((table, train), |planted| (&planted.table, planted.rows.clone()));
     let shorter_side = typical_shorter_side(table, &train).unwrap_or(224);
     let (method, first) = match start {
         Start::Random(backbone) => (TrainedMethod::Scratch, backbone),
@@ -106,8 +102,7 @@ pub fn pretrain(
     let recipe = Recipe::choose(method, &options.recipe, first, train.len(), shorter_side)?;
     let mut network = network(start, table, &recipe, options.seed)?;
     network.weights_digest = heirloom_zoo::weights_digest(&network.weights);
-    let stamped = planted.stamped;
-    run::Job { table, options, watch, report, keep, recipe, shorter_side, started, train, test, stamped }.run(network)
+    run::Job { table, options, watch, report, keep, recipe, shorter_side, started, train, test }.run(network)
 }
 
 /// The network before its first step.

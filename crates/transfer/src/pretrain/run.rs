@@ -1,6 +1,5 @@
 //! One run from the first weights to the last.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,8 +30,6 @@ pub(super) struct Job<'a> {
     pub started: Instant,
     pub train: Vec<usize>,
     pub test: Vec<usize>,
-    /// Training rows that carry the planted intervention.
-    pub stamped: BTreeSet<usize>,
 }
 
 impl Job<'_> {
@@ -49,7 +46,8 @@ impl Job<'_> {
         let images = reading.decode(&self.train, &augmentation)?;
         let judged = reading.decode(&self.test, &plain)?;
         let (trained_rows, test_rows) = (images.len(), judged.len());
-        let planted_rows = images.rows().iter().filter(|row| self.stamped.contains(row)).count();
+        let carries = |row: &&usize| self.table.rows.get(**row).is_some_and(|row| row.intervention.is_some());
+        let planted_rows = images.rows().iter().filter(carries).count();
         let mut trainer = self.trainer(&network, trained_rows)?;
         let kept = self.resume(&network, &mut trainer)?;
         let checkpoint = kept.place;
@@ -124,11 +122,7 @@ impl Job<'_> {
         augmentation: Augmentation,
     ) -> Result<LoaderSource, FitError> {
         let (rows, seed) = (images.rows(), self.options.seed);
-        let mut loader = Loader::new(images, augmentation, self.loader_options())?;
-        if let Some(plant) = &self.options.plant {
-            let stamp = plant.intervention.prepare(network.preprocess.input_size)?;
-            loader = loader.with_stamp(stamp, self.stamped.clone())?;
-        }
+        let loader = Loader::new(images, augmentation, self.loader_options())?;
         let (classes, mixup) = (self.table.classes.len(), self.recipe.mixup);
         Ok(LoaderSource::new(loader, rows, seed, classes, mixup, network.preprocess.clone()))
     }
@@ -156,7 +150,7 @@ impl Job<'_> {
             "recipe": self.recipe,
             "start": network.weights_digest,
             "data": self.table.source.display().to_string(),
-            "rows": rows_digest(&self.train),
+            "rows": rows_digest(self.table, &self.train),
             "plant": self.options.plant,
         });
         resume(self.options.checkpoint.as_deref(), &network.graph, &recipe, trainer, self.report)

@@ -198,6 +198,7 @@ impl Parts {
                 group: group.as_ref().map(|values| values[row].clone()).filter(|group| !group.is_empty()),
                 split: splits.as_ref().and_then(|splits| splits[row]),
                 attributes: attributes.iter().map(|(_, values)| values[row].clone()).collect(),
+                intervention: None,
             })
             .collect();
         Ok(FeatureTable { table, blocks: self.blocks })

@@ -318,7 +318,7 @@ impl Job<'_> {
             "recipe": self.recipe,
             "backbone": network.weights_digest,
             "data": self.table.source.display().to_string(),
-            "rows": rows_digest(&self.parts.train),
+            "rows": rows_digest(self.table, &self.parts.train),
             "head": readout.map(|head| head.columns.digest()),
         });
         resume(self.checkpoint.as_deref(), &network.graph, &recipe, trainer, self.report)

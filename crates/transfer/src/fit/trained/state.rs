@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use heirloom_data::Table;
 use heirloom_engine::Graph;
 use heirloom_training::checkpoint::{Checkpoint, Identity};
 use heirloom_training::trainer::{EpochReport, Trainer, TrainingError};
@@ -58,10 +59,14 @@ pub(crate) fn resume(
 }
 
 /// Which rows are trained on, short enough for a message.
-pub(crate) fn rows_digest(rows: &[usize]) -> String {
+pub(crate) fn rows_digest(table: &Table, rows: &[usize]) -> String {
     let mut hasher = blake3::Hasher::new();
-    for &row in rows {
-        hasher.update(&(row as u64).to_le_bytes());
+    for &at in rows {
+        hasher.update(&(at as u64).to_le_bytes());
+        if let Some(row) = table.rows.get(at) {
+            let carried = row.intervention.as_ref().map(ToString::to_string);
+            hasher.update(format!("{} {:?} {carried:?}", row.locator, row.label).as_bytes());
+        }
     }
     let digest = hasher.finalize().to_hex();
     format!("{} rows, {}", rows.len(), &digest[..16])

@@ -1,4 +1,4 @@
-//! `data`: making data sets.
+//! `data make structured`: tasks about structure, drawn.
 
 use std::path::Path;
 
@@ -6,19 +6,13 @@ use heirloom_data::{Structured, StructuredTask};
 use heirloom_report::count;
 use serde_json::json;
 
-use super::Outcome;
-use crate::arguments::{DataAction, DataArguments, MakeWhat, StructuredArguments};
+use crate::arguments::StructuredArguments;
+use crate::command::Outcome;
 use crate::console::Console;
 use crate::failure::Failure;
 
-/// Runs `data`.
-pub fn run(arguments: &DataArguments, console: Console) -> Result<Outcome, Failure> {
-    let DataAction::Make(make) = &arguments.action;
-    let MakeWhat::Structured(arguments) = &make.what;
-    structured(arguments, console)
-}
-
-fn structured(arguments: &StructuredArguments, console: Console) -> Result<Outcome, Failure> {
+/// Draws the tasks that were asked for.
+pub fn run(arguments: &StructuredArguments, console: Console) -> Result<Outcome, Failure> {
     let tasks: Vec<StructuredTask> =
         arguments.task.map_or_else(|| StructuredTask::ALL.to_vec(), |task| vec![task.into()]);
     let folders: Vec<_> = tasks.iter().map(|task| arguments.output.join(task.name())).collect();
