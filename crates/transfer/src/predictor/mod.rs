@@ -229,4 +229,4 @@ impl Predictor {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

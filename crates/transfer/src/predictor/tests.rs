@@ -21,7 +21,7 @@ fn bmp(red: u8, green: u8, blue: u8) -> Vec<u8> {
     bytes
 }
 
-fn images(count: usize) -> EncodedImages {
+pub(crate) fn images(count: usize) -> EncodedImages {
     let image = |i: usize| (format!("{i}.bmp"), bmp((i * 53) as u8, (i * 97 + 20) as u8, (i * 11) as u8));
     EncodedImages::new((0..count).map(image).collect())
 }

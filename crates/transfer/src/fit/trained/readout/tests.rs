@@ -1,19 +1,23 @@
+use heirloom_engine::Shape;
+
 use super::*;
-use crate::Pooling;
+use crate::Windows;
+use crate::heads::Input;
 
 /// Two taps, a map of which some columns are read and a vector that is read whole.
 fn readout() -> (SelectedColumns, Weights) {
     let map = Shape::Map { height: 4, width: 4, channels: 3 };
-    let windows = Windows::new(map, Pooling::to(12));
     let columns = Some(vec![0, 4, 7, 11]);
-    let input = Input { tap: "map".into(), pooling: Pooling::to(12), width: windows.width(map), columns };
+    let input = Input {
+        tap: "map".into(),
+        pooling: Pooling::to(12),
+        width: Windows::new(map, Pooling::to(12)).width(map),
+        columns,
+    };
     let vector = Shape::Vector { channels: 5 };
     let whole = Input { tap: "vector".into(), pooling: Pooling::MEAN, width: 5, columns: None };
-    let parts = vec![
-        Part { shape: map, windows, input },
-        Part { shape: vector, windows: Windows::new(vector, Pooling::MEAN), input: whole },
-    ];
-    let readout = SelectedColumns { nodes: vec!["map".into(), "vector".into()], parts, classes: 3, columns: 9 };
+    let columns = Columns::new(vec![(input, map), (whole, vector)], Normalizer::UnitVector);
+    let readout = SelectedColumns { nodes: vec!["map".into(), "vector".into()], columns, classes: 3 };
     let weight = Tensor::new(vec![9, 3], (0..27).map(|i| (i as f32 * 0.7).sin()).collect()).unwrap();
     let bias = Tensor::new(vec![3], vec![0.1, -0.2, 0.3]).unwrap();
     let weights = Weights { tensors: [(KEYS[0].to_owned(), weight), (KEYS[1].to_owned(), bias)].into() };
