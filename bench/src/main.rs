@@ -13,6 +13,7 @@ mod head2toe;
 mod heads;
 mod kernels;
 mod memory;
+mod scan;
 mod search;
 mod steps;
 
@@ -31,10 +32,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("heads") => heads::run(&arguments[1..]),
         Some("kernels") => Ok(kernels::run(&arguments[1..])?),
         Some("memory") => memory::run(&arguments[1..]),
+        Some("scan") => scan::run(&arguments[1..]),
         Some("search") => search::run(&arguments[1..]),
         Some("steps") => steps::run(&arguments[1..]),
         _ => Err(
-            "usage: heirloom-bench batches|coverage|curves|decode|forward|gradients|head2toe|heads|kernels|memory|search|steps \
+            "usage: heirloom-bench batches|coverage|curves|decode|forward|gradients|head2toe|heads|kernels|memory|scan|search|steps \
                   ..."
             .into(),
         ),
