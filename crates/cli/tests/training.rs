@@ -53,7 +53,28 @@ fn every_method_writes_a_model_that_predicts_what_was_measured() {
         // The linear probe solves this task, and two epochs at a small rate leave it solved.
         assert!(method != "lp-ft" || share > 0.9, "{share}");
         assert!(!scene.at("model.training").exists(), "the kept state goes when the model is there");
+        moved(&fit["movement"], method);
     }
+}
+
+/// What the record says of how far the weights moved.
+fn moved(movement: &serde_json::Value, method: &str) {
+    if movement.is_null() {
+        assert_eq!(method, "head2toe-ft-plus", "which may keep the frozen network");
+        return;
+    }
+    let modules = movement["modules"].as_array().unwrap();
+    let name = |module: &serde_json::Value| module["module"].as_str().unwrap().to_owned();
+    let beside = method.starts_with("head2toe");
+    let last = modules.last().unwrap();
+    assert_eq!(name(last), if beside { "head2toe" } else { "linear" }, "{method}: {movement}");
+    assert!(last["change"].as_f64().unwrap() > 0.0, "{method}: {movement}");
+    // Stem, nine blocks, and the head.
+    assert_eq!(modules.len(), 11, "{method}: {movement}");
+    assert_eq!(name(&modules[0]), "conv1");
+    let square = |value: &serde_json::Value| value["change"].as_f64().unwrap().powi(2);
+    let sum: f64 = modules.iter().map(square).sum();
+    assert!((sum - square(&movement["all"])).abs() <= 1e-9 * sum, "{method}: {movement}");
 }
 
 #[test]

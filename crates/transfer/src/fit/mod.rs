@@ -371,6 +371,7 @@ impl Facts<'_> {
             learning_curve: Vec::new(),
             adaptation: None,
             epochs: Vec::new(),
+            movement: None,
             warnings: self.warnings(rows),
             seconds: Seconds { extract: 0.0, fit: 0.0, total: 0.0 },
             images_per_second: self.given.images_per_second,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use heirloom_training::trainer::EpochReport;
 use serde::{Deserialize, Serialize};
 
+use super::trained::Movement;
 use crate::adaptation::{Alignment, Coverage, Preprocessing};
 use crate::calibration::Calibration;
 use crate::heads::{Certificate, LayerShare};
@@ -370,6 +371,9 @@ pub struct FitReport {
     /// Training by epoch; held-out figures are those of the rows that choose the epoch. Empty for heads on frozen features.
     #[serde(default)]
     pub epochs: Vec<EpochReport>,
+    /// How far training moved the weights of each module; `None` for heads on frozen features.
+    #[serde(default)]
+    pub movement: Option<Movement>,
     /// What the reader should know before trusting the figures.
     pub warnings: Vec<String>,
     /// Where the time went.

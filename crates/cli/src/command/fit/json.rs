@@ -34,6 +34,7 @@ pub fn object(record: &FitReport, artifact: &Path, report: Option<&Path>) -> Val
         "adaptation": record.adaptation,
         "transductive": record.adaptation.as_ref().is_some_and(|adaptation| adaptation.transductive),
         "epochs": record.epochs,
+        "movement": record.movement,
         "learning_curve": record.learning_curve,
         "rows": record.rows,
         "skipped": record.skipped,

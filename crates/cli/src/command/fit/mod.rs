@@ -3,6 +3,7 @@
 mod adapted;
 mod features;
 mod json;
+mod movement;
 mod page;
 mod pictures;
 #[cfg(test)]

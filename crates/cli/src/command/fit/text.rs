@@ -7,6 +7,7 @@ use heirloom_transfer::adaptation::{Alignment, ColumnScaling, Coverage, RowScali
 use heirloom_transfer::fit::{AdaptationRecord, FitReport, Share};
 use heirloom_transfer::heads::Certificate;
 
+use super::movement;
 use crate::console::{facts, indented};
 
 /// Lines of candidates, classes, skipped rows or duplicates that a terminal shows before it only counts.
@@ -78,6 +79,7 @@ fn headline(record: &FitReport) -> Vec<(&'static str, String)> {
         }),
     );
     lines.extend(record.certificate.iter().map(certificate));
+    lines.extend(record.movement.iter().map(|moved| ("moved", movement::line(moved))));
     lines.extend(record.adaptation.iter().flat_map(adaptation));
     let seconds = &record.seconds;
     let rate = record.images_per_second.map(|rate| format!(", {rate:.0} images a second"));

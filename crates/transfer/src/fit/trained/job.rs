@@ -14,6 +14,7 @@ use heirloom_zoo::{Backbone, HeadStart, Initialization, NewHead, replace_head};
 use super::super::{FitError, FitOptions, Watch};
 use super::attention::Probe;
 use super::images::{Reading, augmentation};
+use super::movement::Movement;
 use super::parts::Parts;
 use super::probe::FirstHead;
 use super::readout::KEYS;
@@ -62,6 +63,8 @@ pub(super) struct Made {
     /// The epoch kept, with its validation loss.
     pub best: Option<(u64, f64)>,
     pub epochs: Vec<EpochReport>,
+    /// How far the weights moved; none where none was trained.
+    pub movement: Option<Movement>,
     pub timed_out: bool,
     /// The state that the model replaces.
     pub checkpoint: Option<PathBuf>,
@@ -130,22 +133,24 @@ impl Job<'_> {
             let (epoch, step) = trainer.position();
             return Err(FitError::Interrupted { epoch, step, checkpoint });
         }
+        let movement = Some(self.movement(network, readout.as_ref(), &trainer));
         let mut network = Backbone { weights: trainer.result().clone(), ..network.clone() };
         let head = readout.as_ref().map(|readout| readout.columns.to_head(&network.weights));
         KEYS.iter().for_each(|key| drop(network.weights.tensors.remove(*key)));
         network.weights_digest = heirloom_zoo::weights_digest(&network.weights);
         let (best, seconds) = (trainer.best(), self.started.elapsed().as_secs_f64());
-        Ok(Made { network, head, best, epochs, timed_out, checkpoint, seconds })
+        Ok(Made { network, head, best, epochs, movement, timed_out, checkpoint, seconds })
     }
 
     /// Measures a network on the test rows.
     pub(super) fn finish(&mut self, made: Made, store: Option<&Store>) -> Result<TrainedFit, FitError> {
-        let Made { network, head, best, epochs, timed_out, seconds, .. } = made;
+        let Made { network, head, best, epochs, movement, timed_out, seconds, .. } = made;
         self.stage("measuring");
         let mut fit = self.measure(&network, head, store, seconds)?;
         fit.record.choice = self.choice(best, &epochs, timed_out);
         fit.record.warnings.append(&mut self.warnings);
         fit.record.epochs.clone_from(&epochs);
+        fit.record.movement = movement;
         Ok(TrainedFit { backbone: network, fit, recipe: self.recipe.clone(), epochs })
     }
 
@@ -295,6 +300,15 @@ impl Job<'_> {
         let regularizer = penalties::regularizer(self.recipe.method, network, &settings, self.attention.clone())?;
         let logits = network.logits.clone().unwrap_or_else(|| "logits".to_owned());
         Ok(Trainer::new(&network.graph, network.weights.clone(), &logits, groups, regularizer, settings)?)
+    }
+
+    /// How far training moved the weights of the network, and of the head beside it.
+    fn movement(&self, network: &Backbone, readout: Option<&FirstHead>, trainer: &Trainer) -> Movement {
+        let mut before = network.weights.clone();
+        before.tensors.extend(readout.iter().flat_map(|head| head.parameters.iter().cloned()));
+        let beside: &[&str] = if readout.is_some() { &KEYS } else { &[] };
+        let trained = &trainer.settings().trainable;
+        Movement::between(&network.graph, trained, (&before, trainer.result()), ("head2toe", beside))
     }
 
     /// Sweeps the learning rate over the training rows, from the weights at hand on.

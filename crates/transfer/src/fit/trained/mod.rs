@@ -14,6 +14,7 @@ pub(crate) mod images;
 mod job;
 mod measure;
 mod method;
+mod movement;
 mod parts;
 mod penalties;
 mod plus;
@@ -35,6 +36,7 @@ use heirloom_zoo::Backbone;
 
 pub use heirloom_training::trainer::{EpochReport, StepReport};
 pub use method::TrainedMethod;
+pub use movement::{ModuleMovement, Movement};
 pub use plus::{RATE_MULTIPLIERS, candidate_checkpoint};
 pub use recipe::{Balance, NormStatistics, OptimizerKind, Recipe, RecipeOptions, ScheduleKind};
 pub use watch::TrainingEvent;

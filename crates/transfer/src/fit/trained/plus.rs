@@ -110,6 +110,7 @@ impl Job<'_> {
             head: Some(head),
             best: None,
             epochs: Vec::new(),
+            movement: None,
             timed_out: false,
             checkpoint: None,
             seconds: self.started.elapsed().as_secs_f64(),
