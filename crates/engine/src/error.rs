@@ -53,3 +53,10 @@ pub enum EngineError {
         what: String,
     },
 }
+
+impl EngineError {
+    /// A backward pass through a tangent.
+    pub(crate) fn second_derivative(node: &str) -> Self {
+        Self::Unsupported { what: format!("the backward pass of node '{node}', a tangent, needs second derivatives") }
+    }
+}

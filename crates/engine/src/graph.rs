@@ -205,6 +205,12 @@ pub enum Op {
     },
     /// Softmax over the last axis.
     Softmax,
+    /// The directional derivative of an operator that is not linear in its input: of a value (first input) and its tangent (second),
+    /// the tangent of the operator's output. It cannot be trained through.
+    Tangent {
+        /// The operator: an element-wise function, a maximum, a layer norm, a softmax or attention.
+        of: Box<Op>,
+    },
 }
 
 /// One operator at work.

@@ -34,6 +34,10 @@ pub(crate) fn of(op: &Op) -> Vec<(&str, Part)> {
             (running_variance, Part::RunningVariance),
         ],
         Op::LayerNorm { weight, bias, .. } => vec![(weight, Part::Factor), (bias, Part::Summand)],
+        Op::Tangent { of } => match of.as_ref() {
+            Op::LayerNorm { weight, .. } => vec![(weight, Part::Factor)],
+            _ => Vec::new(),
+        },
         Op::Scale { weight } => vec![(weight, Part::Factor)],
         Op::Shift { bias } => vec![(bias, Part::Summand)],
         Op::Tokens { class_token, position } => {

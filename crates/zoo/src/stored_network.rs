@@ -99,6 +99,7 @@ fn numbers(op: &Op) -> Vec<usize> {
         Op::SelectToken { index: number } | Op::MeanTokens { skip: number } | Op::Attention { heads: number } => {
             vec![*number]
         }
+        Op::Tangent { of } => numbers(of),
         _ => Vec::new(),
     }
 }

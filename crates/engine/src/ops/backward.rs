@@ -86,5 +86,7 @@ pub(crate) fn backward<'n, 'a, T: Real>(
         Op::SelectToken { index } => Backward::of_input(tokens::select_backward(first.shape, *index, gradient)),
         Op::MeanTokens { skip } => Backward::of_input(tokens::mean_backward(first.shape, *skip, gradient)),
         Op::Attention { heads } => Backward::of_input(attention::backward(first, dy, *heads)),
+        // Refused before: it would take second derivatives.
+        Op::Tangent { .. } => Backward::of_inputs(Vec::new()),
     }
 }

@@ -10,6 +10,7 @@ mod norm;
 mod pointwise;
 mod pooling;
 mod real;
+mod tangent;
 mod tokens;
 
 use crate::{Graph, Node, NodeId, Op, Shape};
@@ -20,6 +21,7 @@ pub use real::Real;
 
 pub(crate) use convolution::window as convolution_window;
 pub(crate) use pooling::window as pooling_window;
+pub(crate) use tangent::{forward as tangent, is_curved};
 
 /// The value of one image at one node.
 #[derive(Debug, Clone, Copy)]
@@ -57,13 +59,14 @@ pub(crate) fn infer(node: &Node, inputs: &[Shape], input_size: [usize; 2]) -> Re
         Op::SelectToken { index } => tokens::select_shape(first, *index),
         Op::MeanTokens { skip } => tokens::mean_shape(first, *skip),
         Op::Attention { heads } => attention::shape(first, *heads),
+        Op::Tangent { of } => tangent::shape(of, inputs),
     }
 }
 
 fn arity(op: &Op, found: usize) -> Result<(), String> {
     let fits = match op {
         Op::Input { .. } => found == 0,
-        Op::Add | Op::Multiply => found == 2,
+        Op::Add | Op::Multiply | Op::Tangent { .. } => found == 2,
         Op::Concat => found >= 1,
         _ => found == 1,
     };
@@ -99,6 +102,10 @@ pub(crate) fn parameter_shapes(node: &Node, input: Shape, output: Shape) -> Vec<
             [weight, bias, running_mean, running_variance].into_iter().map(vector).collect()
         }
         Op::LayerNorm { weight, bias, .. } => [weight, bias].into_iter().map(vector).collect(),
+        Op::Tangent { of } => match of.as_ref() {
+            Op::LayerNorm { weight, .. } => vec![vector(weight)],
+            _ => Vec::new(),
+        },
         Op::Scale { weight: name } | Op::Shift { bias: name } => vec![vector(name)],
         Op::Tokens { class_token, position } => {
             let mut all: Vec<_> = class_token.iter().map(|name| (name.clone(), vec![1, 1, channels])).collect();
@@ -159,6 +166,9 @@ pub(crate) fn forward<'a, T: Real>(
         Op::SelectToken { index } => tokens::select(first, *index),
         Op::MeanTokens { skip } => tokens::mean(first, *skip),
         Op::Attention { heads } => attention::forward(first, output, *heads),
+        Op::Tangent { of } => {
+            inputs.get(1).map(|second| tangent::forward(of, first, *second, output, parameter)).unwrap_or_default()
+        }
     }
 }
 
@@ -183,6 +193,10 @@ pub(crate) fn flops(node: &Node, inputs: &[Shape], output: Shape) -> u64 {
         Op::GlobalAveragePool | Op::MeanTokens { .. } => input.len() as u64,
         Op::Tokens { .. } => length,
         Op::Attention { heads } => attention::flops(input, *heads),
+        Op::Tangent { of } => {
+            let plain = Node { name: String::new(), op: of.as_ref().clone(), inputs: vec![0] };
+            tangent::flops(of, input, flops(&plain, &inputs[..inputs.len().min(1)], output))
+        }
     }
 }
 

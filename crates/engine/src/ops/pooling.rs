@@ -83,6 +83,24 @@ fn global<T: Real>(values: &[T], positions: usize, channels: usize) -> Vec<T> {
     (0..channels).map(|c| values.iter().skip(c).step_by(channels).copied().sum::<T>() / count).collect()
 }
 
+/// The tangent of a maximum: that of the first largest pixel of each window.
+pub(super) fn tangent<T: Real>(op: &Op, input: Value<'_, T>, tangent: Value<'_, T>, output: Shape) -> Vec<T> {
+    let Shape::Map { height, width, channels } = input.shape else { return Vec::new() };
+    let Some(window) = window(op, input.shape) else { return Vec::new() };
+    let mut result = Vec::with_capacity(output.len());
+    for position in 0..window.output[0] * window.output[1] {
+        let (y, x) = (position / window.output[1], position % window.output[1]);
+        let (rows, columns) = (span(&window, 0, y, height), span(&window, 1, x, width));
+        for channel in 0..channels {
+            let value = |pixel: usize| input.values[pixel + channel];
+            let all = rows.clone().flat_map(|row| columns.clone().map(move |column| (row * width + column) * channels));
+            let largest = all.reduce(|a, b| if value(b) > value(a) { b } else { a });
+            result.push(largest.map_or_else(T::zero, |pixel| tangent.values[pixel + channel]));
+        }
+    }
+    result
+}
+
 /// The gradient of the input: to the first largest pixel of each window, or shared by the pixels of the mean.
 pub(super) fn backward<T: Real>(op: &Op, input: Value<'_, T>, gradient: Value<'_, T>) -> Vec<T> {
     let mut result = vec![T::zero(); input.values.len()];

@@ -51,6 +51,11 @@ pub(crate) enum Work {
     SelectToken {
         index: usize,
     },
+    /// Of a value and its tangent; `weight` is that of a layer norm.
+    Tangent {
+        of: Op,
+        weight: Vec<f32>,
+    },
 }
 
 /// What a kernel works on.
@@ -106,6 +111,13 @@ impl Work {
                 position: position.as_ref().and_then(|name| values(name)).unwrap_or_default().to_vec(),
             },
             Op::SelectToken { index } => Self::SelectToken { index: *index },
+            Op::Tangent { of } => {
+                let weight = match of.as_ref() {
+                    Op::LayerNorm { weight, .. } => values(weight)?.to_vec(),
+                    _ => Vec::new(),
+                };
+                Self::Tangent { of: of.as_ref().clone(), weight }
+            }
             Op::Attention { heads } => {
                 Self::Attention(Attention::new(isa, output.positions(), output.channels(), *heads))
             }
@@ -118,6 +130,7 @@ impl Work {
             Self::Convolution(convolution) => convolution.bytes(),
             Self::Linear(linear) => linear.weight().bytes(),
             Self::LayerNorm { weight, bias, .. } => 4 * (weight.len() + bias.len()),
+            Self::Tangent { weight, .. } => 4 * weight.len(),
             Self::Tokens { class_token, position } => 4 * (class_token.len() + position.len()),
             _ => 0,
         }
@@ -195,12 +208,27 @@ impl Work {
                     to.iter_mut().zip(position).for_each(|(x, p)| *x += p);
                 }
             }
+            Self::Tangent { of, weight } => tangent(isa, (of, weight), call.inputs, shape, output),
             Self::SelectToken { index } => {
                 for (image, to) in input.chunks_exact(input_shape.len()).zip(output.chunks_exact_mut(channels)) {
                     to.copy_from_slice(&image[index * channels..(index + 1) * channels]);
                 }
             }
         }
+    }
+}
+
+/// The tangent of an operator's output, image by image; element-wise functions as the backward pass has them, whose slopes are the same.
+fn tangent(isa: Isa, (of, weight): (&Op, &[f32]), inputs: &[(&[f32], Shape)], shape: Shape, output: &mut [f32]) {
+    let [(x, from), (dx, _)] = *inputs else { return };
+    if let Op::Activate { function } = of {
+        kernels::training::activation_gradient(isa, *function, x, dx, None, output);
+        return;
+    }
+    let length = from.len().max(1);
+    for ((x, dx), to) in x.chunks_exact(length).zip(dx.chunks_exact(length)).zip(output.chunks_exact_mut(shape.len())) {
+        let value = |values| ops::Value { shape: from, values };
+        to.copy_from_slice(&ops::tangent(of, value(x), value(dx), shape, &|_| weight));
     }
 }
 

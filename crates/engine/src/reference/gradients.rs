@@ -36,6 +36,10 @@ pub fn gradients<T: Real>(
     let names: Vec<String> = seeds.iter().map(|seed| seed.0.clone()).collect();
     let nodes = taps::resolve(graph, &names)?;
     let needed = taps::needed(graph, &nodes);
+    let tangent = (0..graph.nodes.len()).find(|&id| needed[id] && matches!(graph.nodes[id].op, Op::Tangent { .. }));
+    if let Some(node) = tangent {
+        return Err(EngineError::second_derivative(&graph.nodes[node].name));
+    }
     pixels.check(images, shapes.first().map_or(0, |shape| shape.len()))?;
     let mut pass = Pass {
         graph,

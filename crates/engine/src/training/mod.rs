@@ -12,7 +12,7 @@ mod buffers;
 mod forward;
 mod gradients;
 mod packed;
-mod scope;
+pub(crate) mod scope;
 mod segments;
 mod state;
 mod statistics;

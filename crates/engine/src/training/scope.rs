@@ -54,7 +54,7 @@ fn batch_norms(graph: &Graph, names: &BTreeSet<String>) -> Result<BTreeSet<NodeI
 }
 
 /// Keys of the parameters that can have a gradient.
-pub(super) fn parameters(op: &Op) -> Vec<&str> {
+pub(crate) fn parameters(op: &Op) -> Vec<&str> {
     match op {
         Op::Convolution { weight, bias, .. } | Op::Linear { weight, bias, .. } => {
             std::iter::once(weight.as_str()).chain(bias.as_deref()).collect()

@@ -93,6 +93,9 @@ impl Builder<'_> {
             let others = self.graph.nodes[pair[1]].inputs.iter().filter(|&&input| input != pair[0]);
             inputs.extend(others);
         }
+        if let Op::Tangent { .. } = node.op {
+            return Err(EngineError::second_derivative(&node.name));
+        }
         let function = if chain.len() > 1 { self.activation(last) } else { None };
         let work = self
             .work(first, function)
@@ -142,6 +145,7 @@ impl Builder<'_> {
             Op::Flatten => Work::Flatten,
             Op::Tokens { class_token, position } => Work::Tokens { class_token, position },
             Op::SelectToken { index } => Work::SelectToken { index },
+            Op::Tangent { .. } => return None,
         })
     }
 

@@ -4,6 +4,7 @@
 mod cases;
 mod determinism;
 mod gradients;
+mod tangents;
 mod training;
 
 use heirloom_engine::{Pixels, Plan, PlanOptions, Workspace, reference};
