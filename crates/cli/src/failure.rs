@@ -149,6 +149,11 @@ impl From<heirloom_transfer::fit::FitError> for Failure {
             }
             Error::Zoo(error) => error.into(),
             Error::Recipe { .. } => Self::input(error.to_string()).hint("leave the option out to have it chosen"),
+            Error::TooLarge { .. } => Self::input(error.to_string()).hint(
+                "give fewer images (--limit), a smaller backbone, a smaller --image-size, or --train-from a late layer",
+            ),
+            Error::Stopped { .. } => Self { code: crate::interrupt::INTERRUPTED, ..Self::input(error.to_string()) }
+                .hint("run the same command again to start over"),
             Error::Interrupted { ref checkpoint, .. } => {
                 let kept = checkpoint.as_ref().map(|path| format!(" from the state kept in {}", path.display()));
                 let hint = format!("run the same command again to go on{}", kept.unwrap_or_default());

@@ -57,6 +57,82 @@ fn every_method_writes_a_model_that_predicts_what_was_measured() {
     }
 }
 
+/// The network's first-order expansion: chosen by validation rows, one file that predicts what was measured, the same again.
+#[test]
+fn linearised_is_fitted_once_and_predicts_what_was_measured() {
+    let scene = scene();
+    let typed = ["fit", "colours", "--backbone", "tiny.safetensors", "--image-size", "32", "--method", "linearised"];
+    let fit = scene.ok(&[&typed[..], &["--json"]].concat()).json();
+    assert_eq!((fit["method"].as_str(), fit["rows"]["test"].as_u64()), (Some("linearised"), Some(24)), "{fit}");
+    let settings = &fit["run"]["settings"];
+    // Every parameter but the head's bias, which is free; 42 images of three classes.
+    assert_eq!(settings["parameters"].as_u64(), Some(269_072 + 3 * 64), "{settings}");
+    assert_eq!(settings["rows_of_derivatives"], 3 * 42);
+    let candidates = fit["candidates"].as_array().unwrap();
+    let losses: Vec<f64> = candidates.iter().map(|one| one["log_loss"].as_f64().unwrap()).collect();
+    let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    let chosen: Vec<_> = candidates.iter().filter(|one| one["chosen"] == true).collect();
+    assert!(chosen.len() == 1 && chosen[0]["log_loss"] == lowest && losses.len() > 8, "{fit}");
+    assert!(fit["choice"].as_str().unwrap().starts_with(chosen[0]["setting"].as_str().unwrap()), "{fit}");
+    moved(&fit["movement"], "linearised");
+    let right = |model: &str| {
+        let predicted = scene.ok(&["predict", model, "colours/test", "--json"]).json();
+        let lines = predicted["predictions"].as_array().unwrap().clone();
+        let is_right =
+            |line: &&serde_json::Value| line["image"].as_str().unwrap().contains(line["class"].as_str().unwrap());
+        lines.iter().filter(is_right).count() as f64 / 24.0
+    };
+    let share = right("model.heirloom");
+    assert_eq!(share, fit["accuracy"]["value"].as_f64().unwrap());
+    assert!(share > 0.9, "{share}");
+    // The file holds the pretrained weights as they were, and the direction beside them.
+    let stored = tensors(&scene.at("model.heirloom"));
+    let bytes = std::fs::read(scene.at("tiny.safetensors")).unwrap();
+    let before = SafeTensors::deserialize(&bytes).unwrap();
+    let key = "layer2.0.conv1.weight";
+    assert_eq!(stored[key], before.tensor(key).unwrap().data());
+    assert!(stored[&format!("tangent.{key}")].iter().any(|byte| *byte != 0));
+    let inspected = scene.ok(&["inspect", "model.heirloom", "--json"]).json();
+    assert_eq!(inspected["run"]["settings"]["method"], "linearised", "{inspected}");
+    let rerun = scene.ok(&["rerun", "model.run.json", "--json"]).json();
+    assert_eq!(rerun["identical"], true, "{rerun}");
+    let one = [&typed[..], &["--threads", "1", "-o", "one.heirloom", "--no-report"]].concat();
+    scene.ok(&one);
+    assert_eq!(tensors(&scene.at("one.heirloom")), stored, "the same bits by one thread");
+}
+
+#[test]
+fn linearised_refuses_what_means_nothing_to_it_and_what_is_too_large() {
+    let scene = scene();
+    let fit = |more: &[&str]| {
+        let typed = ["fit", "colours", "--backbone", "tiny.safetensors", "--method", "linearised"];
+        scene.run(&[&typed[..], more].concat())
+    };
+    fit(&["--epochs", "3"]).refused(2, &["--epochs", "'linearised' does not", "--method full"]);
+    fit(&["--freeze", "linear"]).refused(2, &["linear.weight", "fits the head"]);
+    fit(&["--slim"]).refused(2, &["--slim", "'linearised' changes it"]);
+    scene.world("many", 60, 1);
+    let large = ["fit", "many", "--backbone", "tiny.safetensors", "--method", "linearised", "--image-size", "1024"];
+    scene.run(&large).refused(2, &["240 images of 4 classes", "960 rows", "minutes", "--limit", "--train-from"]);
+    let late = scene
+        .ok(&[
+            "fit",
+            "colours",
+            "--backbone",
+            "tiny.safetensors",
+            "--method",
+            "linearised",
+            "--train-from",
+            "layer3.2",
+            "--image-size",
+            "32",
+            "--json",
+        ])
+        .json();
+    let modules = late["movement"]["modules"].as_array().unwrap();
+    assert_eq!((modules.len(), modules[0]["module"].as_str()), (2, Some("layer3.2")), "{late}");
+}
+
 /// What the record says of how far the weights moved.
 fn moved(movement: &serde_json::Value, method: &str) {
     if movement.is_null() {

@@ -9,6 +9,7 @@ mod features;
 pub mod fit;
 pub mod gradient;
 pub mod heads;
+mod linearised;
 mod pooling;
 pub mod predictor;
 pub mod pretrain;

@@ -22,6 +22,7 @@ Examples:
   heirloom fit labels.csv --backbone w.safetensors --group-column patient --strict
   heirloom fit pacs.parquet --backbone w.safetensors --where domain=sketch --json
   heirloom fit photos/ --backbone mobilenetv2_1.0_gluon_bn --method full --epochs 10
+  heirloom fit photos/ --backbone cifar10_resnet20 --method linearised --image-size 32 --limit 300
   heirloom fit pacs/ --backbone w.safetensors --source photo --target sketch --method easytl
   heirloom fit embeddings.npz --method ridge         features from anywhere, no backbone")]
 pub struct FitArguments {
@@ -72,7 +73,7 @@ pub struct FitArguments {
     /// Settings of the methods that train through the backbone.
     #[command(
         flatten,
-        next_help_heading = "Training (full, lp-ft, scratch, l2-sp, delta, bss, head2toe-ft, head2toe-ft-plus, bn-tune, bitfit)"
+        next_help_heading = "Training (full, lp-ft, scratch, l2-sp, delta, bss, head2toe-ft, head2toe-ft-plus, linearised, bn-tune, bitfit)"
     )]
     pub training: TrainingArguments,
 }

@@ -57,6 +57,8 @@ pub enum MethodName {
     /// head2toe, or head2toe-ft at one of several rates: what is right on more validation rows
     #[value(name = "head2toe-ft-plus")]
     Head2ToeFtPlus,
+    /// Fit all weights of the network's first-order expansion at the pretrained ones; for small networks and few images
+    Linearised,
     /// Train scales and shifts of norms, and the head
     BnTune,
     /// Train biases, and the head
@@ -90,6 +92,7 @@ impl MethodName {
             Self::Bss => TrainedMethod::Bss,
             Self::Head2ToeFt => TrainedMethod::Head2ToeFt,
             Self::Head2ToeFtPlus => TrainedMethod::Head2ToeFtPlus,
+            Self::Linearised => TrainedMethod::Linearised,
             Self::BnTune => TrainedMethod::BnTune,
             Self::BitFit => TrainedMethod::BitFit,
         })

@@ -128,6 +128,13 @@ impl RecipeArguments {
 }
 
 impl TrainingArguments {
+    /// The first option that was typed and that means something only where weights go by steps over batches.
+    pub fn typed_for_steps(&self) -> Option<&'static str> {
+        let recipe = RecipeArguments { image_size: None, ..self.recipe.clone() };
+        let own = Self { recipe, freeze: Vec::new(), train_from: None, keep_folded: false, ..self.clone() };
+        own.typed()
+    }
+
     /// The first option that was typed.
     pub fn typed(&self) -> Option<&'static str> {
         let typed = [

@@ -38,7 +38,7 @@ impl Work<'_> {
         };
         let fitted = train(entry.backbone, &table, Some(store), &options, &trained, self.watch, self.training);
         let fitted = match fitted {
-            Err(FitError::Interrupted { .. }) => return Err(CompareError::Interrupted),
+            Err(FitError::Interrupted { .. } | FitError::Stopped { .. }) => return Err(CompareError::Interrupted),
             other => other?,
         };
         let test = &self.draws[draw].test;
@@ -90,13 +90,22 @@ impl Work<'_> {
         let classifier = if outside { head_bytes(head) } else { 0.0 };
         // A head on weights that never moved is all that is kept.
         let moved = if network.weights_digest == pretrained.weights_digest { 0.0 } else { 4.0 * weights as f64 };
+        // Of a linearised network the pretrained weights stay as they are.
+        let moved = if method == TrainedMethod::Linearised { own_bytes(network, pretrained) } else { moved };
         Ok(Cost {
-            network_operations: image * (3 * trained + validation + before) as f64,
-            head_operations: 0.0,
+            network_operations: image * (3 * trained + validation + before) as f64 + fitted.work.network,
+            head_operations: fitted.work.products,
             network_seconds: record.seconds.fit,
             head_seconds: 0.0,
             prediction_operations: prediction(network, head)?,
             stored_bytes: moved + classifier,
         })
     }
+}
+
+/// Bytes of the tensors that `pretrained` does not have.
+fn own_bytes(network: &Backbone, pretrained: &Backbone) -> f64 {
+    let own =
+        network.weights.tensors.iter().filter(|(key, tensor)| pretrained.weights.tensors.get(*key) != Some(*tensor));
+    own.map(|(_, tensor)| 4.0 * tensor.values.len() as f64).sum()
 }

@@ -102,6 +102,25 @@ pub enum FitError {
         /// Parameters of what was found.
         keys: Vec<String>,
     },
+    /// A linearised fit that would take too long or too much memory.
+    #[error(
+        "linearised on {} images of {} classes and {} parameters needs {} rows of derivatives (at most {}) and {:.1e} operations (at most \
+         {:.1e}), about {:.0} minutes and {:.1} GiB",
+        size.images, size.classes, size.parameters, size.rows(), crate::linearised::size::MOST_ROWS, size.operations(),
+        crate::linearised::size::MOST_OPERATIONS, size.seconds() / 60.0, size.bytes() as f64 / 1_073_741_824.0
+    )]
+    TooLarge {
+        /// What it would take.
+        size: crate::linearised::size::Size,
+    },
+    /// Stopped on request, with nothing kept.
+    #[error("stopped while computing derivatives, {done} of {total} images done; nothing is kept")]
+    Stopped {
+        /// Images done, each counted once for every block of parameters.
+        done: usize,
+        /// Images to do.
+        total: usize,
+    },
     /// The network cannot be prepared.
     #[error(transparent)]
     Zoo(#[from] heirloom_zoo::ZooError),

@@ -86,6 +86,10 @@ struct Problem<'a> {
     design: Design<'a>,
     labels: &'a [usize],
     classes: usize,
+    /// Logits `[n, classes]` that those of the model are added to; none where they are its own.
+    offsets: &'a [f64],
+    /// In the place of the design's, a Gram matrix of rows that differ from class to class, `[n * classes, n * classes]`.
+    joint: Option<&'a [f64]>,
 }
 
 /// A point of the iteration with everything derived from it.
@@ -111,7 +115,10 @@ impl Problem<'_> {
     fn image(&self, weights: &[f64]) -> Vec<f64> {
         match self.design {
             Design::Primal(matrix) => matrix.times(weights, self.classes),
-            Design::Dual(gram) => gram.symmetric_times(weights, self.classes),
+            Design::Dual(gram) => match self.joint {
+                Some(gram) => crate::linearised::gram::times(gram, weights),
+                None => gram.symmetric_times(weights, self.classes),
+            },
         }
     }
 
@@ -134,6 +141,7 @@ impl Problem<'_> {
     /// Probabilities and mean log loss of `image + bias`.
     fn loss(&self, point: &Element) -> (Vec<f64>, f64) {
         let mut probabilities = point.image.clone();
+        probabilities.iter_mut().zip(self.offsets).for_each(|(logit, offset)| *logit += offset);
         let mut loss = 0.0;
         for (row, &label) in probabilities.chunks_mut(self.classes).zip(self.labels) {
             row.iter_mut().zip(&point.bias).for_each(|(logit, bias)| *logit += bias);
@@ -164,7 +172,7 @@ impl Problem<'_> {
         let (mut weights, mut image) = (residuals, Vec::new());
         match self.design {
             Design::Primal(rows) => weights = rows.transposed_times(&weights, self.classes),
-            Design::Dual(gram) => image = gram.symmetric_times(&weights, self.classes),
+            Design::Dual(_) => image = self.image(&weights),
         }
         weights.iter_mut().zip(&point.weights).for_each(|(gradient, weight)| *gradient += penalty * weight);
         image.iter_mut().zip(&point.image).for_each(|(gradient, image)| *gradient += penalty * image);
@@ -304,7 +312,7 @@ pub(crate) fn path(
     penalties: &[f64],
     tolerance: f64,
 ) -> Result<Vec<Solution>, HeadError> {
-    let problem = Problem { design, labels, classes };
+    let problem = Problem { design, labels, classes, offsets: &[], joint: None };
     let mut point = Element::zeros(problem.weights(), 0, labels.len() * classes);
     point.bias = log_frequencies(labels, classes);
     let mut solutions = Vec::with_capacity(penalties.len());
@@ -320,6 +328,32 @@ pub(crate) fn path(
         point.image = problem.image(&point.weights);
     }
     Ok(solutions)
+}
+
+/// Minimises along `penalties`, strong to weak, for a model whose logits are added to `offsets`, `[n, classes]`, and whose rows differ from
+/// class to class, `gram` being their products, `[n * classes, n * classes]`. Ends before the first penalty whose optimum is not reached.
+pub(crate) fn path_beside(
+    gram: &[f64],
+    offsets: &[f64],
+    labels: &[usize],
+    classes: usize,
+    penalties: &[f64],
+    tolerance: f64,
+) -> Vec<Solution> {
+    let none = Matrix::default();
+    let problem = Problem { design: Design::Dual(&none), labels, classes, offsets, joint: Some(gram) };
+    let mut point = Element::zeros(problem.weights(), classes, labels.len() * classes);
+    let mut solutions = Vec::with_capacity(penalties.len());
+    for &penalty in penalties {
+        let (solution, end) = problem.minimise(point, penalty, tolerance);
+        if !solution.converged && solution.gradient_norm > STALLED_GRADIENT {
+            break;
+        }
+        solutions.push(solution);
+        point = end;
+        point.image = problem.image(&point.weights);
+    }
+    solutions
 }
 
 /// The optimal bias of a model without weights, with mean zero. Every class must have a row.

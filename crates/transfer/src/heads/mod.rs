@@ -5,7 +5,7 @@ mod affine;
 mod best_layer;
 mod cache_model;
 mod choice;
-mod dense;
+pub(crate) mod dense;
 mod eigen;
 mod error;
 mod head;
@@ -16,7 +16,7 @@ mod knn;
 mod layers;
 mod lda;
 mod linear;
-mod logistic;
+pub(crate) mod logistic;
 mod method;
 mod ncm;
 mod normalization;
@@ -53,6 +53,7 @@ pub use training::Training;
 
 pub(crate) use head::Rule;
 pub(crate) use input::missing_block;
+pub(crate) use linear::half_decades;
 pub(crate) use normalization::Normalizer;
 
 use crate::ClassTokenMode;

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use heirloom_data::{Decoder, Image, Table};
 use heirloom_report::Picture;
 use heirloom_transfer::extract::ExtractOptions;
+use heirloom_transfer::fit::trained::TrainedMethod;
 use heirloom_transfer::fit::{Evaluated, Fit, FitOptions, FitReport, Watch};
 use heirloom_transfer::heads::{Head2ToeSettings, Method, Settings};
 use heirloom_transfer::store::Store;
@@ -96,6 +97,16 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
     if let (None, Some(option)) = (arguments.method.trained(), arguments.training.typed()) {
         let fact = format!("{option} is for methods that train through the backbone, '{}' does not", arguments.method);
         return Err(Failure::input(fact).hint("leave it out, or name one of them: --method full"));
+    }
+    let by_steps = arguments.method.trained().is_none_or(TrainedMethod::goes_by_steps);
+    if let (false, Some(option)) = (by_steps, arguments.training.typed_for_steps()) {
+        let fact = format!("{option} is for methods that go by steps over batches, '{}' does not", arguments.method);
+        return Err(Failure::input(fact).hint("leave it out, or name one of them: --method full"));
+    }
+    if arguments.slim && arguments.method.trained().is_some_and(TrainedMethod::changes_the_network) {
+        let fact =
+            format!("--slim leaves the backbone out, but '{}' changes it: no other file holds it", arguments.method);
+        return Err(Failure::input(fact).hint("leave --slim out, or name a method on frozen features"));
     }
     if let Some((flag, of)) = arguments.frozen.misplaced(arguments.method) {
         let fact = format!("{flag} is for {of}; the method is '{}'", arguments.method);

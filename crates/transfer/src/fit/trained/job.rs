@@ -22,7 +22,7 @@ use super::settings::{groups, loss, trainable, trainer_settings};
 use super::source::LoaderSource;
 use super::state::{Kept, resume, rows_digest};
 use super::watch::{FitWatcher, Validation};
-use super::{Recipe, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, find_rate, penalties, unfold};
+use super::{Recipe, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, Work, find_rate, penalties, unfold};
 use crate::extract::Progress;
 use crate::heads::Head;
 use crate::store::Store;
@@ -151,7 +151,7 @@ impl Job<'_> {
         fit.record.warnings.append(&mut self.warnings);
         fit.record.epochs.clone_from(&epochs);
         fit.record.movement = movement;
-        Ok(TrainedFit { backbone: network, fit, recipe: self.recipe.clone(), epochs })
+        Ok(TrainedFit { backbone: network, fit, recipe: self.recipe.clone(), epochs, work: Work::default() })
     }
 
     pub fn stage(&self, text: &str) {
@@ -160,16 +160,16 @@ impl Job<'_> {
         }
     }
 
-    fn reading(&self) -> Reading<'_> {
+    pub(super) fn reading(&self) -> Reading<'_> {
         Reading { table: self.table, extract: &self.options.extract, watch: self.watch, started: self.started }
     }
 
-    fn loader_options(&self) -> LoaderOptions {
+    pub(super) fn loader_options(&self) -> LoaderOptions {
         LoaderOptions { threads: 1, seed: self.options.seed, ..LoaderOptions::default() }
     }
 
     /// The network to train: at the training size, with a classifier for the classes at hand and its batch norms.
-    fn network(&mut self, pretrained: &Backbone) -> Result<Backbone, FitError> {
+    pub(super) fn network(&mut self, pretrained: &Backbone) -> Result<Backbone, FitError> {
         let head = NewHead { classes: self.classes(), start: HeadStart::Zero, seed: self.options.seed };
         let resized = pretrained.at_input_size([self.recipe.image_size; 2]).map_err(|error| FitError::Recipe {
             setting: "--image-size",

@@ -28,6 +28,9 @@ pub enum TrainedMethod {
     /// The better of `head2toe` and `head2toe-ft` at several rates, by validation rows (`spec/head2toe.md` section 6).
     #[serde(rename = "head2toe-ft-plus")]
     Head2ToeFtPlus,
+    /// All weights, of a network that is linear in them: its first-order expansion at the pretrained ones, with a fitted head
+    /// (`spec/head2toe.md` section 7).
+    Linearised,
     /// Scales and shifts of norms, and the head.
     BnTune,
     /// Biases, and the head (Zaken, Ravfogel, Goldberg 2022).
@@ -37,7 +40,7 @@ pub enum TrainedMethod {
 
 impl TrainedMethod {
     /// Every method.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Full,
         Self::LpFt,
         Self::Scratch,
@@ -46,6 +49,7 @@ impl TrainedMethod {
         Self::Bss,
         Self::Head2ToeFt,
         Self::Head2ToeFtPlus,
+        Self::Linearised,
         Self::BnTune,
         Self::BitFit,
     ];
@@ -62,6 +66,7 @@ impl TrainedMethod {
             Self::Bss => "bss",
             Self::Head2ToeFt => "head2toe-ft",
             Self::Head2ToeFtPlus => "head2toe-ft-plus",
+            Self::Linearised => "linearised",
             Self::BnTune => "bn-tune",
             Self::BitFit => "bitfit",
         }
@@ -71,7 +76,7 @@ impl TrainedMethod {
     /// the pretrained ones from the first step, and not where only biases move.
     #[must_use]
     pub const fn moves_statistics(self) -> bool {
-        !matches!(self, Self::LpFt | Self::BitFit)
+        !matches!(self, Self::LpFt | Self::BitFit | Self::Linearised)
     }
 
     /// Whether only a small part of the weights is trained, which bears a larger learning rate.
@@ -80,10 +85,22 @@ impl TrainedMethod {
         matches!(self, Self::BnTune | Self::BitFit)
     }
 
+    /// Whether it goes by steps over batches, so that the settings of steps and epochs mean something to it.
+    #[must_use]
+    pub const fn goes_by_steps(self) -> bool {
+        !matches!(self, Self::Linearised)
+    }
+
+    /// Whether the network of the model is never the pretrained one.
+    #[must_use]
+    pub const fn changes_the_network(self) -> bool {
+        !matches!(self, Self::Head2ToeFtPlus)
+    }
+
     /// Whether the head is fitted on frozen features first, so that training goes on from a good one.
     #[must_use]
     pub const fn begins_fitted(self) -> bool {
-        matches!(self, Self::LpFt | Self::Head2ToeFt | Self::Head2ToeFtPlus)
+        matches!(self, Self::LpFt | Self::Head2ToeFt | Self::Head2ToeFtPlus | Self::Linearised)
     }
 
     /// Keys of the parameters trained in `graph`, whose head has the keys `head`.

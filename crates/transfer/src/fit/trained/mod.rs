@@ -12,6 +12,7 @@ mod find_rate;
 mod head;
 pub(crate) mod images;
 mod job;
+mod linearised;
 mod measure;
 mod method;
 mod movement;
@@ -78,6 +79,17 @@ pub struct TrainedFit {
     pub recipe: Recipe,
     /// What every epoch found, those of candidates that were not kept included.
     pub epochs: Vec<EpochReport>,
+    /// Operations besides those of epochs.
+    pub work: Work,
+}
+
+/// Operations of a fit besides passes over images in epochs; a multiplication and an addition are two.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Work {
+    /// Of passes through the network.
+    pub network: f64,
+    /// Of matrix products.
+    pub products: f64,
 }
 
 /// Trains a network on a table and measures it.
@@ -117,5 +129,9 @@ pub fn train(
         checkpoint,
         multiplier,
     };
-    if trained.method == TrainedMethod::Head2ToeFtPlus { job.run_plus(backbone) } else { job.run(backbone) }
+    match trained.method {
+        TrainedMethod::Head2ToeFtPlus => job.run_plus(backbone),
+        TrainedMethod::Linearised => job.run_linearised(backbone),
+        _ => job.run(backbone),
+    }
 }
