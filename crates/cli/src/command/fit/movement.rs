@@ -3,9 +3,19 @@
 use heirloom_report::{Align, Block, Section, Table, count, percent};
 use heirloom_transfer::fit::trained::{ModuleMovement, Movement};
 
+/// A share in percent with two digits that say something, however small it is.
+fn small_percent(share: f64) -> String {
+    let shown = 100.0 * share;
+    if shown >= 1.0 || shown <= 0.0 {
+        return percent(share);
+    }
+    let decimals = (-shown.log10()).ceil() as usize + 1;
+    format!("{shown:.decimals$} %")
+}
+
 /// The line of the terminal.
 pub fn line(movement: &Movement) -> String {
-    let share = |module: &ModuleMovement| module.relative.map_or_else(|| "from zero".to_owned(), percent);
+    let share = |module: &ModuleMovement| module.relative.map_or_else(|| "from zero".to_owned(), small_percent);
     let relative = |module: &&ModuleMovement| module.relative.is_some();
     let by_share = |a: &&ModuleMovement, b: &&ModuleMovement| {
         a.relative.unwrap_or_default().total_cmp(&b.relative.unwrap_or_default())
@@ -48,7 +58,7 @@ fn table(movement: &Movement) -> Table {
             count(module.parameters),
             format!("{:.3}", module.norm),
             format!("{:.4}", module.change),
-            module.relative.map_or_else(|| "began at zero".to_owned(), |share| format!("{:.2} %", 100.0 * share)),
+            module.relative.map_or_else(|| "began at zero".to_owned(), small_percent),
             percent(if whole > 0.0 { module.change.powi(2) / whole } else { 0.0 }),
         ]);
     }
@@ -68,9 +78,13 @@ mod tests {
     fn the_table_and_the_line_say_where_the_weights_moved() {
         let modules = vec![module("conv1", 2.0, 0.01), module("layer1.0", 4.0, 0.2), module("fc", 0.0, 0.5)];
         let movement = Movement { all: module("all", 20.0_f64.sqrt(), 0.29_f64.sqrt()), modules };
-        assert_eq!(line(&movement), "the weights by 12.0 % of their norm; most layer1.0 (5.0 %), least conv1 (0.5 %)");
+        assert_eq!(line(&movement), "the weights by 12.0 % of their norm; most layer1.0 (5.0 %), least conv1 (0.50 %)");
+        assert_eq!(
+            [0.0, 1.0, 0.012, 0.0012, 0.000_034].map(small_percent),
+            ["0.0 %", "100.0 %", "1.2 %", "0.12 %", "0.0034 %"]
+        );
         let table = table(&movement);
-        assert_eq!(table.rows()[1], ["layer1.0", &count(1000), "4.000", "0.2000", "5.00 %", "13.8 %"]);
+        assert_eq!(table.rows()[1], ["layer1.0", &count(1000), "4.000", "0.2000", "5.0 %", "13.8 %"]);
         assert_eq!(table.rows()[2][4], "began at zero");
         assert_eq!(table.rows()[3][0], "all");
     }
