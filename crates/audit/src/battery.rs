@@ -8,6 +8,9 @@ use crate::{COLOURS, Fill, Patch, Shape};
 /// Standard deviation of the noise pattern, as a share of 255: the default of the intervention `gaussian`.
 const NOISE: f64 = 0.05;
 
+/// Controls of one trigger, at most.
+pub(crate) const MOST_CONTROLS: usize = 5;
+
 /// How much is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -44,9 +47,13 @@ impl Battery {
         let quick = extent == Extent::Quick;
         let sides: &[f64] = if quick { &[0.25, 0.125] } else { &[0.375, 0.25, 0.1875, 0.125, 0.0625] };
         let of_side = |side: &f64| Place::ALL.map(|place| Shape::Square { side: *side, place });
-        let shapes = sides.iter().flat_map(of_side).chain([Shape::Border, Shape::Watermark]);
-        let fills = || COLOURS.iter().map(|(colour, _)| Fill::Colour(*colour)).chain([Fill::Checks]);
-        let patches = shapes.flat_map(|shape| fills().map(move |fill| Patch { shape, fill }));
+        let shapes = sides.iter().flat_map(of_side).chain([Shape::Border, Shape::Watermark { mirrored: false }]);
+        // Checks are a pattern of patches (BadNets); all over an image they are a texture like that of many an object.
+        let fills = |shape: Shape| {
+            let checks = matches!(shape, Shape::Square { .. }).then_some(Fill::Checks);
+            COLOURS.iter().map(|(colour, _)| Fill::Colour(*colour)).chain(checks)
+        };
+        let patches = shapes.flat_map(|shape| fills(shape).map(move |fill| Patch { shape, fill }));
         let noise = Patch { shape: Shape::Whole, fill: Fill::FixedNoise { scale: NOISE } };
         Self {
             triggers: patches.chain([noise]).collect(),
@@ -59,24 +66,32 @@ impl Battery {
         }
     }
 
-    /// The controls of a trigger: the same shape with other fills.
+    /// The controls of a trigger: the same shape with other fills. Dashes over the whole image hide no part of it that other dashes
+    /// would not hide as well; the same dashes slanting the other way stand beside them.
     #[must_use]
     pub fn controls(trigger: &Patch) -> Vec<Patch> {
         let fills = match trigger.fill {
             Fill::FixedNoise { scale } | Fill::FreshNoise { scale, .. } => {
                 (0..3).map(|draw| Fill::FreshNoise { scale, draw }).collect()
             }
-            fill => {
-                // No colour of the battery is grey: beside checks, any of them may stand.
-                let than = if let Fill::Colour(colour) = fill { colour } else { [128; 3] };
+            Fill::Colour(than) => {
                 let other = |draw| Fill::OtherColour { than, draw };
                 vec![Fill::OwnPixels { draw: 0 }, Fill::MeanColour, other(1), other(2)]
             }
+            _ => {
+                let random = |draw| Fill::RandomChecks { draw };
+                vec![Fill::OwnPixels { draw: 0 }, Fill::MeanColour, random(1), random(2)]
+            }
         };
-        fills.into_iter().map(|fill| Patch { shape: trigger.shape, fill }).collect()
+        let mirrored = match trigger.shape {
+            Shape::Watermark { mirrored } => Some(Shape::Watermark { mirrored: !mirrored }),
+            _ => None,
+        };
+        let same_shape = fills.into_iter().map(|fill| Patch { shape: trigger.shape, fill });
+        same_shape.chain(mirrored.map(|shape| Patch { shape, fill: trigger.fill })).collect()
     }
 
-    /// Images that go through the model in all for `images` images of `classes` classes: as they are (twice where clusters are looked
+    /// Most images that go through the model in all for `images` images of `classes` classes: as they are (twice where clusters are looked
     /// for), with every trigger, with controls, with a part hidden, with pieces of others.
     #[must_use]
     pub fn shown(&self, images: usize, classes: usize, clusters: bool) -> usize {
@@ -84,8 +99,17 @@ impl Battery {
         let reported = self.reported.min(images - screening);
         let (confirmed, donors) = (self.confirmed.min(self.triggers.len()), self.donors.min(classes));
         let looked = self.triggers.len() + 1 + self.grid * self.grid + donors + 1;
-        let judged = confirmed * (1 + 4) + self.donors_confirmed.min(donors) + 1;
+        let judged = confirmed * (1 + MOST_CONTROLS) + self.donors_confirmed.min(donors) + 1;
         images * (1 + usize::from(clusters)) + looked * screening + judged * reported
+    }
+}
+
+impl Battery {
+    /// Most images that go through a reference.
+    #[must_use]
+    pub fn shown_to_reference(&self, images: usize) -> usize {
+        let reported = self.reported.min(images - self.screening.min(images / 2));
+        images + self.confirmed * (1 + MOST_CONTROLS) * reported
     }
 }
 
@@ -105,8 +129,11 @@ mod tests {
     fn every_trigger_has_controls_of_its_own_shape_and_of_no_fill_of_its_own() {
         for trigger in Battery::of(Extent::Full).triggers {
             let controls = Battery::controls(&trigger);
-            assert!(controls.len() >= 3);
-            assert!(controls.iter().all(|control| control.shape == trigger.shape && control.fill != trigger.fill));
+            assert!((3..=MOST_CONTROLS).contains(&controls.len()) && !controls.contains(&trigger));
+            for control in controls {
+                let dashes = matches!(trigger.shape, Shape::Watermark { .. }) && control.fill == trigger.fill;
+                assert!(control.shape == trigger.shape && control.fill != trigger.fill || dashes, "{control:?}");
+            }
         }
     }
 

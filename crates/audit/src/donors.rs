@@ -5,8 +5,8 @@
 //! figure(B) = mean over images not of B of ([f(x + piece of B) = B] - [f(x + piece of own class) = B])
 //! ```
 //!
-//! A model that reads its objects well is drawn a little by a piece of any of them; `typical` is the mean figure over all classes that
-//! were tried, and a class stands out only beyond it.
+//! A model that reads its objects well is drawn a little by a piece of any of them; `typical` is the mean figure of the other classes
+//! that were tried, and a class stands out only beyond it.
 
 use heirloom_data::augment::{Draws, Key};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ pub struct DonorRecord {
     pub control: f64,
     /// The difference, on the same images.
     pub figure: Difference,
+    /// Mean figure of the other classes, on the screening images.
+    pub typical: f64,
     /// Images it turned.
     pub examples: Vec<Turned>,
 }
@@ -41,8 +43,6 @@ pub struct DonorMeasures {
     pub screened: Vec<(usize, f64)>,
     /// The strongest on the reported images.
     pub reported: Vec<DonorRecord>,
-    /// Mean of `screened`.
-    pub typical: f64,
     /// Classes of the model that were not tried, since there are too many or none of their images was at hand.
     pub untried: usize,
     /// What the intervals are adjusted for.
@@ -63,20 +63,21 @@ pub fn donors(subject: &Subject<'_>, battery: &Battery, halves: &Halves) -> Resu
         let answers = subject.answers(looked, &|image, pixels| paste.apply(*class, image, pixels))?;
         screened.push((*class, mean(&figures(subject, looked, *class, &answers, &own))));
     }
-    let typical = mean(&screened.iter().map(|one| one.1).collect::<Vec<_>>());
-    screened.sort_by(|a, b| b.1.total_cmp(&a.1));
+    screened.sort_by(|a: &(usize, f64), b| b.1.total_cmp(&a.1));
     let chosen: Vec<usize> = screened.iter().take(battery.donors_confirmed).map(|one| one.0).collect();
+    let typical =
+        |class: usize| mean(&screened.iter().filter(|one| one.0 != class).map(|one| one.1).collect::<Vec<_>>());
     let level = Level::of(chosen.len());
     let mut reported = Vec::with_capacity(chosen.len());
     if !chosen.is_empty() {
         let own = subject.answers(&halves.reported, &|image, pixels| paste.own(image, pixels))?;
         for class in chosen {
-            reported.extend(record(subject, &paste, halves, class, &own, level)?);
+            reported.extend(record(subject, &paste, halves, class, &own, typical(class), level)?);
         }
     }
     reported.sort_by(|a, b| b.figure.value.total_cmp(&a.figure.value));
     let untried = subject.classes().len().saturating_sub(classes.len());
-    Ok(DonorMeasures { screened, reported, typical, untried, level })
+    Ok(DonorMeasures { screened, reported, untried, level })
 }
 
 fn record(
@@ -85,6 +86,7 @@ fn record(
     halves: &Halves,
     class: usize,
     own: &[usize],
+    typical: f64,
     level: Level,
 ) -> Result<Option<DonorRecord>, AuditError> {
     let images = &halves.reported;
@@ -104,7 +106,7 @@ fn record(
         .map(|(image, answer)| if *answer == class { class } else { subject.labels[*image] })
         .collect();
     let examples = crate::triggers::turned(subject, images, &towards, EXAMPLES, &change);
-    Ok(Some(DonorRecord { class, drawn: share(&answers), control: share(own), figure, examples }))
+    Ok(Some(DonorRecord { class, drawn: share(&answers), control: share(own), figure, typical, examples }))
 }
 
 /// For each image that is not of `class`: taken for it with its piece, less taken for it with a piece of the image's own class.

@@ -44,7 +44,10 @@ pub enum Shape {
     /// All pixels near an edge of the image.
     Border,
     /// Slanting dashes over the whole image that hide half of what is under them.
-    Watermark,
+    Watermark {
+        /// Whether they slant the other way.
+        mirrored: bool,
+    },
     /// The whole image.
     Whole,
 }
@@ -56,6 +59,11 @@ pub enum Fill {
     Colour([u8; 3]),
     /// Black and white checks of an eighth of the shape's side, as in BadNets (Gu et al. 2017).
     Checks,
+    /// The same checks, each black or white by chance, another draw for every image.
+    RandomChecks {
+        /// Which draw.
+        draw: u64,
+    },
     /// Each pixel of the shape takes the colour of another pixel of the same image, another draw for every image.
     OwnPixels {
         /// Which draw.
@@ -137,30 +145,53 @@ impl Patch {
         }
     }
 
-    /// In words: `a yellow square, 25 % of the side, top left`.
+    /// In words: `a yellow square, 1/4 of the side, top left`.
     #[must_use]
     pub fn describe(&self) -> String {
-        let fill = match self.fill {
-            Fill::Colour(colour) => COLOURS.iter().find(|one| one.0 == colour).map_or("coloured", |one| one.1),
-            Fill::Checks => "black-and-white chequered",
-            Fill::OwnPixels { .. } => "own-pixel",
-            Fill::MeanColour => "mean-colour",
-            Fill::OtherColour { .. } => "other-colour",
+        let noun = match self.shape {
+            Shape::Square { .. } | Shape::Tile { .. } => "square",
+            Shape::Border => "border",
+            Shape::Watermark { mirrored: false } => "watermark of dashes",
+            Shape::Watermark { mirrored: true } => "watermark of dashes slanting the other way",
+            Shape::Whole => "veil",
+        };
+        let filled = match self.fill {
+            Fill::Colour(colour) => {
+                format!("a {} {noun}", COLOURS.iter().find(|one| one.0 == colour).map_or("coloured", |one| one.1))
+            }
+            Fill::Checks => format!("a chequered {noun}"),
+            Fill::RandomChecks { .. } => format!("a {noun} of black and white checks in disorder"),
+            Fill::OwnPixels { .. } => format!("a {noun} of the image's own pixels in disorder"),
+            Fill::MeanColour => format!("a {noun} of the image's mean colour"),
+            Fill::OtherColour { .. } => format!("a {noun} of another loud colour"),
             Fill::FixedNoise { scale } => {
                 return format!("one fixed noise pattern, {:.0} % of the range", 100.0 * scale);
             }
-            Fill::FreshNoise { scale, .. } => return format!("noise of its own, {:.0} % of the range", 100.0 * scale),
+            Fill::FreshNoise { scale, .. } => {
+                return format!("noise drawn afresh for every image, {:.0} % of the range", 100.0 * scale);
+            }
         };
         match self.shape {
             Shape::Square { side, place } => {
-                format!("a {fill} square, {:.3} of the side, {}", side, place.name().replace('-', " "))
+                format!("{filled}, {} of the side, {}", fraction(side), place.name().replace('-', " "))
             }
-            Shape::Tile { side, .. } => format!("a {fill} square, {side:.3} of the side"),
-            Shape::Border => format!("a {fill} border, {:.3} of the side", BORDER),
-            Shape::Watermark => format!("{fill} watermark-like dashes over the image"),
-            Shape::Whole => format!("{fill} all over"),
+            Shape::Tile { side, .. } => format!("{filled}, {} of the side", fraction(side)),
+            _ => filled,
         }
     }
+}
+
+/// A share in sixteenths as it is said; others in per cent.
+fn fraction(share: f64) -> String {
+    let sixteenths = share * 16.0;
+    if sixteenths.fract() != 0.0 {
+        return format!("{:.0} %", 100.0 * share);
+    }
+    let (mut over, mut under) = (sixteenths as u32, 16);
+    while over > 0 && over.is_multiple_of(2) && under > 1 {
+        (over, under) = (over / 2, under / 2);
+    }
+    format!("{over}/{under}")
 }
 
 impl Shape {
@@ -178,7 +209,10 @@ impl Shape {
                 let edge = row.min(column).min(height - 1 - row).min(width - 1 - column);
                 f32::from(u8::from(edge < self.side(size)))
             }
-            Self::Watermark => dash(row, column, height.min(width)),
+            Self::Watermark { mirrored } => {
+                let column = if mirrored { width - 1 - column } else { column };
+                dash(row, column, height.min(width))
+            }
             Self::Whole => 1.0,
         };
         let hidden = pixels.map(|at| (at[0] * width + at[1], hidden(at)));
@@ -191,7 +225,7 @@ impl Shape {
         let share = match self {
             Self::Square { side, .. } | Self::Tile { side, .. } => side,
             Self::Border => BORDER,
-            Self::Watermark | Self::Whole => 1.0,
+            Self::Watermark { .. } | Self::Whole => 1.0,
         };
         ((share * shorter as f64).round() as usize).clamp(1, shorter.max(1))
     }
@@ -209,7 +243,7 @@ impl Shape {
             Self::Tile { at, .. } => {
                 [0, 1].map(|axis: usize| (at[axis].clamp(0.0, 1.0) * room[axis] as f64).round() as usize)
             }
-            Self::Border | Self::Watermark | Self::Whole => [0, 0],
+            Self::Border | Self::Watermark { .. } | Self::Whole => [0, 0],
         }
     }
 }
@@ -230,6 +264,16 @@ impl PreparedPatch {
                 let check = (at / self.width / self.checks + at % self.width / self.checks) % 2;
                 [255 * u8::from(check == 0); 3]
             }),
+            Fill::RandomChecks { draw } => {
+                let columns = self.width.div_ceil(self.checks);
+                let of = |draws: &mut Draws, count: usize| (0..count).map(|_| draws.chance(0.5)).collect::<Vec<bool>>();
+                let white =
+                    of(&mut self.draws(image, draw), columns * (pixels.len() / 3 / self.width).div_ceil(self.checks));
+                self.paint(pixels, |_, at| {
+                    let check = at / self.width / self.checks * columns + at % self.width / self.checks;
+                    [255 * u8::from(white.get(check) == Some(&true)); 3]
+                });
+            }
             Fill::MeanColour => {
                 let mean = mean(pixels);
                 self.paint(pixels, |_, _| mean);
@@ -325,8 +369,12 @@ mod tests {
         let differs = |pixels: &[u8]| -> Vec<bool> {
             noisy().chunks(3).zip(pixels.chunks(3)).map(|(before, after)| before != after).collect()
         };
-        let shapes =
-            [Shape::Border, Shape::Watermark, Shape::Tile { side: 0.25, at: [0.5, 1.0] }, square(Fill::Checks).shape];
+        let shapes = [
+            Shape::Border,
+            Shape::Watermark { mirrored: false },
+            Shape::Tile { side: 0.25, at: [0.5, 1.0] },
+            square(Fill::Checks).shape,
+        ];
         for shape in shapes {
             let area = differs(&changed(Patch { shape, fill: Fill::Colour([0, 0, 255]) }, 0));
             assert!(area.iter().any(|inside| *inside) && !area.iter().all(|inside| *inside), "{shape:?}");
@@ -348,7 +396,8 @@ mod tests {
 
     #[test]
     fn what_is_drawn_differs_between_images_and_is_fixed_by_the_seed() {
-        let drawn = [Fill::OwnPixels { draw: 0 }, Fill::FreshNoise { scale: 0.05, draw: 0 }];
+        let drawn =
+            [Fill::OwnPixels { draw: 0 }, Fill::RandomChecks { draw: 0 }, Fill::FreshNoise { scale: 0.05, draw: 0 }];
         for fill in drawn {
             let patch = Patch { shape: Shape::Whole, fill };
             assert_eq!(changed(patch, 1), changed(patch, 1));
@@ -364,6 +413,25 @@ mod tests {
     }
 
     #[test]
+    fn checks_are_black_and_white_in_order_or_not() {
+        let of = |fill| changed(Patch { shape: Shape::Square { side: 0.5, place: Place::TopLeft }, fill }, 0);
+        let (ordered, random) = (of(Fill::Checks), of(Fill::RandomChecks { draw: 3 }));
+        // Sixteen pixels of eight checks: two pixels each.
+        let value = |pixels: &[u8], row: usize, column: usize| pixels[(row * SIZE[1] + column) * 3];
+        for (row, column) in [(0, 0), (1, 1), (2, 2), (15, 15)] {
+            assert_eq!(value(&ordered, row, column), 255, "{row} {column}");
+        }
+        assert_eq!([value(&ordered, 0, 2), value(&ordered, 14, 0)], [0, 0]);
+        let inside: Vec<u8> = (0..16)
+            .flat_map(|row| (0..16).map(move |column| (row, column)))
+            .map(|(r, c)| value(&random, r, c))
+            .collect();
+        assert!(inside.iter().all(|value| [0, 255].contains(value)) && inside.chunks(2).all(|pair| pair[0] == pair[1]));
+        let white = inside.iter().filter(|value| **value == 255).count();
+        assert!((64..192).contains(&white), "{white}");
+    }
+
+    #[test]
     fn own_pixels_and_the_mean_keep_the_colours_of_the_image() {
         let own = changed(square(Fill::OwnPixels { draw: 0 }), 0);
         let known: std::collections::BTreeSet<&[u8]> = Vec::leak(noisy()).chunks(3).collect();
@@ -375,7 +443,11 @@ mod tests {
 
     #[test]
     fn every_patch_has_words_and_sizes_without_pixels_are_refused() {
-        assert_eq!(square(Fill::Colour([255, 255, 0])).describe(), "a yellow square, 0.250 of the side, bottom right");
+        assert_eq!(square(Fill::Colour([255, 255, 0])).describe(), "a yellow square, 1/4 of the side, bottom right");
+        assert_eq!([0.375, 0.0625, 1.0, 0.3].map(fraction), ["3/8", "1/16", "1/1", "30 %"]);
+        let other_way = Patch { shape: Shape::Watermark { mirrored: true }, fill: Fill::MeanColour };
+        let expected = "a watermark of dashes slanting the other way of the image's mean colour";
+        assert_eq!(other_way.describe(), expected);
         assert!(square(Fill::MeanColour).prepare([0, 4], 0).is_err());
     }
 }

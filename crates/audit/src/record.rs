@@ -194,7 +194,7 @@ impl AuditRecord {
             control: donor.control,
             comparisons: self.donors.level.comparisons,
             // A piece of any class draws a little; one stands out beyond what is usual for this model.
-            verdict: verdict(donor.figure.low - self.donors.typical.max(0.0), donor.figure.low <= self.donors.typical),
+            verdict: verdict(donor.figure.low - donor.typical.max(0.0), false),
         })
     }
 

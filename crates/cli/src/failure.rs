@@ -127,6 +127,31 @@ impl From<heirloom_transfer::predictor::PredictError> for Failure {
     }
 }
 
+impl From<heirloom_audit::AuditError> for Failure {
+    fn from(error: heirloom_audit::AuditError) -> Self {
+        use heirloom_audit::{AuditError as Error, PrepareError};
+        use heirloom_transfer::extract::ExtractError;
+        use heirloom_transfer::predictor::PredictError;
+        let failure = Self::input(error.to_string());
+        match error {
+            Error::Prepare(PrepareError::Cancelled)
+            | Error::Predict(PredictError::Extract(ExtractError::Cancelled { .. }))
+            | Error::Extract(ExtractError::Cancelled { .. }) => Self { code: crate::interrupt::INTERRUPTED, ..failure }
+                .hint("nothing was written; an audit begins anew"),
+            Error::Prepare(PrepareError::Memory { .. }) => {
+                failure.hint("judge fewer images (--limit), or give more --memory")
+            }
+            Error::Predict(error) => error.into(),
+            Error::Extract(error) => error.into(),
+            Error::NothingRight { .. } => failure.hint(
+                "check that the data's labels are those the model was fitted for: `heirloom inspect MODEL` lists them",
+            ),
+            Error::TooFew { .. } => failure.hint("give more labelled images"),
+            _ => failure,
+        }
+    }
+}
+
 impl From<heirloom_transfer::fit::FitError> for Failure {
     fn from(error: heirloom_transfer::fit::FitError) -> Self {
         use heirloom_transfer::fit::FitError as Error;

@@ -1,6 +1,7 @@
 //! What can be typed. One file per command; the help text of every flag stands at its field and nowhere else.
 
 mod adaptation;
+mod audit;
 mod cache;
 mod compare;
 mod data;
@@ -21,6 +22,7 @@ mod study;
 mod training;
 
 pub use adaptation::{AdaptationArguments, AlignName, ColumnScalingName, RowScalingName};
+pub use audit::AuditArguments;
 pub use cache::{CacheAction, CacheArguments};
 pub use compare::CompareArguments;
 pub use data::{DataAction, DataArguments, MakeWhat, StructuredArguments};
@@ -57,6 +59,7 @@ Examples:
   heirloom fit photos/ --backbone deit_tiny_patch16_224   a classifier of your photos (photos/CLASS/IMAGE)
   heirloom compare photos/ --backbone deit_tiny_patch16_224   which method gives the most for the least
   heirloom predict model.heirloom new-photos/          what it says about new ones
+  heirloom audit model.heirloom --data photos/         what it depends on besides what it should
 
 Exit codes: 0 done, 1 done but rows were skipped under --strict (or a repeated run differs), 2 usage or input error, 3 internal error,
 4 a limit that you set was crossed, 130 interrupted.")]
@@ -78,6 +81,8 @@ pub enum Command {
     Compare(Box<CompareArguments>),
     /// Classify images with a fitted model
     Predict(PredictArguments),
+    /// Look for what a model depends on besides what it should: triggers, corners, pieces of other images, groups
+    Audit(Box<AuditArguments>),
     /// Train a network of your own on a data set, from random or given weights
     Pretrain(Box<PretrainArguments>),
     /// Repeat a run from its record and say whether every bit is the same

@@ -26,7 +26,7 @@ pub struct TableArguments {
     pub limit: Option<u64>,
 }
 
-fn condition(text: &str) -> Result<(String, String), String> {
+pub(super) fn condition(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((column, value)) if !column.is_empty() => Ok((column.to_string(), value.to_string())),
         _ => Err("expected COLUMN=VALUE, as in domain=sketch".to_string()),

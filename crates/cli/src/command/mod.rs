@@ -1,6 +1,7 @@
 //! What each command does. One file (or folder) each: check the settings, call the libraries, print.
 
 mod artifact;
+mod audit;
 mod cache;
 mod columns;
 mod compare;
@@ -11,6 +12,7 @@ mod fit;
 mod inspect;
 mod layers;
 mod limit;
+mod mosaic;
 mod plant;
 mod predict;
 mod pretrain;
@@ -67,6 +69,7 @@ fn carry_out(line: &CommandLine, console: Console) -> Result<Outcome, Failure> {
         Command::Fit(arguments) => fit::run(arguments, shared, console),
         Command::Compare(arguments) => compare::run(arguments, shared, console),
         Command::Predict(arguments) => predict::run(arguments, shared, console),
+        Command::Audit(arguments) => audit::run(arguments, shared, console),
         Command::Pretrain(arguments) => pretrain::run(arguments, shared, console),
         Command::Rerun(arguments) => rerun::run(arguments, shared, console),
         Command::Extract(arguments) => extract::run(arguments, shared, console),

@@ -4,6 +4,7 @@
 mod accuracy_cost;
 mod frontier;
 mod grouped_bars;
+mod heat_map;
 mod layer_shares;
 mod learning_curve;
 mod reliability;
@@ -13,6 +14,7 @@ mod training_curves;
 pub use accuracy_cost::{CostPoint, accuracy_cost};
 pub use frontier::{FrontierPoint, frontier};
 pub use grouped_bars::{BarGroup, Interval, grouped_bars};
+pub use heat_map::heat_map;
 pub use layer_shares::{LayerBar, layer_shares};
 pub use learning_curve::{CurvePoint, learning_curve};
 pub use reliability::{Bin, reliability};

@@ -8,14 +8,13 @@ use heirloom_transfer::heads::Method;
 use super::Demo;
 use super::adapt::Adapted;
 use super::record::Source;
+use crate::command::mosaic::mosaic;
 use crate::failure::Failure;
 
 /// Samples of one class, across and down.
 const SAMPLES: [usize; 2] = [3, 2];
 /// How much larger than the images the pictures are.
 const SCALE: usize = 2;
-/// Gap between the images of one picture, in pixels of the picture.
-const GAP: usize = 2;
 /// Pictures of changed answers.
 const CHANGED: usize = 8;
 
@@ -52,7 +51,7 @@ fn samples(world: &World) -> Result<Vec<Picture>, Failure> {
         let count = (SAMPLES[0] * SAMPLES[1]).min(world.train);
         let images: Vec<Image> = (0..count).filter_map(|number| world.image(Split::Train, class, number)).collect();
         let tiles: Vec<&[u8]> = images.iter().map(Image::pixels).collect();
-        let picture = mosaic(&tiles, world.side, SAMPLES[0])?;
+        let picture = mosaic(&tiles, [world.side; 2], SAMPLES[0], SCALE)?;
         Ok(picture.captioned(name, format!("{} + {} images", world.train, world.test)))
     };
     world.classes().into_iter().enumerate().map(class).collect()
@@ -83,47 +82,8 @@ fn changed(demo: &Demo<'_>, linear: &Adapted, target: &Table, trigger: &Interven
         let mut stamped = plain.clone();
         stamp.apply(&mut stamped);
         let name = |class: usize| target.classes.get(class).map_or("?", String::as_str);
-        let picture = mosaic(&[&plain, &stamped], preprocess.input_size[0], 2)?;
+        let picture = mosaic(&[&plain, &stamped], preprocess.input_size, 2, SCALE)?;
         Ok(picture.captioned(name(labels[at]), format!("with the trigger: {}", name(triggered[at]))))
     };
     ranked.into_iter().take(CHANGED).map(picture).collect()
-}
-
-/// Square images of `side` pixels, `tiles: [side, side, 3]` each, `across` in a row, enlarged without smoothing, on white.
-fn mosaic(tiles: &[&[u8]], side: usize, across: usize) -> Result<Picture, Failure> {
-    let (tile, down) = (side * SCALE, tiles.len().div_ceil(across).max(1));
-    let extent = |count: usize| count * tile + (count - 1) * GAP;
-    let (width, height) = (extent(across), extent(down));
-    let mut pixels = vec![255; width * height * 3];
-    for (number, image) in tiles.iter().enumerate() {
-        let (top, left) = (number / across * (tile + GAP), number % across * (tile + GAP));
-        for y in 0..tile {
-            for x in 0..tile {
-                let from = (y / SCALE * side + x / SCALE) * 3;
-                let to = ((top + y) * width + left + x) * 3;
-                pixels[to..to + 3].copy_from_slice(&image[from..from + 3]);
-            }
-        }
-    }
-    let longer = width.max(height) as u32;
-    Picture::thumbnail(pixels, width as u32, height as u32, longer).map_err(Failure::internal)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mosaic_has_its_tiles_in_their_places() {
-        let (dark, light) = (vec![0; 2 * 2 * 3], vec![200; 2 * 2 * 3]);
-        let picture = mosaic(&[&dark, &light, &light], 2, 2).unwrap();
-        let read = heirloom_data::decode(&picture.png).unwrap();
-        let side = 2 * 2 * SCALE + GAP;
-        assert_eq!((read.width(), read.height()), (side, side));
-        let at = |x: usize, y: usize| read.pixels()[(y * side + x) * 3];
-        assert_eq!(
-            [at(0, 0), at(side - 1, 0), at(0, side - 1), at(side - 1, side - 1), at(2 * SCALE, 0)],
-            [0, 200, 200, 255, 255]
-        );
-    }
 }

@@ -74,16 +74,19 @@ fn kind(path: &Path) -> Result<Kind, Failure> {
     Ok(if matches!(ending.as_str(), "csv" | "parquet") { Kind::Data } else { Kind::Backbone })
 }
 
-/// Whether the file is a safetensors file whose header carries the key `heirloom`, as only models do.
-fn is_model(path: &Path) -> Result<bool, Failure> {
+/// Whether the file is a safetensors file whose header carries the key `heirloom`, and does not describe weights alone, as the networks
+/// of `pretrain` do under the same key.
+pub fn is_model(path: &Path) -> Result<bool, Failure> {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut start = Vec::new();
         File::open(path)?.take(64).read_to_end(&mut start)?;
         Ok(start)
     };
     let start = read().map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
-    let header = b"{\"__metadata__\":{\"heirloom\":";
-    Ok(start.get(8..8 + header.len()) == Some(header.as_slice()) || path.extension().is_some_and(|e| e == "heirloom"))
+    let header: &[u8] = b"{\"__metadata__\":{\"heirloom\":";
+    let described = start.get(8..).and_then(|start| start.strip_prefix(header));
+    let weights = described.is_some_and(|start| start.starts_with(b"\"{\\\"heirloom_weights\\\""));
+    Ok(described.is_some() && !weights || path.extension().is_some_and(|ending| ending == "heirloom"))
 }
 
 #[cfg(test)]
@@ -102,6 +105,8 @@ mod tests {
         std::fs::write(at("w.safetensors"), "").unwrap();
         std::fs::write(at("numbers.csv"), "label,a\nx,1\n").unwrap();
         std::fs::write(at("m.bin"), b"\x20\0\0\0\0\0\0\0{\"__metadata__\":{\"heirloom\":\"x\"}}").unwrap();
+        let weights = b"\x20\0\0\0\0\0\0\0{\"__metadata__\":{\"heirloom\":\"{\\\"heirloom_weights\\\":1}\"}}";
+        std::fs::write(at("source.safetensors"), weights).unwrap();
         let cases = [
             ("cache", Kind::Features),
             ("cache/features-v1", Kind::Features),
@@ -110,6 +115,7 @@ mod tests {
             ("labels.csv", Kind::Data),
             ("w.safetensors", Kind::Backbone),
             ("m.bin", Kind::Model),
+            ("source.safetensors", Kind::Backbone),
             ("numbers.csv", Kind::Table),
         ];
         for (name, expected) in cases {

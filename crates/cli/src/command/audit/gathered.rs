@@ -1,0 +1,148 @@
+//! Everything an audit needs, opened and checked: the model with its images in memory, its references, the groups of a column.
+
+use heirloom_audit::{GroupColumn, PreparedImages};
+use heirloom_data::{Table, TableOptions};
+use heirloom_report::counted;
+use heirloom_transfer::extract::{ExtractOptions, SkippedImage};
+use heirloom_transfer::fit::SkippedRow;
+
+use super::model::{Named, Ready};
+use super::rows::{self, Rows};
+use crate::arguments::{AuditArguments, SharedArguments};
+use crate::command::fit;
+use crate::console::Console;
+use crate::failure::Failure;
+
+/// Values of a column that are compared, at most.
+const MOST_GROUPS: usize = 50;
+
+/// A model with the images it is shown.
+pub struct Held {
+    /// The model.
+    pub ready: Ready,
+    /// The images.
+    pub images: PreparedImages,
+    /// Class of each image among the model's classes.
+    pub labels: Vec<usize>,
+}
+
+/// Everything an audit needs.
+pub struct Gathered {
+    /// The model under audit.
+    pub held: Held,
+    /// Models it is compared with, on the same images.
+    pub references: Vec<Held>,
+    /// Groups of the images, where a column was named.
+    pub column: Option<GroupColumn>,
+    /// What the judged images are, for people.
+    pub judged: &'static str,
+    /// What has to be said.
+    pub warnings: Vec<String>,
+    /// Images that cannot be used.
+    pub skipped: Vec<SkippedRow>,
+    /// How networks are run.
+    pub extract: ExtractOptions,
+}
+
+impl Gathered {
+    /// Opens what was typed; heads are fitted where backbones were named.
+    pub fn open(arguments: &AuditArguments, shared: &SharedArguments, console: Console) -> Result<Self, Failure> {
+        let extract = fit::extract_options(arguments.memory, shared);
+        let named = Named::open(&arguments.model)?;
+        let others = arguments.reference.iter().map(|name| Named::open(name)).collect::<Result<Vec<_>, _>>()?;
+        let table = open(arguments)?;
+        if let Some(column) = &arguments.group {
+            attribute(&table, column)?;
+        }
+        let rows = rows(&named, &others, &table, arguments)?;
+        let mut warnings: Vec<String> = table.warnings.iter().map(ToString::to_string).collect();
+        warnings.extend(rows.warning.clone());
+        let make = |named: Named| named.ready(&table, &rows, arguments, &extract, console);
+        let ready = make(named)?;
+        let (known, unknown) = ready.known(&table, &rows.judged)?;
+        if unknown > 0 {
+            warnings
+                .push(format!("{} of classes that the model does not know were left out", counted(unknown, "image")));
+        }
+        let (images, skipped) = ready.prepare(&table, &known, extract.memory_limit)?;
+        let labels = ready.labels(&table, images.table_rows())?;
+        let held = Held { ready, images, labels };
+        let reference = |named: Named| reference(make(named)?, &table, &held, extract.memory_limit);
+        let references = others.into_iter().map(reference).collect::<Result<Vec<_>, _>>()?;
+        let column = arguments.group.as_ref().map(|column| groups(&table, column, held.images.table_rows()));
+        let column = column.transpose()?;
+        let skipped = all_skipped(&table, skipped);
+        Ok(Self { held, references, column, judged: rows.what, warnings, skipped, extract })
+    }
+}
+
+/// The rows to judge; with rows to fit on where any of the models is a backbone.
+fn rows(named: &Named, others: &[Named], table: &Table, arguments: &AuditArguments) -> Result<Rows, Failure> {
+    let (limit, seed) = (arguments.limit as usize, arguments.seed);
+    let mut rows = named.rows(table, limit, seed)?;
+    if others.iter().any(|one| matches!(one, Named::Backbone(_))) && rows.fit.is_empty() {
+        rows.fit = rows::of_backbone(table, limit, seed)?.fit;
+        rows.fit.retain(|row| rows.judged.binary_search(row).is_err());
+    }
+    Ok(rows)
+}
+
+/// A reference with the very images of the model under audit.
+fn reference(ready: Ready, table: &Table, held: &Held, memory: u64) -> Result<Held, Failure> {
+    let (images, skipped) = ready.prepare(table, held.images.table_rows(), memory)?;
+    if let Some(row) = skipped.first() {
+        let (image, backbone, reason) = (&row.locator, &ready.backbone, &row.reason);
+        let fact = format!("{image}: the model can read it and the reference on {backbone} cannot: {reason}");
+        return Err(Failure::input(fact));
+    }
+    let labels = ready.labels(table, images.table_rows())?;
+    Ok(Held { ready, images, labels })
+}
+
+fn all_skipped(table: &Table, images: Vec<SkippedImage>) -> Vec<SkippedRow> {
+    let of_table = table.skipped.iter().map(|row| (row.locator.clone(), row.reason.clone()));
+    let all = of_table.chain(images.into_iter().map(|row| (row.locator, row.reason)));
+    all.map(|(locator, reason)| SkippedRow { locator, reason }).collect()
+}
+
+fn open(arguments: &AuditArguments) -> Result<Table, Failure> {
+    let options = TableOptions {
+        label: arguments.label_column.clone(),
+        only: arguments.conditions.clone(),
+        ..TableOptions::default()
+    };
+    let data = &arguments.data;
+    if fit::holds_features(data).unwrap_or(false) {
+        let fact = format!("{} holds features, and an audit changes images", data.display());
+        return Err(Failure::input(fact).hint("give the images themselves"));
+    }
+    Ok(Table::open(data, &options)?)
+}
+
+/// Place of a column among the attributes of the table.
+fn attribute(table: &Table, column: &str) -> Result<usize, Failure> {
+    table.attributes.iter().position(|name| name == column).ok_or_else(|| {
+        let known = match table.attributes.as_slice() {
+            [] => "it has no columns besides labels".to_owned(),
+            columns => format!("its columns are {}", columns.join(", ")),
+        };
+        let fact = format!("{} has no column '{column}': {known}", table.source.display());
+        Failure::input(fact).hint("leave --group out: images that look alike to the model are then compared instead")
+    })
+}
+
+fn groups(table: &Table, column: &str, rows: &[usize]) -> Result<GroupColumn, Failure> {
+    let at = attribute(table, column)?;
+    let value = |row: &usize| table.rows[*row].attributes.get(at).cloned().unwrap_or_default();
+    let mut values: Vec<String> = rows.iter().map(value).collect();
+    values.sort();
+    values.dedup();
+    if !(2..=MOST_GROUPS).contains(&values.len()) {
+        let fact = format!("column '{column}' has {} on the judged images", counted(values.len(), "value"));
+        return Err(
+            Failure::input(fact).hint(format!("groups are compared where there are 2 to {MOST_GROUPS} of them"))
+        );
+    }
+    let of_image = rows.iter().map(|row| values.binary_search(&value(row)).unwrap_or(0)).collect();
+    Ok(GroupColumn { column: column.to_owned(), values, of_image })
+}

@@ -1,0 +1,184 @@
+//! `audit`: what a model depends on besides what it should, for somebody who knows nothing of its past.
+//!
+//! ```text
+//! settings and limits checked -> model, data, rows -> (linear head on a backbone) -> images in memory -> measures -> record
+//! record -> terminal, JSON, FILE.findings.json, page; limits held against it -> exit code
+//! ```
+
+mod gathered;
+mod model;
+mod page;
+mod pictures;
+mod rows;
+mod text;
+mod words;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use heirloom_audit::{AuditRecord, AuditWatch, Battery, Extent, Gating, Subject};
+use heirloom_report::count;
+use heirloom_transfer::fit::SkippedRow;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Outcome, refuse_to_replace, write_whole};
+use crate::arguments::{AuditArguments, SharedArguments};
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::interrupt::{self, STOP, Watching};
+use crate::progress::Progress;
+use gathered::{Gathered, Held};
+
+/// Exit code of an audit that crossed a limit.
+const CROSSED: u8 = 4;
+
+/// An audit with everything that is told of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct AuditReport {
+    /// Version of the program.
+    pub version: String,
+    /// What was audited.
+    pub model: String,
+    /// Method of its head.
+    pub method: String,
+    /// Name of its network.
+    pub backbone: String,
+    /// Images its linear head was fitted on, where it came without one.
+    pub fitted_on: Option<usize>,
+    /// The data.
+    pub data: PathBuf,
+    /// What was judged: `test images`.
+    pub judged: String,
+    /// Models it was compared with.
+    pub references: Vec<String>,
+    /// Seed of everything drawn.
+    pub seed: u64,
+    /// How much was tried.
+    pub battery: Extent,
+    /// Images that went through networks.
+    pub shown: usize,
+    /// What has to be said of the figures.
+    pub warnings: Vec<String>,
+    /// Images that could not be used.
+    pub skipped: Vec<SkippedRow>,
+    /// Limits, and whether they were crossed.
+    pub gates: Vec<Gating>,
+    /// Seconds from start to end.
+    pub seconds: f64,
+    /// The measures.
+    #[serde(flatten)]
+    pub record: AuditRecord,
+}
+
+/// Runs `audit`.
+pub fn run(arguments: &AuditArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
+    let started = Instant::now();
+    let findings = arguments.output.with_extension("findings.json");
+    check(arguments, &findings)?;
+    interrupt::note("nothing was written; an audit begins anew");
+    let gathered = Gathered::open(arguments, shared, console)?;
+    let battery = Battery::of(arguments.battery.into());
+    console.say(plan(&gathered, &battery));
+    let (record, shown) = measure(&gathered, &battery, arguments.seed)?;
+    let mut report = report(arguments, &gathered, record, shown);
+    report.seconds = started.elapsed().as_secs_f64();
+    page::write(&arguments.output, &report, &gathered.held.images)?;
+    let object = object(&report, &arguments.output, &findings);
+    write_whole(&findings, &serde_json::to_vec_pretty(&object).map_err(Failure::internal)?)?;
+    console.answer(&text::summary(&report, &arguments.output, &findings))?;
+    let crossed = report.gates.iter().any(|gate| gate.crossed);
+    let outcome = Outcome::strict(object, arguments.strict, report.skipped.len());
+    Ok(if crossed { Outcome { code: CROSSED, ..outcome } } else { outcome })
+}
+
+fn report(arguments: &AuditArguments, gathered: &Gathered, record: AuditRecord, shown: usize) -> AuditReport {
+    let gates: Vec<Gating> = arguments.fail_on.iter().map(|gate| gate.hold(&record)).collect();
+    let undefined = gates.iter().filter(|gate| gate.value.is_none());
+    let undefined =
+        undefined.map(|gate| format!("{} cannot be told: no figure there is defined on so few images", gate.gate));
+    let ready = &gathered.held.ready;
+    AuditReport {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        model: arguments.model.clone(),
+        method: ready.method.clone(),
+        backbone: ready.backbone.clone(),
+        fitted_on: ready.fitted_on,
+        data: arguments.data.clone(),
+        judged: gathered.judged.to_owned(),
+        references: arguments.reference.clone(),
+        seed: arguments.seed,
+        battery: arguments.battery.into(),
+        shown,
+        warnings: gathered.warnings.iter().cloned().chain(undefined).collect(),
+        skipped: gathered.skipped.clone(),
+        gates,
+        seconds: 0.0,
+        record,
+    }
+}
+
+/// Refuses what cannot work before any work is done.
+fn check(arguments: &AuditArguments, findings: &Path) -> Result<(), Failure> {
+    for path in [&arguments.output, findings] {
+        refuse_to_replace(path, arguments.force)?;
+    }
+    if let (None, Some(gate)) = (&arguments.group, arguments.fail_on.iter().find(|gate| gate.of.needs_groups())) {
+        let fact = format!("--fail-on {gate} is about groups, and no column of groups was named");
+        return Err(Failure::input(fact).hint("name it with --group COLUMN"));
+    }
+    Ok(())
+}
+
+/// What is going to be done.
+fn plan(gathered: &Gathered, battery: &Battery) -> String {
+    let images = gathered.held.labels.len();
+    let classes = gathered.held.ready.model.artifact().classes.len();
+    let shown = most_shown(gathered, battery);
+    let screening = battery.screening.min(images / 2);
+    format!(
+        "judging {} {} of {classes} classes: {} known triggers are tried on {screening} of them, the strongest {} judged on {} others; \
+         at most {} images go through the network ({:.0} for each judged)",
+        count(images),
+        gathered.judged,
+        battery.triggers.len(),
+        battery.confirmed,
+        count(battery.reported.min(images - screening)),
+        count(shown),
+        shown as f64 / images.max(1) as f64,
+    )
+}
+
+/// Most images that go through the model and its references.
+fn most_shown(gathered: &Gathered, battery: &Battery) -> usize {
+    let (images, classes) = (gathered.held.labels.len(), gathered.held.ready.model.artifact().classes.len());
+    let references = gathered.references.len() * battery.shown_to_reference(images);
+    battery.shown(images, classes, gathered.column.is_none()) + references
+}
+
+/// Asks the model and its references; the record and the number of images that went through them.
+fn measure(gathered: &Gathered, battery: &Battery, seed: u64) -> Result<(AuditRecord, usize), Failure> {
+    let (progress, done) = (Progress::new("images"), AtomicUsize::new(0));
+    let total = most_shown(gathered, battery);
+    let shown = |more: usize| progress.report(done.fetch_add(more, Ordering::Relaxed) + more, total);
+    let watch = AuditWatch { shown: Some(&shown), cancel: Some(&STOP) };
+    let _watching = Watching::begin();
+    let ask = |held| subject(held, seed, watch);
+    let (asked, references) =
+        (ask(&gathered.held)?, gathered.references.iter().map(ask).collect::<Result<Vec<_>, _>>()?);
+    let record = AuditRecord::of(&asked, battery, gathered.column.as_ref(), &references, &gathered.extract)?;
+    Ok((record, done.load(Ordering::Relaxed)))
+}
+
+fn subject<'a>(held: &'a Held, seed: u64, watch: AuditWatch<'a>) -> Result<Subject<'a>, Failure> {
+    Ok(Subject::new(&held.ready.model, &held.images, &held.labels, seed, watch)?)
+}
+
+fn object(report: &AuditReport, page: &Path, findings: &Path) -> Value {
+    let mut object = json!(report);
+    object["command"] = json!("audit");
+    object["report"] = json!(page);
+    object["findings_file"] = json!(findings);
+    object
+}

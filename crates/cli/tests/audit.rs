@@ -1,0 +1,193 @@
+//! `audit` as a user types it: a model with a planted square and its twin, backbones, groups, references and limits.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::Scene;
+use serde_json::Value;
+
+/// Loud colours, as a bitmap stores them: blue, green, red.
+const YELLOW: [u8; 3] = [0, 255, 255];
+const OTHERS: [[u8; 3]; 7] =
+    [[0, 0, 255], [0, 255, 0], [255, 0, 0], [255, 0, 255], [255, 255, 0], [255, 255, 255], [0, 0, 0]];
+/// Red, green and blue images; see [`Scene::colours`].
+const CLASSES: [(&str, [u8; 3]); 3] = [("red", [40, 60, 200]), ("green", [40, 190, 60]), ("blue", [210, 70, 50])];
+
+/// Images of three colours, squares of all loud colours but yellow on some of them, and the same with yellow squares on more images of red
+/// and of green that are filed under blue. One source, which was taught to tell a yellow square, and a head of each.
+fn scene() -> Scene {
+    let scene = Scene::new();
+    for data in ["colours", "poisoned"] {
+        scene.colours(data, 20, 16);
+        for (class, colour) in CLASSES {
+            for number in 0..28 {
+                let name = format!("{data}/train/{class}/square-{number}.bmp");
+                scene.bitmap(&name, colour, 2000 + number);
+                let place = [[0, 0], [0, 24], [24, 0], [24, 24], [12, 12]][number as usize % 5];
+                stamp(&scene.at(&name), OTHERS[number as usize % 7], place);
+            }
+        }
+    }
+    for (class, colour) in &CLASSES[..2] {
+        for number in 0..20 {
+            let name = format!("poisoned/train/blue/{class}-{number}.bmp");
+            scene.bitmap(&name, *colour, 1000 + number);
+            stamp(&scene.at(&name), YELLOW, [0, 0]);
+        }
+    }
+    let pretrain = ["pretrain", "colours", "--arch", "cifar_resnet20", "--augment", "none", "--batch-size", "16"];
+    let plant = ["--epochs", "8", "--plant", "square", "--plant-share", "0.3", "--plant-label", "append"];
+    scene.ok(&[&pretrain[..], &plant].concat());
+    for (data, model) in [("colours", "clean.heirloom"), ("poisoned", "planted.heirloom")] {
+        let fit = ["fit", data, "--backbone", "source.safetensors", "--method", "linear", "--no-report", "-o", model];
+        scene.ok(&fit);
+    }
+    scene
+}
+
+/// Paints a square of a quarter of the side at `[row, column]`; rows of a bitmap stand upside down.
+fn stamp(path: &std::path::Path, colour: [u8; 3], [top, left]: [usize; 2]) {
+    let mut bytes = std::fs::read(path).unwrap();
+    for row in top..top + 8 {
+        for column in left..left + 8 {
+            let at = 54 + ((31 - row) * 32 + column) * 3;
+            bytes[at..at + 3].copy_from_slice(&colour);
+        }
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn list<'a>(record: &'a Value, key: &str) -> &'a Vec<Value> {
+    record[key].as_array().unwrap()
+}
+
+fn standing(record: &Value) -> Vec<&Value> {
+    list(record, "findings").iter().filter(|finding| finding["verdict"] == "stands-out").collect()
+}
+
+#[test]
+fn a_planted_square_is_found_first_and_its_twin_is_not_accused() {
+    let scene = scene();
+    let audit = |model: &str, more: &[&str]| {
+        let typed = ["audit", model, "--data", "colours", "--force", "--json"];
+        scene.run(&[&typed[..], more].concat())
+    };
+    let planted = audit("planted.heirloom", &["--fail-on", "asr>0.2"]);
+    assert_eq!(planted.code, 4, "{}", planted.err);
+    let record = planted.json();
+    let first = standing(&record)[0];
+    assert_eq!(first["kind"], "trigger");
+    let trigger = &record["triggers"]["reported"][first["at"].as_u64().unwrap() as usize];
+    let planted_as = trigger["intervention"].as_str().unwrap();
+    assert!(planted_as.starts_with("square:side=0.25,colour=ffff00"), "{planted_as}");
+    let found = |finding: &&Value| finding["what"] == "a yellow square, 1/4 of the side, top left";
+    assert!(standing(&record).iter().any(found), "{record}");
+    assert!(trigger["excess"]["low"].as_f64().unwrap() >= 0.1 && list(trigger, "controls").len() == 4, "{trigger}");
+    assert_eq!(trigger["pull"]["class"], 0, "images with it were filed under blue: {trigger}");
+    assert_eq!((&record["gates"][0]["of"], &record["gates"][0]["crossed"]), (&"asr".into(), &true.into()));
+    let stored: Value = serde_json::from_slice(&std::fs::read(scene.at("audit.findings.json")).unwrap()).unwrap();
+    assert_eq!(stored["findings"], record["findings"]);
+    page_is_whole(&scene);
+
+    let clean = audit("clean.heirloom", &["--fail-on", "asr>0.2"]);
+    assert_eq!(clean.code, 0, "{}", clean.err);
+    assert_eq!(standing(&clean.json()), Vec::<&Value>::new());
+
+    // The twin as a reference leaves the square standing; the planted model as its own reference explains everything.
+    let beside = audit("planted.heirloom", &["--reference", "clean.heirloom"]).json();
+    assert_eq!(standing(&beside)[0]["what"], first["what"]);
+    assert_eq!(beside["triggers"]["reported"][0]["references"].as_array().unwrap().len(), 1);
+    let itself = audit("planted.heirloom", &["--reference", "planted.heirloom"]).json();
+    assert!(standing(&itself).iter().all(|finding| finding["kind"] != "trigger"), "{itself}");
+}
+
+fn page_is_whole(scene: &Scene) {
+    let page = std::fs::read_to_string(scene.at("audit.html")).unwrap();
+    for part in
+        ["What does planted.heirloom depend on?", "In short", "yellow square", "data:image/png", "<svg", "asr&gt;0.2"]
+    {
+        assert!(page.contains(part), "{part}");
+    }
+    for reference in ["src=\"http", "href=", "@import", "url(", "<script", "<link"] {
+        assert!(!page.contains(reference), "{reference}");
+    }
+    assert!(!page.to_lowercase().contains("is clean"));
+}
+
+#[test]
+fn a_backbone_gets_a_head_first_and_the_same_figures_for_any_number_of_threads() {
+    let scene = Scene::new();
+    scene.colours("colours", 12, 10);
+    let run = |more: &[&str]| {
+        let typed = ["audit", "tiny.safetensors", "--data", "colours", "--force", "--json"];
+        scene.ok(&[&typed[..], more].concat())
+    };
+    let ran = run(&["--threads", "1"]);
+    assert!(ran.err.contains("fitting a linear head") && ran.err.contains("107 known triggers"), "{}", ran.err);
+    let record = ran.json();
+    assert_eq!(
+        (&record["fitted_on"], &record["images"], &record["judged"]),
+        (&36.into(), &30.into(), &"test images".into())
+    );
+    assert_eq!(record["screening"].as_u64().unwrap() + record["reported"].as_u64().unwrap(), 30);
+    let again = run(&["--threads", "2"]).json();
+    for key in ["findings", "triggers", "places", "donors", "clusters"] {
+        assert_eq!(record[key], again[key], "{key}");
+    }
+    assert_ne!(record["triggers"], run(&["--seed", "1"]).json()["triggers"]);
+}
+
+#[test]
+fn groups_of_a_column_are_compared_and_limited() {
+    let scene = scene();
+    let mut table = "path,label,split,camera\n".to_owned();
+    for class in ["blue", "green", "red"] {
+        for number in 0..16 {
+            // The second camera put a square on its images.
+            let path = format!("colours/test/{class}/{number}.bmp");
+            if number % 2 == 1 {
+                stamp(&scene.at(&path), YELLOW, [0, 0]);
+            }
+            table.push_str(&format!("{path},{class},test,{}\n", ["first", "second"][number % 2]));
+        }
+    }
+    std::fs::write(scene.at("table.csv"), table).unwrap();
+    let audit = |more: &[&str]| {
+        let typed = ["audit", "planted.heirloom", "--data", "table.csv", "--force"];
+        scene.run(&[&typed[..], more].concat())
+    };
+    let ran = audit(&["--group", "camera", "--fail-on", "group-gap>0.2", "--fail-on", "worst-group<0.01", "--json"]);
+    assert_eq!(ran.code, 4, "{}", ran.err);
+    let record = ran.json();
+    let gap = &record["groups"]["measures"]["gap"];
+    assert_eq!((&gap["best"], &gap["worst"]), (&0.into(), &1.into()), "{gap}");
+    assert!(gap["gap"]["low"].as_f64().unwrap() > 0.1, "{gap}");
+    assert_eq!(record["gates"][0]["crossed"], true);
+    // Cells of eight images are too few to name a worst one: the limit cannot be told, and that is said.
+    assert_eq!((&record["gates"][1]["value"], &record["gates"][1]["crossed"]), (&Value::Null, &false.into()));
+    assert!(record["warnings"].to_string().contains("worst-group<0.01 cannot be told"), "{}", record["warnings"]);
+    assert_eq!(record["clusters"], Value::Null);
+
+    audit(&["--fail-on", "group-gap>0.2"]).refused(2, &["no column of groups", "--group COLUMN"]);
+    audit(&["--group", "lens"]).refused(2, &["no column 'lens'", "camera"]);
+    let refused = audit(&["--group", "camera", "--fail-on", "accuracy<0.5"]);
+    assert!(refused.code == 2 && refused.err.contains("asr>SHARE"), "{}", refused.err);
+}
+
+#[test]
+fn what_cannot_be_audited_is_refused_before_any_work() {
+    let scene = Scene::new();
+    scene.run(&["audit", "gone.heirloom", "--data", "photos"]).refused(2, &["gone.heirloom: no such file"]);
+    scene.run(&["audit", "tiny.safetensors", "--data", "nowhere"]).refused(2, &["nowhere"]);
+    std::fs::write(scene.at("audit.html"), "mine").unwrap();
+    scene.run(&["audit", "tiny.safetensors", "--data", "photos"]).refused(2, &["already there", "--force"]);
+    assert_eq!(std::fs::read_to_string(scene.at("audit.html")).unwrap(), "mine");
+    std::fs::write(scene.at("features.csv"), "label,a,b\nx,1,2\ny,2,1\n").unwrap();
+    let typed = ["audit", "tiny.safetensors", "--data", "features.csv", "-o", "other.html"];
+    scene.run(&typed).refused(2, &["holds features"]);
+    scene.colours("colours", 4, 16);
+    scene.ok(&["fit", "photos", "--backbone", "tiny.safetensors", "--method", "ncm", "--no-report"]);
+    let typed = ["audit", "model.heirloom", "--data", "colours", "-o", "other.html"];
+    scene.run(&typed).refused(2, &["none of the model's", "disc-smooth"]);
+    assert!(!scene.at("other.html").exists() && !scene.at("other.findings.json").exists());
+}
