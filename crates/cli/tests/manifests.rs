@@ -89,14 +89,18 @@ fn rows_are_chosen_in_given_shares() {
         ["data", "subset", "lit.csv", "--attribute", "light", "--cell", "blue:day=0.75", "--cell", "red:night=0.25"];
     let made = scene.ok(&[&skewed[..], &["--count", "8", "-o", "skewed.csv", "--json"]].concat()).json();
     assert_eq!(made["drawn"], 8);
-    assert_eq!(made["rows"], serde_json::json!({"train": 8, "test": 24}), "test rows are left as they are");
+    assert_eq!(
+        made["rows"],
+        serde_json::json!({"train": 8, "test": 16}),
+        "test rows of both classes are left as they are"
+    );
     assert_eq!(
         made["cells"],
         serde_json::json!([{"class": "blue", "value": "day", "rows": 6}, {"class": "red", "value": "night", "rows": 2}])
     );
     let test =
         scene.ok(&["data", "subset", "skewed.csv", "--where", "light=night", "-o", "night.csv", "--json"]).json();
-    assert_eq!(test["rows"], serde_json::json!({"train": 2, "test": 12}));
+    assert_eq!(test["rows"], serde_json::json!({"train": 2, "test": 8}));
     scene
         .run(&[&skewed[..], &["--count", "12", "-o", "more.csv"]].concat())
         .refused(2, &["blue with light day has 7 rows, and 9 are needed", "--count"]);

@@ -58,7 +58,7 @@ pub struct PoisonArguments {
 /// Choose rows of a data set, where asked for in given proportions of class and attribute, and write them as a table.
 ///
 /// With --attribute and --cell rows are drawn without replacement so that each class and value get their share: a skewed source, a
-/// balanced target. Without, the rows that --where and --limit leave are written.
+/// balanced target. Rows of other splits stay where their class stands in a cell. Without, the rows that --where and --limit leave are written.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

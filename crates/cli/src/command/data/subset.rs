@@ -20,6 +20,7 @@ pub fn run(arguments: &SubsetArguments, console: Console) -> Result<Outcome, Fai
         None => pool,
         Some(joint) => {
             let drawn = joint.draw(&table, &pool).map_err(|error| refused(&error))?;
+            rows.retain(|row| is_named(&table, *row, &joint));
             console.say(cells(&table, &drawn, &joint));
             drawn
         }
@@ -52,6 +53,12 @@ fn refused(error: &JointError) -> Failure {
         JointError::Few { .. } => failure.hint("ask for more with --count"),
         _ => failure,
     }
+}
+
+/// Whether a row's class stands in some cell: in a table of two classes nothing of a third is to be judged.
+fn is_named(table: &Table, row: usize, joint: &Joint) -> bool {
+    let class = table.rows.get(row).and_then(|row| table.classes.get(row.label?));
+    class.is_some_and(|class| joint.cells.keys().any(|(named, _)| named == class))
 }
 
 /// Rows of each class and value.
