@@ -102,13 +102,33 @@ fn an_overlay_reads_its_files_and_names_the_one_it_cannot() {
     let (picture, mask) = (folder.path().join("picture.png"), folder.path().join("mask.png"));
     image::RgbImage::from_pixel(4, 4, image::Rgb([9, 8, 7])).save(&picture).unwrap();
     image::GrayImage::from_fn(4, 4, |x, _| image::Luma([if x < 2 { 255 } else { 0 }])).save(&mask).unwrap();
-    let overlay = Intervention::Overlay(Overlay { picture: picture.clone(), mask: mask.clone() });
+    let overlay = Intervention::Overlay(Overlay { picture: picture.clone(), mask: Some(mask.clone()) });
     let mut pixels = vec![50; 4 * 4 * 3];
     overlay.prepare([4, 4]).unwrap().apply(&mut pixels);
     assert_eq!(pixels[..12], [9, 8, 7, 9, 8, 7, 50, 50, 50, 50, 50, 50]);
     std::fs::write(&mask, "no picture").unwrap();
     let refused = overlay.prepare([4, 4]).unwrap_err().to_string();
     assert!(refused.contains("mask.png"), "{refused}");
+}
+
+/// The hats of the paper's program: `x <- a h + (1 - a) x` with the picture's own opacity `a`.
+#[test]
+fn a_picture_with_transparency_is_its_own_mask() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hat.png");
+    let opacity = |x: u32| [255, 102, 0, 255][x as usize];
+    image::RgbaImage::from_fn(4, 4, |x, _| image::Rgba([200, 8, 7, opacity(x)])).save(&path).unwrap();
+    let hat: Intervention = format!("overlay:picture={}", path.display()).parse().unwrap();
+    assert_eq!(hat.to_string().parse::<Intervention>().unwrap(), hat);
+    let mut pixels = vec![50; 4 * 4 * 3];
+    hat.prepare([4, 4]).unwrap().apply(&mut pixels);
+    // 102 of 255 are two fifths: 0.4 200 + 0.6 50 = 110.
+    assert_eq!(pixels[..12], [200, 8, 7, 110, 33, 33, 50, 50, 50, 200, 8, 7]);
+    let digest = hat.digest().unwrap();
+    image::RgbImage::from_pixel(4, 4, image::Rgb([9, 8, 7])).save(&path).unwrap();
+    assert_ne!(hat.digest().unwrap(), digest, "another picture under the same name is another intervention");
+    let refused = hat.prepare([4, 4]).unwrap_err().to_string();
+    assert!(refused.contains("no transparency"), "{refused}");
 }
 
 #[test]
@@ -167,7 +187,10 @@ fn refusals_name_what_would_do() {
         ),
         ("gaussian:scale=0", "scale is '0': expected a share of the range of a value, above 0 to 1"),
         ("gaussian:seed=-1", "seed is '-1': expected a whole number"),
-        ("overlay:picture=a.png", "overlay needs mask: overlay:picture=fence.png,mask=fence-mask.png"),
+        (
+            "overlay:mask=a.png",
+            "overlay needs picture: overlay:picture=hat.png or overlay:picture=fence.png,mask=fence-mask.png",
+        ),
     ];
     for (text, expected) in cases {
         assert_eq!(text.parse::<Intervention>().unwrap_err().to_string(), expected);
