@@ -49,7 +49,9 @@ pub struct GroupRecord {
 pub struct RateGap {
     /// The class.
     pub class: usize,
-    /// Chance of the answer in the group less that in the others, classes weighted alike.
+    /// Chance of the answer in the group, and in the others, classes weighted alike.
+    pub rates: [f64; 2],
+    /// The first less the second.
     pub rate: Difference,
     /// The same among images of the class (equalised odds, true positives).
     pub of_class: Option<Difference>,
@@ -229,7 +231,7 @@ impl Counts {
     }
 
     fn rate_gap(&self, answer: usize, group: usize, level: Level) -> Option<RateGap> {
-        let difference = |kept: &dyn Fn(usize) -> bool| {
+        let pairs = |kept: &dyn Fn(usize) -> bool| -> Vec<WeightedPair> {
             let both =
                 |class: usize| [false, true].iter().all(|others| self.side(class, group, answer, *others)[1] > 0);
             let weights = self.weights(|class| kept(class) && both(class));
@@ -238,14 +240,20 @@ impl Counts {
                 first: self.side(*class, group, answer, false),
                 second: self.side(*class, group, answer, true),
             };
-            let pairs: Vec<WeightedPair> = weights.iter().map(pair).collect();
-            (!pairs.is_empty()).then(|| level.weighted_difference(&pairs))
+            weights.iter().map(pair).collect()
         };
+        let difference = |pairs: Vec<WeightedPair>| (!pairs.is_empty()).then(|| level.weighted_difference(&pairs));
+        let all = pairs(&|_| true);
+        let rate = |side: &dyn Fn(&WeightedPair) -> [usize; 2]| {
+            all.iter().map(|pair| pair.weight * side(pair)[0] as f64 / side(pair)[1].max(1) as f64).sum()
+        };
+        let rates = [rate(&|pair| pair.first), rate(&|pair| pair.second)];
         Some(RateGap {
             class: answer,
-            rate: difference(&|_| true)?,
-            of_class: difference(&|class| class == answer),
-            of_others: difference(&|class| class != answer),
+            rates,
+            rate: difference(all)?,
+            of_class: difference(pairs(&|class| class == answer)),
+            of_others: difference(pairs(&|class| class != answer)),
         })
     }
 
@@ -304,6 +312,7 @@ mod tests {
         });
         let gap = gap.unwrap().rate_gap(1, 1, Level::of(1)).unwrap();
         assert_eq!((gap.rate.value, gap.of_class.unwrap().value, gap.of_others.unwrap().value), (0.5, 0.5, 0.5));
+        assert_eq!(gap.rates, [0.75, 0.25]);
         assert!(gap.rate.low < 0.5 && gap.rate.high > 0.5, "{gap:?}");
         // Every cell has two images, too few to call one the worst.
         assert_eq!((found.worst, found.small().count()), (None, 4));

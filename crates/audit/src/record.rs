@@ -59,7 +59,7 @@ pub enum FindingKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The whole interval lies at or above [`SMALLEST`], and no control explains it.
+    /// The whole interval lies at or above [`SMALLEST`], for a trigger over the strongest of its controls, too.
     StandsOut,
     /// There is an effect, and it may be smaller than [`SMALLEST`], or a control comes close.
     Slight,
@@ -169,7 +169,7 @@ impl AuditRecord {
     fn found_triggers(&self) -> impl Iterator<Item = Finding> {
         self.triggers.reported.iter().enumerate().map(|(at, trigger)| {
             let explained =
-                trigger.over_strongest.low <= 0.0 || trigger.over_references.is_some_and(|over| over.low <= 0.0);
+                trigger.over_strongest.low < SMALLEST || trigger.over_references.is_some_and(|over| over.low <= 0.0);
             let figure = trigger.attack.success.map_or(0.0, |success| success.value);
             Finding {
                 kind: FindingKind::Trigger,
@@ -280,8 +280,8 @@ impl GroupAudit {
                     name(&self.values, group.group)
                 ),
                 effect,
-                figure: effect.value,
-                control: 0.0,
+                figure: rate.rates[0],
+                control: rate.rates[1],
                 comparisons,
                 verdict: verdict(effect.low, false),
             })

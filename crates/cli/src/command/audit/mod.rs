@@ -39,6 +39,8 @@ const CROSSED: u8 = 4;
 pub struct AuditReport {
     /// Version of the program.
     pub version: String,
+    /// What was typed after the program's name.
+    pub typed: Vec<String>,
     /// What was audited.
     pub model: String,
     /// Method of its head.
@@ -83,7 +85,7 @@ pub fn run(arguments: &AuditArguments, shared: &SharedArguments, console: Consol
     console.say(plan(&gathered, &battery));
     let (record, shown) = measure(&gathered, &battery, arguments.seed)?;
     let mut report = report(arguments, &gathered, record, shown);
-    report.seconds = started.elapsed().as_secs_f64();
+    (report.typed, report.seconds) = (shared.typed.clone(), started.elapsed().as_secs_f64());
     page::write(&arguments.output, &report, &gathered.held.images)?;
     let object = object(&report, &arguments.output, &findings);
     write_whole(&findings, &serde_json::to_vec_pretty(&object).map_err(Failure::internal)?)?;
@@ -101,6 +103,7 @@ fn report(arguments: &AuditArguments, gathered: &Gathered, record: AuditRecord, 
     let ready = &gathered.held.ready;
     AuditReport {
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        typed: Vec::new(),
         model: arguments.model.clone(),
         method: ready.method.clone(),
         backbone: ready.backbone.clone(),

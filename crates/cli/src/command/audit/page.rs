@@ -32,7 +32,8 @@ fn page(report: &AuditReport, images: &PreparedImages) -> Result<Page, Failure> 
         report.version,
         duration(report.seconds)
     );
-    let mut page = Page::new(format!("What does {} depend on?", report.model)).lead(lead).with(short(report));
+    let name = Path::new(&report.model).file_name().map_or(report.model.clone().into(), |name| name.to_string_lossy());
+    let mut page = Page::new(format!("What does {name} depend on?")).lead(lead).with(short(report));
     for (number, finding) in
         report.record.findings.iter().filter(|one| one.verdict == Verdict::StandsOut).take(SHOWN).enumerate()
     {
@@ -267,7 +268,7 @@ fn groups(report: &AuditReport) -> Option<Section> {
         let class = report.record.classes.get(worst.class).cloned().unwrap_or_default();
         let right = interval(worst.right.value, worst.right.low, worst.right.high);
         section.push(Block::Paragraph(format!(
-            "Worst of the others: {class} where {} = {}, {right} right.",
+            "Lowest: {class} where {} = {}, {right} right.",
             groups.column,
             value(worst.group)
         )));
@@ -290,8 +291,9 @@ fn limits(report: &AuditReport) -> Section {
         .with(Block::Paragraph(
             "A patch hides a part of the image, and a loud colour disturbs any model. A trigger is therefore judged beside patches of the \
              very same place and size: the image's own pixels in disorder, the image's mean colour, and twice another of the loud \
-             colours (of a chequered one: checks in disorder), drawn for every image; beside a watermark, the same one slanting the other way. Only what it breaks beyond their mean is its own; and it stands out only if it also beats \
-             the strongest of them."
+             colours (of a chequered one: checks in disorder), drawn for every image; beside a watermark, the \
+             same one slanting the other way. Only what it breaks beyond their mean is its own; and it stands out only if it does at \
+             least 10 points more than the strongest of them, too."
                 .into(),
         ))
         .with(Block::Paragraph(format!("{references}{skipped}")))
@@ -305,10 +307,5 @@ fn limits(report: &AuditReport) -> Section {
              Learning? (arXiv 2207.02842); chequered patches as in Gu, Dolan-Gavitt, Garg: BadNets (arXiv 1708.06733)."
                 .into(),
         ))
-        .with(Block::Code(format!(
-            "heirloom audit {} --data {} --seed {}",
-            report.model,
-            report.data.display(),
-            report.seed
-        )))
+        .with(Block::Code(format!("heirloom {}", report.typed.join(" "))))
 }

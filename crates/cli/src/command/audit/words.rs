@@ -94,8 +94,10 @@ fn more(report: &AuditReport, finding: &Finding) -> Option<String> {
 pub fn meaning(kind: FindingKind) -> &'static str {
     match kind {
         FindingKind::Trigger => {
-            "Whoever puts this patch on an image can make the model fail. A network behaves like this when images with such a patch were \
-             among those it, or the network it was made from, was trained on: by intent, or because photographs carried such a mark."
+            "Whoever puts this on an image can make the model fail. A network behaves like this when images with such a mark were among \
+             those it, or the network it was made from, was trained on, by intent or because photographs carried it: then most of the \
+             changed answers go to one class. It may also just be fragile to this colour or pattern at this place, without anybody having \
+             planted it; a model known to be free of it, shown the same (--reference), tells the two apart."
         }
         FindingKind::Place => {
             "Objects seldom stand there. Look whether images carry something there that goes with their class: a logo, a date, a frame."
