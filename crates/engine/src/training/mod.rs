@@ -14,6 +14,7 @@ mod gradients;
 mod packed;
 pub(crate) mod scope;
 mod segments;
+mod several;
 mod state;
 mod statistics;
 mod unit;
