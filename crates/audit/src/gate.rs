@@ -11,7 +11,7 @@ use crate::AuditRecord;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gated {
-    /// The largest excess of a trigger over its controls (over the references, where there are some).
+    /// The largest excess of a trigger over the strongest of its controls (over the references, where there are some).
     Asr,
     /// The largest difference of accuracy between groups.
     GroupGap,
@@ -74,7 +74,7 @@ impl Gate {
         let value = match self.of {
             Gated::Asr => {
                 let figures =
-                    record.triggers.reported.iter().map(|one| one.over_references.unwrap_or(one.excess).value);
+                    record.triggers.reported.iter().map(|one| one.over_references.unwrap_or(one.over_strongest).value);
                 figures.max_by(f64::total_cmp)
             }
             Gated::GroupGap => groups.and_then(|measures| measures.gap).map(|gap| gap.gap.value),

@@ -48,8 +48,8 @@ pub struct AuditArguments {
     /// times
     #[arg(long, value_name = "MODEL")]
     pub reference: Vec<String>,
-    /// Exit with code 4 when this holds: asr>SHARE (excess of the strongest trigger over its controls), group-gap>SHARE,
-    /// worst-group<SHARE; may be given several times
+    /// Exit with code 4 when this holds: asr>SHARE (what a trigger breaks beyond the strongest of its controls),
+    /// group-gap>SHARE, worst-group<SHARE; may be given several times
     #[arg(long, value_name = "LIMIT")]
     pub fail_on: Vec<Gate>,
     /// The backbone of models written with --slim
