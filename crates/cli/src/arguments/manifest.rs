@@ -15,7 +15,7 @@ pub struct ManifestArguments {
     /// Rows to change; the others are written as they are. All rows of a data set without splits are training rows
     #[arg(long, value_name = "SPLIT", default_value = "train")]
     pub split: SplitName,
-    /// The table to write: a CSV that every command reads as a data set
+    /// The table to write: a CSV that is a data set for every command that takes labelled images
     #[arg(short, long, value_name = "FILE.csv")]
     pub output: PathBuf,
     /// Replace a file that is already there
