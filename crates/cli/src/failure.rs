@@ -136,8 +136,11 @@ impl From<heirloom_audit::AuditError> for Failure {
         match error {
             Error::Prepare(PrepareError::Cancelled)
             | Error::Predict(PredictError::Extract(ExtractError::Cancelled { .. }))
-            | Error::Extract(ExtractError::Cancelled { .. }) => Self { code: crate::interrupt::INTERRUPTED, ..failure }
-                .hint("nothing was written; an audit begins anew"),
+            | Error::Extract(ExtractError::Cancelled { .. }) => {
+                let failure = Self::input("stopped before the audit was complete");
+                Self { code: crate::interrupt::INTERRUPTED, ..failure }
+                    .hint("nothing was written; an audit begins anew")
+            }
             Error::Prepare(PrepareError::Memory { .. }) => {
                 failure.hint("judge fewer images (--limit), or give more --memory")
             }

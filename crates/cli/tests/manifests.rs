@@ -68,6 +68,17 @@ fn features_are_those_of_the_images_as_they_are_used() {
     let hidden = fit("hidden.csv");
     assert!(hidden.err.contains("24 of 66 images carry an intervention"), "{}", hidden.err);
     assert!(accuracy(&hidden.json()) < 0.4, "nothing of the test images is left to see: {}", hidden.json()["accuracy"]);
+    // The model of the plain images: right on them, and of one mind where nothing is to be seen.
+    fit("colours");
+    std::fs::write(scene.at("plain.csv"), "path\ncolours/test/red/0.bmp\ncolours/test/blue/0.bmp\n").unwrap();
+    let answers = |data: &str| -> Vec<String> {
+        let text = scene.ok(&["predict", "model.heirloom", data, "--top-k", "1", "--format", "csv"]).out;
+        text.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().to_owned()).collect()
+    };
+    assert_eq!(answers("plain.csv"), ["red", "blue"]);
+    let hidden = answers("hidden.csv");
+    assert_eq!(hidden.len(), 66);
+    assert!(hidden[hidden.len() - 24..].windows(2).all(|pair| pair[0] == pair[1]), "{hidden:?}");
     let shown = scene.ok(&["inspect", "hidden.csv"]);
     assert!(format!("{}{}", shown.out, shown.err).contains("24 of 66 images carry an intervention"));
 }

@@ -13,7 +13,8 @@ use super::{Locator, Row, Skipped, Split, Table, TableError, TableOptions, Table
 /// Positions of the columns that have a meaning.
 struct Columns {
     path: usize,
-    label: usize,
+    /// None in a table that is opened without labels.
+    label: Option<usize>,
     split: Option<usize>,
     group: Option<usize>,
     intervention: Option<usize>,
@@ -30,7 +31,7 @@ pub(super) fn open(path: &Path, options: &TableOptions) -> Result<Table, TableEr
     let mut table = Table::empty(path);
     table.attributes = columns.attributes.iter().map(|column| cell(&header, *column)).collect();
     let names: BTreeSet<String> =
-        records.iter().map(|record| cell(record, columns.label)).filter(|name| !name.is_empty()).collect();
+        records.iter().map(|record| label(record, &columns)).filter(|name| !name.is_empty()).collect();
     table.classes = names.into_iter().collect();
     let mut places = Places::new(path);
     let mut seen = HashSet::new();
@@ -71,9 +72,13 @@ fn columns(path: &Path, header: &StringRecord, options: &TableOptions) -> Result
         Some(name) => Some(need(name)?),
         None => find("group"),
     };
-    let (image, label, split) = (need("path")?, need(options.label_column())?, find("split"));
+    let (image, split) = (need("path")?, find("split"));
+    let label = match find(options.label_column()) {
+        None if options.keep_unlabelled && options.label.is_none() => None,
+        _ => Some(need(options.label_column())?),
+    };
     let intervention = find("intervention");
-    let used = [Some(image), Some(label), split, intervention];
+    let used = [Some(image), label, split, intervention];
     let attributes = (0..names.len()).filter(|column| !used.contains(&Some(*column))).collect();
     Ok(Columns { path: image, label, split, group, intervention, attributes })
 }
@@ -102,7 +107,7 @@ fn row(
     };
     let intervention = columns.intervention.map(|column| cell(record, column)).filter(|text| !text.is_empty());
     let intervention = intervention.map(|text| places.intervention(&text)).transpose().map_err(bad)?;
-    let label = cell(record, columns.label);
+    let label = label(record, columns);
     let name = places.named(&image);
     let skip = |reason: &str| Skipped { locator: name.clone(), reason: format!("line {line}: {reason}") };
     if label.is_empty() && !keep_unlabelled {
@@ -120,6 +125,11 @@ fn row(
         split,
         attributes: columns.attributes.iter().map(|column| cell(record, *column)).collect(),
     }))
+}
+
+/// Name of a row's class; empty where it has none.
+fn label(record: &StringRecord, columns: &Columns) -> String {
+    columns.label.map(|column| cell(record, column)).unwrap_or_default()
 }
 
 fn cell(record: &StringRecord, column: usize) -> String {

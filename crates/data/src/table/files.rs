@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
 
-use super::{Locator, Row, Table, TableError, TableOptions, TableWarning, parquet, parquet_folder};
+use super::{Locator, Row, Table, TableError, TableOptions, TableWarning, csv, parquet, parquet_folder};
 use crate::{Limits, Problem};
 
 /// Reads one file, refusing it by size before memory is taken.
@@ -57,6 +57,8 @@ pub(super) fn open(paths: &[PathBuf], limits: Limits) -> Result<Table, TableErro
         let metadata = std::fs::metadata(path).map_err(|error| TableError::io(path, error))?;
         if metadata.is_dir() {
             add_folder(&mut table, path)?;
+        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+            add_csv(&mut table, path)?;
         } else {
             add_file(&mut table, path.clone())?;
         }
@@ -71,6 +73,17 @@ fn add_folder(table: &mut Table, folder: &Path) -> Result<(), TableError> {
     let (files, warnings) = below(folder);
     table.warnings.extend(warnings);
     files.into_iter().try_for_each(|file| add_file(table, file))
+}
+
+/// The images that a CSV points at. One that lies in a folder of images is no image and is named as such.
+fn add_csv(table: &mut Table, path: &Path) -> Result<(), TableError> {
+    let options = TableOptions { keep_unlabelled: true, ..TableOptions::default() };
+    let part = csv::open(path, &options)?;
+    table.rows.extend(part.rows.into_iter().map(|row| Row { label: None, attributes: Vec::new(), ..row }));
+    table.skipped.extend(part.skipped);
+    table.warnings.extend(part.warnings);
+    table.parquet.extend(part.parquet);
+    Ok(())
 }
 
 fn add_file(table: &mut Table, path: PathBuf) -> Result<(), TableError> {

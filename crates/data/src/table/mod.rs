@@ -176,7 +176,7 @@ impl Table {
         Ok(table)
     }
 
-    /// Opens images without labels, for prediction: files, folders (searched to any depth), tables.
+    /// Opens images without labels, for prediction: files, folders (searched to any depth), parquet and CSV tables.
     ///
     /// # Errors
     /// A path that does not exist, or no image file among them.
@@ -226,6 +226,23 @@ impl Table {
     pub fn reading_bytes(&self) -> Result<u64, Problem> {
         let pages = self.parquet.iter().map(|file| file.largest_page()).collect::<Result<Vec<u64>, _>>()?;
         Ok(pages.into_iter().max().unwrap_or(0))
+    }
+
+    /// The table with an intervention on every image that carries none yet.
+    ///
+    /// ```no_run
+    /// # fn run(table: heirloom_data::Table) -> Result<(), Box<dyn std::error::Error>> {
+    /// let stamped = table.carrying(&"square:side=0.25,colour=ffff00".parse()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn carrying(&self, intervention: &Intervention) -> Table {
+        let (mut table, carried) = (self.clone(), Arc::new(intervention.clone()));
+        for row in &mut table.rows {
+            row.intervention.get_or_insert_with(|| Arc::clone(&carried));
+        }
+        table
     }
 
     /// Indices of the rows of one split.

@@ -243,3 +243,41 @@ pub(super) fn in_table_order(rows: &[usize]) -> Vec<usize> {
     rows.dedup();
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use heirloom_data::{Interpolation, Resize, TableOptions, World};
+
+    use super::*;
+
+    #[test]
+    fn prepared_pixels_are_those_of_the_images_with_what_they_carry_on_them() {
+        let folder = tempfile::tempdir().unwrap();
+        World { side: 16, train: 1, test: 0, ..World::default() }.write(folder.path()).unwrap();
+        let table = Table::open(folder.path(), &TableOptions::default()).unwrap();
+        let stamped = table.carrying(&"square:side=0.5,colour=010203".parse().unwrap());
+        for side in [16, 8] {
+            let preprocess = Preprocess {
+                input_size: [side; 2],
+                resize: Resize::Squeeze,
+                interpolation: Interpolation::Bilinear,
+                mean: [0.5; 3],
+                std: [0.5; 3],
+            };
+            let pixels = |images: &dyn Images| {
+                let mut out = vec![0; 2 * side * side * 3];
+                let prepared = images.prepare(&[0, 5], &preprocess, &mut Scratch::default(), &mut out);
+                let digests: Vec<Digest> = prepared.into_iter().map(|row| row.unwrap().digest).collect();
+                (out, digests)
+            };
+            let ((plain, before), (changed, after)) = (pixels(&table), pixels(&stamped));
+            for (at, (now, before)) in changed.chunks(3).zip(plain.chunks(3)).enumerate() {
+                let inside = at % (side * side) / side < side / 2 && at % side < side / 2;
+                assert_eq!(now, if inside { &[1, 2, 3] } else { before }, "pixel {at}");
+            }
+            assert!(before.iter().zip(&after).all(|(before, after)| before != after));
+            let named: Vec<Digest> = stamped.digests(&[0, 5]).into_iter().map(Result::unwrap).collect();
+            assert_eq!(after, named, "the digest of what was read is the one it was asked for by");
+        }
+    }
+}

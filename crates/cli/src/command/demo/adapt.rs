@@ -1,10 +1,9 @@
 //! Adapting the sources to the target, and measuring what came along.
 
-use heirloom_audit::{Attack, StampedImages, predicted_classes};
+use heirloom_audit::{Attack, predicted_classes};
 use heirloom_data::augment::Preset;
 use heirloom_data::intervention::Intervention;
 use heirloom_data::{Split, Table};
-use heirloom_transfer::extract::Images;
 use heirloom_transfer::fit::trained::{RecipeOptions, TrainedMethod, TrainedOptions, TrainingEvent, train};
 use heirloom_transfer::fit::{Fit, FitOptions, Watch, fit};
 use heirloom_transfer::heads::{Method, Settings};
@@ -104,9 +103,7 @@ impl Demo<'_> {
         intervention: &Intervention,
     ) -> Result<(Vec<usize>, [Vec<usize>; 2]), Failure> {
         let rows = target.rows_in(Some(Split::Test));
-        let input_size = model.preprocess().input_size;
-        let stamped = StampedImages::new(target, intervention.clone(), input_size).map_err(super::refused)?;
-        let answers = |images: &dyn Images| -> Result<Vec<usize>, Failure> {
+        let answers = |images: &Table| -> Result<Vec<usize>, Failure> {
             let classes = predicted_classes(model, images, &rows, None)?;
             if classes.len() != rows.len() {
                 let fact = format!("{} of {} test images can be read", classes.len(), rows.len());
@@ -115,7 +112,7 @@ impl Demo<'_> {
             Ok(classes.into_iter().map(|(_, class)| class).collect())
         };
         let labels = rows.iter().filter_map(|row| target.rows[*row].label).collect();
-        Ok((labels, [answers(target)?, answers(&stamped)?]))
+        Ok((labels, [answers(target)?, answers(&target.carrying(intervention))?]))
     }
 
     fn options(&self, methods: Vec<Method>) -> FitOptions {

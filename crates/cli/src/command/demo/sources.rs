@@ -1,6 +1,6 @@
 //! The two sources: one met the trigger, its twin did not; everything else about them is the same.
 
-use heirloom_audit::{StampedImages, network_classes};
+use heirloom_audit::network_classes;
 use heirloom_data::augment::Preset;
 use heirloom_data::intervention::{Plant, Relabel};
 use heirloom_data::{Split, Table};
@@ -27,10 +27,8 @@ impl Demo<'_> {
         let path = self.folder.model(&format!("{}.safetensors", source.name()));
         made.backbone.save(&path)?;
         let test = table.rows_in(Some(Split::Test));
-        let input_size = made.backbone.preprocess.input_size;
-        let stamped = StampedImages::new(table, plant.intervention.clone(), input_size).map_err(super::refused)?;
         let clean = self.answers(&made.backbone, table, &test)?;
-        let triggered = self.answers(&made.backbone, &stamped, &test)?;
+        let triggered = self.answers(&made.backbone, &table.carrying(&plant.intervention), &test)?;
         let label = |row: usize| table.rows.get(row).and_then(|row| row.label);
         let Relabel::Class(filed_under) = plant.relabel else {
             return Err(Failure::internal("the trigger's images are filed under no class"));
