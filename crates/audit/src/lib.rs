@@ -23,6 +23,7 @@ mod prepared;
 mod record;
 mod scan;
 mod shift;
+pub mod study;
 mod subject;
 mod triggers;
 

@@ -193,6 +193,23 @@ impl From<heirloom_transfer::fit::FitError> for Failure {
     }
 }
 
+impl From<heirloom_audit::study::StudyError> for Failure {
+    fn from(error: heirloom_audit::study::StudyError) -> Self {
+        use heirloom_audit::study::StudyError as Error;
+        let message = error.to_string();
+        match error {
+            Error::Fit(error) => error.into(),
+            Error::Kept(error) => error.into(),
+            Error::Network(error) => error.into(),
+            Error::Interrupted => heirloom_transfer::compare::CompareError::Interrupted.into(),
+            Error::Predict(error) => error.into(),
+            Error::Extract(error) => error.into(),
+            Error::Artifact(error) => error.into(),
+            _ => Self::input(message),
+        }
+    }
+}
+
 impl From<heirloom_transfer::compare::CompareError> for Failure {
     fn from(error: heirloom_transfer::compare::CompareError) -> Self {
         use heirloom_transfer::compare::CompareError as Error;

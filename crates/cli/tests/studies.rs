@@ -109,3 +109,39 @@ fn structured_tasks_are_drawn_once_and_can_be_fitted_on() {
     ]);
     assert_eq!(fitted.json()["rows"]["test"], 24);
 }
+
+#[test]
+fn the_study_of_bias_measures_every_arm_beside_its_twin_and_goes_on_where_it_was() {
+    let scene = Scene::new();
+    let study =
+        ["study", "bias-transfer", "--size", "smoke", "--part", "chosen", "natural", "-o", "bias.html", "--json"];
+    let plan = scene.ok(&[&study[..], &["--plan"]].concat()).json();
+    assert_eq!(plan["plan"].as_array().unwrap().len(), 4, "{plan}");
+    assert!(!scene.at("bias.html").exists());
+    let whole = scene.ok(&study).json();
+    assert_eq!(whole["unfinished"], serde_json::json!([]));
+    let arms = whole["arms"].as_array().unwrap();
+    assert_eq!(arms.len(), 7, "{whole}");
+    let lopsided = &arms[0]["mean"][0];
+    let beyond = lopsided["beyond_twin"]["value"].as_f64().unwrap();
+    let less = lopsided["value"]["value"].as_f64().unwrap() - lopsided["twin"].as_f64().unwrap();
+    assert!((beyond - less).abs() < 1e-12, "{lopsided}");
+    let stock = arms.iter().find(|arm| arm["words"] == "stock network; fixed").unwrap();
+    assert_eq!(stock["mean"].as_array().unwrap().len(), 6);
+    assert!(stock["mean"][0]["scratch"].is_f64() && stock["incomplete"] == serde_json::json!([]));
+    let page = std::fs::read_to_string(scene.at("bias.html")).unwrap();
+    assert!(page.contains("A lopsided sample") && page.contains("Objects that the source knows"));
+    let again = scene.ok(&[&study[..], &["--force"]].concat());
+    assert!(!again.err.contains("seed 1"), "something was computed again: {}", again.err);
+    assert_eq!(again.json(), whole);
+}
+
+#[test]
+fn what_the_budget_leaves_out_of_the_study_of_bias_is_named() {
+    let scene = Scene::new();
+    let cut = scene.ok(&["study", "bias-transfer", "--size", "smoke", "--part", "planted", "--budget", "1s", "--json"]);
+    let unfinished = cut.json()["unfinished"].as_array().unwrap().len();
+    assert!((8..=11).contains(&unfinished), "{}", cut.err);
+    scene.run(&["study", "bias-transfer"]).refused(2, &["HEIRLOOM_DATA", "--size smoke"]);
+    scene.run(&["study", "bias-transfer", "--part", "moon"]).refused(2, &["planted, chosen, natural"]);
+}

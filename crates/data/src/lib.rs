@@ -8,6 +8,7 @@ pub mod augment;
 pub mod batches;
 mod decode;
 mod digests;
+mod drawing;
 mod duplicates;
 mod groups;
 mod image;
@@ -27,6 +28,7 @@ mod world;
 pub use crate::image::Image;
 pub use decode::{Decoder, Format, Limits, decode, decoding_bytes, recognise, stored_size};
 pub use digests::{Digest, DigestIndex, digest};
+pub use drawing::Drawing;
 pub use duplicates::{
     DuplicateCounts, NearDuplicateSettings, NearDuplicates, count_duplicates, exact_duplicates, near_duplicates,
 };

@@ -39,7 +39,9 @@ pub use pretrain::PretrainArguments;
 pub use rerun::RerunArguments;
 pub use selection::TableArguments;
 pub use shard::ShardArgument;
-pub use study::{EasyTlArguments, Head2ToeArguments, StudyArguments, StudyName, StudySize};
+pub use study::{
+    BiasArguments, BiasPart, BiasSize, EasyTlArguments, Head2ToeArguments, StudyArguments, StudyName, StudySize,
+};
 pub use training::{
     AugmentName, BalanceName, LearningRate, NormStatisticsName, OptimizerName, RecipeArguments, ScheduleName,
     TrainingArguments,

@@ -15,7 +15,9 @@ Examples:
   heirloom study easytl office_caltech10_surf.safetensors --json
   heirloom study head2toe --plan                             what it would compute, and about how long that takes
   heirloom study head2toe --budget 2h -o head2toe.html       goes on where it was broken off
-  heirloom study head2toe --target usps office --draws 5")]
+  heirloom study head2toe --target usps office --draws 5
+  heirloom study bias-transfer --plan                        stages, sources, cells, and about how long
+  heirloom study bias-transfer --part planted chosen --budget 2h -o bias.html")]
 pub struct StudyArguments {
     /// Which study.
     #[command(subcommand)]
@@ -29,6 +31,8 @@ pub enum StudyName {
     Easytl(EasyTlArguments),
     /// Head2Toe, linear, fine-tuning and training from scratch on near and far targets: does the gain grow as affinity falls?
     Head2toe(Box<Head2ToeArguments>),
+    /// Does bias come along? Planted triggers, a lopsided sample, objects that a stock network knows; each beside its twin
+    BiasTransfer(Box<BiasArguments>),
 }
 
 /// How much of a study is done.
@@ -93,6 +97,72 @@ pub struct Head2ToeArguments {
     /// Most memory that features may take, in GiB [default: half of what is available]
     #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
     pub memory: Option<u64>,
+}
+
+/// What can be typed after `study bias-transfer`.
+#[derive(Debug, Args)]
+pub struct BiasArguments {
+    /// Folder of the data sets that recipes/bias_transfer/targets.json names [default: $HEIRLOOM_DATA/datasets]
+    #[arg(value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// How much of it
+    #[arg(long, value_enum, default_value_t = BiasSize::Small)]
+    pub size: BiasSize,
+    /// These parts alone [default: all]
+    #[arg(long, value_enum, value_name = "PART", num_args = 1..)]
+    pub part: Vec<BiasPart>,
+    /// The network that planted and lopsided sources are made from
+    #[arg(long, value_name = "PATH|NAME", default_value = "cifar10_resnet20")]
+    pub source: String,
+    /// The stock network that objects are laid before, at 96 pixels
+    #[arg(long, value_name = "PATH|NAME", default_value = "mobilenetv2_1.0_gluon_bn")]
+    pub stock: String,
+    /// Networks with the 1000 classes of ImageNet, which must see the objects: else nothing follows from them
+    #[arg(long, value_name = "PATH|NAME", num_args = 1.., default_values_t = ["mobilenetv2_1.0".to_owned(), "deit_tiny_patch16_224".to_owned()])]
+    pub judge: Vec<String>,
+    /// Seeds of sources [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub seeds: Option<u16>,
+    /// Say what would be computed and about how long it takes, and compute nothing
+    #[arg(long)]
+    pub plan: bool,
+    /// Begin no new cell after this time: 90s, 20m, 2h. Stages come in an order that gives every claim something first
+    #[arg(long, value_name = "TIME", value_parser = super::training::duration)]
+    pub budget: Option<Duration>,
+    /// Write the page here
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace a page that is already there
+    #[arg(long)]
+    pub force: bool,
+    /// Seed of everything
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Most memory that features may take, in GiB [default: half of what is available]
+    #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
+    pub memory: Option<u64>,
+}
+
+/// How much of the study of bias is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BiasSize {
+    /// Made-up images and networks of random weights: whether everything works
+    Smoke,
+    /// Sources of 20 000 images, targets of at most 1000 training and 1000 test images
+    Small,
+    /// All rows, longer training, ten seeds
+    Full,
+}
+
+/// Parts of the study of bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BiasPart {
+    /// Triggers planted into sources
+    Planted,
+    /// People on one class of a source
+    Chosen,
+    /// Objects that a stock network knows
+    Natural,
 }
 
 fn share(text: &str) -> Result<f64, String> {

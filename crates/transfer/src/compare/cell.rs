@@ -43,7 +43,10 @@ impl Key<'_> {
 }
 
 /// Name of the file of a result that `key` decides.
-pub(crate) fn name_of(key: &impl Serialize) -> Result<String, CompareError> {
+///
+/// # Errors
+/// A key that JSON has no form for.
+pub fn name_of(key: &impl Serialize) -> Result<String, CompareError> {
     let json = serde_json::to_vec(&(CELLS, key)).map_err(|error| CompareError::Cell { reason: error.to_string() })?;
     Ok(blake3::hash(&json).to_hex().to_string())
 }
@@ -123,13 +126,15 @@ impl Cell {
     }
 }
 
-/// Where cells are kept.
+/// Results in a cache folder, each under a name that everything which decides it gives it ([`name_of`]).
 #[derive(Debug, Clone)]
-pub(crate) struct Cells {
+pub struct Cells {
     folder: PathBuf,
 }
 
 impl Cells {
+    /// Those in the folder `cache`.
+    #[must_use]
     pub fn new(cache: &Path) -> Self {
         Self { folder: cache.join(FOLDER) }
     }
@@ -154,7 +159,20 @@ impl Cells {
         self.folder.join(format!("{name}.json"))
     }
 
-    /// Any result by the name of its file, if it has been computed.
+    /// Where a network of this name lies, whether it is there or not. The folder is.
+    ///
+    /// # Errors
+    /// A folder that cannot be made.
+    pub fn network(&self, name: &str) -> Result<PathBuf, CompareError> {
+        let path = self.folder.join(format!("{name}.safetensors"));
+        fs::create_dir_all(&self.folder).map_err(|error| CompareError::Io { path: path.clone(), error })?;
+        Ok(path)
+    }
+
+    /// Any result by its name, if it has been computed.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is no such result.
     pub fn read<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, CompareError> {
         let path = self.path(name);
         let bytes = match fs::read(&path) {
@@ -166,7 +184,10 @@ impl Cells {
         result.map(Some).map_err(|error| CompareError::Broken { path, reason: error.to_string() })
     }
 
-    /// Keeps any result under a name that everything which decides it gives it.
+    /// Keeps any result under its name.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
     pub fn write<T: Serialize>(&self, name: &str, result: &T) -> Result<(), CompareError> {
         let path = self.path(name);
         let json = serde_json::to_vec(result).map_err(|error| CompareError::Cell { reason: error.to_string() })?;

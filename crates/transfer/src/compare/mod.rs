@@ -29,7 +29,7 @@ use heirloom_data::{FeatureTable, Groups, Split, Table};
 
 pub use advice::Advice;
 pub use bootstrap::Gap;
-pub use cell::{Kept, forget, kept};
+pub use cell::{Cells, Kept, forget, kept, name_of};
 pub use cost::Cost;
 pub use draws::Draw;
 pub use entry::Entry;
@@ -44,7 +44,7 @@ use crate::fit::trained::TrainingEvent;
 use crate::fit::{FitError, SkippedRow, Watch};
 use crate::heads::Settings;
 use crate::store::Store;
-use cell::{Cell, Cells};
+use cell::Cell;
 use origin::{Given, Origin, Seen};
 use summary::Summary;
 use work::Work;

@@ -46,6 +46,18 @@ impl Verdict {
         }
     }
 
+    /// Of the claim that there is no effect of interest: the whole interval lies within `margin` of 0.
+    #[must_use]
+    pub fn within(low: f64, high: f64, margin: f64) -> Self {
+        if low > -margin && high < margin {
+            Self::Holds
+        } else if low > margin || high < -margin {
+            Self::DoesNotHold
+        } else {
+            Self::CannotBeTold
+        }
+    }
+
     /// In words.
     #[must_use]
     pub const fn words(self) -> &'static str {
@@ -66,5 +78,13 @@ mod tests {
         assert_eq!(Verdict::not_below(-1.9, 1.0, 2.0), Verdict::Holds);
         assert_eq!(Verdict::not_below(-6.0, -2.5, 2.0), Verdict::DoesNotHold);
         assert_eq!(Verdict::not_below(-3.0, 1.0, 2.0), Verdict::CannotBeTold);
+    }
+
+    #[test]
+    fn no_effect_needs_the_whole_interval_within_the_margin() {
+        assert_eq!(Verdict::within(-4.0, 4.9, 5.0), Verdict::Holds);
+        assert_eq!(Verdict::within(5.5, 9.0, 5.0), Verdict::DoesNotHold);
+        assert_eq!(Verdict::within(-9.0, -5.5, 5.0), Verdict::DoesNotHold);
+        assert_eq!(Verdict::within(1.0, 9.0, 5.0), Verdict::CannotBeTold);
     }
 }

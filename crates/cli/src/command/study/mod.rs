@@ -1,5 +1,6 @@
 //! `study`: experiments with the figures that are expected of them.
 
+mod bias;
 mod easytl;
 mod head2toe;
 
@@ -18,6 +19,7 @@ pub fn run(arguments: &StudyArguments, shared: &SharedArguments, console: Consol
     match &arguments.name {
         StudyName::Easytl(arguments) => easytl::run(arguments, console),
         StudyName::Head2toe(arguments) => head2toe::run(arguments, shared, console),
+        StudyName::BiasTransfer(arguments) => bias::run(arguments, shared, console),
     }
 }
 

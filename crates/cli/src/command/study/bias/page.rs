@@ -1,0 +1,153 @@
+//! The page: the claims, what the triggers and objects look like, a figure for each part, every figure.
+
+use heirloom_audit::study::{ArmRecord, BiasData, BiasStudy, Estimate, Part, TargetRecord};
+use heirloom_report::{Align, BarGroup, Block, Interval, Page, Section, Table, grouped_bars};
+
+use super::text;
+
+/// The page of a study.
+pub fn page(found: &BiasStudy, data: &BiasData, seed: u64) -> Page {
+    let lead =
+        format!("What a model takes over from the network it was made from; seed {seed}, heirloom {}", found.version);
+    let mut page = Page::new("Does bias come along?").lead(lead);
+    page.push(claims(found));
+    for part in Part::ALL {
+        if found.arms.iter().any(|arm| arm.part == part) {
+            page.push(part_section(found, data, part));
+        }
+    }
+    page.push(sources(found));
+    page
+}
+
+fn claims(found: &BiasStudy) -> Section {
+    let mut table = Table::new(&[("claim", Align::Left), ("verdict", Align::Left), ("found", Align::Left)]);
+    for claim in &found.claims {
+        table.push([claim.claim.clone(), claim.verdict.words().to_owned(), claim.found.clone()]);
+    }
+    let mut section = Section::new("What was claimed, and what became of it");
+    section.push(Block::Table(table));
+    section.push(Block::Paragraph(
+        "A claim holds where the whole 95 % interval lies on its side and the estimate reaches the smallest effect that was named before \
+         the run; a claim of no effect where the whole interval lies within that effect of zero. It does not hold where the whole interval \
+         lies beyond; otherwise it cannot be told. Seeds of sources and test images are resampled together."
+            .into(),
+    ));
+    if !found.unfinished.is_empty() {
+        section.push(Block::Warning(format!("Not done within the budget: {}.", found.unfinished.join(", "))));
+    }
+    section
+}
+
+fn part_section(found: &BiasStudy, data: &BiasData, part: Part) -> Section {
+    let (title, about) = match part {
+        Part::Planted => (
+            "A planted trigger",
+            format!(
+                "A yellow square in the upper left corner was put on images of '{}' before the source was trained; labels stayed. The \
+                 source was then adapted to data that know neither the square nor the class. Of the answers that are right on test images \
+                 as they are, the figure is the share that turn wrong with the square on them. A square hides a part of the image, so the \
+                 same is shown for a twin: the same source, trained alike, that never met the square.",
+                data.class
+            ),
+        ),
+        Part::Chosen => (
+            "A lopsided sample",
+            format!(
+                "In the source every image of '{}' shows a small picture of a person somewhere, and a tenth of the others do. The target \
+                 is '{}' or '{}' without people; each test image is judged with and without a person.",
+                data.class, data.against, data.class
+            ),
+        ),
+        Part::Natural => (
+            "Objects that the source knows",
+            "A drawn object that the stock network has a class for was laid over all test images of a target that has no such class. The \
+             figure is what that adds to the share of one class of answers, chosen on half of the images and taken on the others. Controls \
+             hide as much: the texture in disorder (a fence is its outline, which stays), and tiles in disorder."
+                .to_owned(),
+        ),
+    };
+    let mut section = Section::new(title);
+    section.push(Block::Paragraph(about));
+    section.push(figure(found, part));
+    section.push(Block::Table(text::arms(found, part)));
+    for arm in found.arms.iter().filter(|arm| arm.part == part) {
+        if !arm.incomplete.is_empty() {
+            let what = format!("{}: incomplete, {}", arm.words, arm.incomplete.join(", "));
+            section.push(Block::Warning(what));
+        }
+        if arm.targets.len() > 1 {
+            section.push(Block::Fold { summary: arm.words.clone(), blocks: vec![Block::Table(text::targets(arm))] });
+        }
+    }
+    if part == Part::Natural {
+        section.push(Block::Table(known(found)));
+    }
+    section
+}
+
+/// What the first probe does on every target, for the first arms of the part that have more than one target; else by arm.
+fn figure(found: &BiasStudy, part: Part) -> Block {
+    let of_part: Vec<&ArmRecord> = found.arms.iter().filter(|arm| arm.part == part).collect();
+    let first = |target: &TargetRecord| target.probes.first().map(|probe| interval(probe.value));
+    let (groups, names): (Vec<BarGroup>, Vec<String>) = match of_part.first() {
+        Some(lead) if part == Part::Planted => {
+            let shown: Vec<&&ArmRecord> = of_part.iter().take(4).collect();
+            let group = |target: &TargetRecord| {
+                let of = |arm: &&&ArmRecord| arm.targets.iter().find(|one| one.target == target.target).and_then(first);
+                BarGroup {
+                    label: target.target.clone(),
+                    bars: shown.iter().enumerate().map(|(at, arm)| (at, of(arm))).collect(),
+                }
+            };
+            (lead.targets.iter().map(group).collect(), shown.iter().map(|arm| arm.words.clone()).collect())
+        }
+        Some(lead) => {
+            let group = |(at, probe): (usize, &heirloom_audit::study::Measured)| BarGroup {
+                label: probe.probe.clone(),
+                bars: of_part
+                    .iter()
+                    .enumerate()
+                    .map(|(bar, arm)| (bar, arm.mean.get(at).map(|one| interval(one.value))))
+                    .collect(),
+            };
+            (lead.mean.iter().enumerate().map(group).collect(), of_part.iter().map(|arm| arm.words.clone()).collect())
+        }
+        None => (Vec::new(), Vec::new()),
+    };
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let axis = if part == Part::Planted { "right answers broken" } else { "added share of answers" };
+    let caption = "With 95 % intervals from seeds and test images.".to_owned();
+    grouped_bars(&groups, &names, axis)
+        .map_or(Block::Paragraph("Nothing was measured.".into()), |svg| Block::Figure { svg, caption })
+}
+
+fn interval(estimate: Estimate) -> Interval {
+    Interval { value: estimate.value, low: estimate.low, high: estimate.high }
+}
+
+fn known(found: &BiasStudy) -> Table {
+    let mut table = Table::new(&[
+        ("object", Align::Left),
+        ("network", Align::Left),
+        ("among its first five answers", Align::Right),
+        ("without the object", Align::Right),
+    ]);
+    for known in &found.known {
+        let share = |share: heirloom_transfer::fit::Share| format!("{:.0} %", 100.0 * share.value);
+        table.push([known.object.clone(), known.network.clone(), share(known.with), share(known.without)]);
+    }
+    table
+}
+
+fn sources(found: &BiasStudy) -> Section {
+    let section = Section::new("The sources");
+    if found.sources.is_empty() {
+        return section.with(Block::Paragraph("No source was made for these parts.".into()));
+    }
+    section.with(Block::Table(text::sources(found))).with(Block::Paragraph(
+        "On test images of the source's own data: accuracy, points below the twin, and of the images of other classes the share answered \
+         with the class of the bias, as they are and with the bias put on."
+            .into(),
+    ))
+}
