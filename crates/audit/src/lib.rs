@@ -21,6 +21,7 @@ mod places;
 mod predicted;
 mod prepared;
 mod record;
+pub mod remedies;
 mod scan;
 mod shift;
 pub mod study;

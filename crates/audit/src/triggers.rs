@@ -60,6 +60,9 @@ pub struct Turned {
 pub struct TriggerRecord {
     /// What it is, in words.
     pub what: String,
+    /// The patch.
+    #[serde(skip)]
+    pub patch: Option<Patch>,
     /// The same as other commands take it (`pretrain --plant`), where it is an intervention of theirs.
     pub intervention: Option<String>,
     /// What it does.
@@ -205,6 +208,7 @@ impl Judge<'_, '_> {
         )?;
         Ok(TriggerRecord {
             what: candidate.patch.describe(),
+            patch: Some(candidate.patch),
             intervention: candidate.patch.intervention().map(|intervention| intervention.to_string()),
             attack: subject.attack(images, &answers)?,
             controls,

@@ -193,6 +193,20 @@ impl From<heirloom_transfer::fit::FitError> for Failure {
     }
 }
 
+impl From<heirloom_audit::remedies::RemedyError> for Failure {
+    fn from(error: heirloom_audit::remedies::RemedyError) -> Self {
+        use heirloom_audit::remedies::RemedyError as Error;
+        match error {
+            Error::Audit(error) => error.into(),
+            Error::Fit(error) => error.into(),
+            Error::Artifact(error) => error.into(),
+            other => {
+                Self::input(other.to_string()).hint("audit the model without --remedy, or give more training images")
+            }
+        }
+    }
+}
+
 impl From<heirloom_audit::study::StudyError> for Failure {
     fn from(error: heirloom_audit::study::StudyError) -> Self {
         use heirloom_audit::study::StudyError as Error;

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use heirloom_audit::remedies::Remedy;
 use heirloom_audit::{Extent, Gate};
 
 /// Look for what a model depends on besides what it should: triggers, corners, pieces of other images, groups.
@@ -21,6 +23,7 @@ Examples:
   heirloom audit model.heirloom --data photos/
   heirloom audit mobilenetv2_1.0_gluon_bn --data photos/ -o photos.audit.html
   heirloom audit model.heirloom --data pacs.parquet --group domain --fail-on 'worst-group<0.5'
+  heirloom audit model.heirloom --data photos/ --remedy             what helps, and what it costs
   heirloom audit model.heirloom --data photos/ --reference clean.heirloom --fail-on 'asr>0.2' --json")]
 pub struct AuditArguments {
     /// The model: a file that fit wrote, or a backbone (a path, or a name in $HEIRLOOM_DATA/weights)
@@ -52,6 +55,11 @@ pub struct AuditArguments {
     /// group-gap>SHARE, worst-group<SHARE; may be given several times
     #[arg(long, value_name = "LIMIT")]
     pub fail_on: Vec<Gate>,
+    /// When a trigger or a gap between groups stands out, try remedies on the model and show accuracy and dependence before and after:
+    /// debias, mask, prune (for triggers), balance, dfr (for groups, with --group), full, decay, debias-full (train the whole
+    /// network); all without a name. Nothing is written
+    #[arg(long, value_name = "NAME", num_args = 0.., value_parser = remedy_parser())]
+    pub remedy: Option<Vec<Remedy>>,
     /// The backbone of models written with --slim
     #[arg(long, value_name = "PATH|NAME")]
     pub backbone: Option<String>,
@@ -70,6 +78,12 @@ pub struct AuditArguments {
     /// Most memory that images and features may take, in GiB [default: half of what is available]
     #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
     pub memory: Option<u64>,
+}
+
+/// The names of remedies.
+fn remedy_parser() -> impl TypedValueParser<Value = Remedy> {
+    let named = |name: String| Remedy::ALL.into_iter().find(|remedy| remedy.name() == name).unwrap_or(Remedy::Full);
+    PossibleValuesParser::new(Remedy::ALL.map(Remedy::name)).map(named)
 }
 
 /// How much an audit tries.

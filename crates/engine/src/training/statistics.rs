@@ -56,3 +56,20 @@ pub(super) fn running(norm: &BatchNorm, weights: &Weights) -> Result<Statistics,
     let (mean, variance) = (values(&norm.running_mean)?, values(&norm.running_variance)?);
     Ok(Statistics::new(mean, variance.to_vec(), values(&norm.weight)?, values(&norm.bias)?, norm.epsilon))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Vector T9 of `spec/bias-transfer.md`: three batches of mean 1 move a running mean from 0 to 0.271.
+    #[test]
+    fn running_means_drift_to_those_of_the_batches() {
+        let tensors = [("mean".to_owned(), Tensor { shape: vec![1], values: vec![0.0] })].into();
+        let mut weights = Weights { tensors };
+        for _ in 0..3 {
+            follow(&mut weights, "mean", &[1.0], 0.1).unwrap();
+        }
+        assert!((weights.tensors["mean"].values[0] - 0.271).abs() < 1e-6);
+        assert!(follow(&mut weights, "variance", &[1.0], 0.1).is_err());
+    }
+}

@@ -125,6 +125,31 @@ impl Artifact {
         })
     }
 
+    /// The network as a backbone to adapt further.
+    ///
+    /// # Errors
+    /// As [`Artifact::network`].
+    pub fn backbone(&self) -> Result<Backbone, ArtifactError> {
+        let weights = self.network()?.weights.clone();
+        let network = self.network.as_ref().ok_or(ArtifactError::NoNetwork)?;
+        let record = network.backbone.clone();
+        Ok(Backbone {
+            name: record.name,
+            architecture: record.architecture,
+            graph: network.graph.clone(),
+            weights,
+            preprocess: network.preprocess.clone(),
+            weights_digest: record.weights,
+            licence: record.licence,
+            source: record.source,
+            classes: record.classes,
+            features: record.features,
+            logits: record.logits,
+            taps: record.taps,
+            notes: Vec::new(),
+        })
+    }
+
     /// What has to be there to predict: the taps or blocks of the head, and the one that tells unfamiliar images.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {

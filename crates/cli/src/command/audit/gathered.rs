@@ -7,6 +7,7 @@ use heirloom_transfer::extract::{ExtractOptions, SkippedImage};
 use heirloom_transfer::fit::SkippedRow;
 
 use super::model::{Named, Ready};
+use super::remedy;
 use super::rows::{self, Rows};
 use crate::arguments::{AuditArguments, SharedArguments};
 use crate::command::fit;
@@ -42,6 +43,10 @@ pub struct Gathered {
     pub skipped: Vec<SkippedRow>,
     /// How networks are run.
     pub extract: ExtractOptions,
+    /// The table of the images.
+    pub table: Table,
+    /// Rows of it that remedies may be fitted on, rising; none of them is judged.
+    pub fit: Vec<usize>,
 }
 
 impl Gathered {
@@ -59,6 +64,7 @@ impl Gathered {
         warnings.extend(rows.warning.clone());
         let make = |named: Named| named.ready(&table, &rows, arguments, &extract, console);
         let ready = make(named)?;
+        remedy::check(arguments, &ready, &table, &rows)?;
         let (known, unknown) = ready.known(&table, &rows.judged)?;
         if unknown > 0 {
             warnings
@@ -72,7 +78,8 @@ impl Gathered {
         let column = arguments.group.as_ref().map(|column| groups(&table, column, held.images.table_rows()));
         let column = column.transpose()?;
         let skipped = all_skipped(&table, skipped);
-        Ok(Self { held, references, column, judged: rows.what, warnings, skipped, extract })
+        let fit = if rows.fit.is_empty() { rows::to_fit(&table, &rows.judged, arguments.seed) } else { rows.fit };
+        Ok(Self { held, references, column, judged: rows.what, warnings, skipped, extract, table, fit })
     }
 }
 
@@ -120,7 +127,7 @@ fn open(arguments: &AuditArguments) -> Result<Table, Failure> {
 }
 
 /// Place of a column among the attributes of the table.
-fn attribute(table: &Table, column: &str) -> Result<usize, Failure> {
+pub fn attribute(table: &Table, column: &str) -> Result<usize, Failure> {
     table.attributes.iter().position(|name| name == column).ok_or_else(|| {
         let known = match table.attributes.as_slice() {
             [] => "it has no columns besides labels".to_owned(),

@@ -9,6 +9,7 @@ mod gathered;
 mod model;
 mod page;
 mod pictures;
+mod remedy;
 mod rows;
 mod text;
 mod words;
@@ -30,6 +31,7 @@ use crate::failure::Failure;
 use crate::interrupt::{self, STOP, Watching};
 use crate::progress::Progress;
 use gathered::{Gathered, Held};
+use remedy::Remedied;
 
 /// Exit code of an audit that crossed a limit.
 const CROSSED: u8 = 4;
@@ -69,6 +71,8 @@ pub struct AuditReport {
     pub gates: Vec<Gating>,
     /// Seconds from start to end.
     pub seconds: f64,
+    /// What remedies left of what stands out, where they were asked for; the first is the model as it is.
+    pub remedies: Option<Remedied>,
     /// The measures.
     #[serde(flatten)]
     pub record: AuditRecord,
@@ -85,6 +89,7 @@ pub fn run(arguments: &AuditArguments, shared: &SharedArguments, console: Consol
     console.say(plan(&gathered, &battery));
     let (record, shown) = measure(&gathered, &battery, arguments.seed)?;
     let mut report = report(arguments, &gathered, record, shown);
+    report.remedies = remedy::tried(arguments, &gathered, &report.record, &battery, console)?;
     (report.typed, report.seconds) = (shared.typed.clone(), started.elapsed().as_secs_f64());
     page::write(&arguments.output, &report, &gathered.held.images)?;
     let object = object(&report, &arguments.output, &findings);
@@ -118,6 +123,7 @@ fn report(arguments: &AuditArguments, gathered: &Gathered, record: AuditRecord, 
         skipped: gathered.skipped.clone(),
         gates,
         seconds: 0.0,
+        remedies: None,
         record,
     }
 }
@@ -174,7 +180,7 @@ fn measure(gathered: &Gathered, battery: &Battery, seed: u64) -> Result<(AuditRe
     Ok((record, done.load(Ordering::Relaxed)))
 }
 
-fn subject<'a>(held: &'a Held, seed: u64, watch: AuditWatch<'a>) -> Result<Subject<'a>, Failure> {
+pub fn subject<'a>(held: &'a Held, seed: u64, watch: AuditWatch<'a>) -> Result<Subject<'a>, Failure> {
     Ok(Subject::new(&held.ready.model, &held.images, &held.labels, seed, watch)?)
 }
 

@@ -7,7 +7,8 @@ use heirloom_report::{
     Align, Block, Card, Page, Picture, Section, Table, count, counted, duration, heat_map, interval, percent,
 };
 
-use super::{AuditReport, pictures, text, words};
+use super::remedy::Remedied;
+use super::{AuditReport, pictures, remedy, text, words};
 use crate::command::write_whole;
 use crate::failure::Failure;
 
@@ -38,6 +39,9 @@ fn page(report: &AuditReport, images: &PreparedImages) -> Result<Page, Failure> 
         report.record.findings.iter().filter(|one| one.verdict == Verdict::StandsOut).take(SHOWN).enumerate()
     {
         page.push(section(number + 1, report, finding, images)?);
+    }
+    if let Some(remedied) = &report.remedies {
+        page.push(remedies(remedied));
     }
     page.push(judged(report));
     page.push(places(report));
@@ -168,6 +172,24 @@ fn controls(report: &AuditReport, at: usize) -> Table {
         table.push([format!("beyond the controls, in {reference}"), words::points(excess)]);
     }
     table
+}
+
+/// What helps, and what it costs.
+fn remedies(remedied: &Remedied) -> Section {
+    Section::new("What helps, and what it costs")
+        .with(Block::Paragraph(format!("{}.", capital(&remedy::about(remedied)))))
+        .with(Block::Table(remedy::shown(remedied)))
+        .with(Block::Paragraph(
+            "Accuracy and what is left of the finding on the same images, with 95 % intervals; each remedy begins with the model as it is. A \
+             remedy helps where the figure beyond the controls falls and accuracy does not. Nothing was written: `heirloom fit --method \
+             full`, or `heirloom data poison` and `heirloom fit` on its table, make such models."
+                .into(),
+        ))
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn judged(report: &AuditReport) -> Section {

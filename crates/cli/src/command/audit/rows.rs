@@ -59,6 +59,15 @@ pub fn of_backbone(table: &Table, limit: usize, seed: u64) -> Result<Rows, Failu
     Ok(Rows { judged, fit, what, warning: None })
 }
 
+/// Rows that remedies of a fitted model may be fitted on: all that are neither test rows nor judged, as far as they are labelled.
+pub fn to_fit(table: &Table, judged: &[usize], seed: u64) -> Vec<usize> {
+    let free = |row: &usize| {
+        let entry = &table.rows[*row];
+        entry.split != Some(Split::Test) && entry.label.is_some() && judged.binary_search(row).is_err()
+    };
+    limited(table, (0..table.rows.len()).filter(free).collect(), FIT, seed)
+}
+
 fn label(table: &Table, row: usize) -> usize {
     table.rows.get(row).and_then(|row| row.label).unwrap_or(0)
 }

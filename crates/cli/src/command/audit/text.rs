@@ -5,7 +5,7 @@ use std::path::Path;
 use heirloom_audit::{Finding, Verdict};
 use heirloom_report::{Align, Table, count, duration, interval, percent};
 
-use super::{AuditReport, words};
+use super::{AuditReport, remedy, words};
 use crate::console::indented;
 
 /// Lines of the table of what does not stand out.
@@ -34,6 +34,9 @@ pub fn summary(report: &AuditReport, page: &Path, findings: &Path) -> String {
             words::kind(finding.kind),
             words::sentence(report, finding)
         ));
+    }
+    if let Some(remedied) = &report.remedies {
+        text.push_str(&format!("\n{}\n{}", remedy::about(remedied), indented(&remedy::shown(remedied).to_text())));
     }
     let rest: Vec<&Finding> = record.findings.iter().filter(|one| one.verdict != Verdict::StandsOut).collect();
     if !rest.is_empty() {

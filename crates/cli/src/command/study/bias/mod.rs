@@ -70,7 +70,7 @@ fn options(arguments: &BiasArguments, shared: &SharedArguments) -> BiasOptions {
         target_epochs: size.pick([1, 1], [10, 40], [30, 100]),
         full_targets: size.pick(1, 3, usize::MAX),
         natural_epochs: size.pick([1, 1], [10, 60], [30, 100]),
-        natural_seeds: size.pick(1, 3, 5),
+        natural_seeds: size.pick(1, 3, 5).min(arguments.seeds.map_or(usize::MAX, usize::from)),
         budget: arguments.budget,
         seed: arguments.seed,
         extract: extract_options(arguments.memory, shared),

@@ -69,9 +69,11 @@ fn part_section(found: &BiasStudy, data: &BiasData, part: Part) -> Section {
     };
     let mut section = Section::new(title);
     section.push(Block::Paragraph(about));
-    section.push(figure(found, part));
+    if let Some(figure) = figure(found, part) {
+        section.push(figure);
+    }
     section.push(Block::Table(text::arms(found, part)));
-    for arm in found.arms.iter().filter(|arm| arm.part == part) {
+    for arm in found.arms.iter().filter(|arm| arm.part == part && !text::is_twin(arm)) {
         if !arm.incomplete.is_empty() {
             let what = format!("{}: incomplete, {}", arm.words, arm.incomplete.join(", "));
             section.push(Block::Warning(what));
@@ -87,7 +89,7 @@ fn part_section(found: &BiasStudy, data: &BiasData, part: Part) -> Section {
 }
 
 /// What the first probe does on every target, for the first arms of the part that have more than one target; else by arm.
-fn figure(found: &BiasStudy, part: Part) -> Block {
+fn figure(found: &BiasStudy, part: Part) -> Option<Block> {
     let of_part: Vec<&ArmRecord> = found.arms.iter().filter(|arm| arm.part == part).collect();
     let first = |target: &TargetRecord| target.probes.first().map(|probe| interval(probe.value));
     let (groups, names): (Vec<BarGroup>, Vec<String>) = match of_part.first() {
@@ -118,8 +120,7 @@ fn figure(found: &BiasStudy, part: Part) -> Block {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let axis = if part == Part::Planted { "right answers broken" } else { "added share of answers" };
     let caption = "With 95 % intervals from seeds and test images.".to_owned();
-    grouped_bars(&groups, &names, axis)
-        .map_or(Block::Paragraph("Nothing was measured.".into()), |svg| Block::Figure { svg, caption })
+    grouped_bars(&groups, &names, axis).map(|svg| Block::Figure { svg, caption })
 }
 
 fn interval(estimate: Estimate) -> Interval {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use heirloom_audit::study::{ArmRecord, BiasStudy, Estimate, Measured, Part};
+use heirloom_audit::study::{ArmRecord, BiasStudy, Estimate, Measured, Origin, Part};
 use heirloom_report::{Align, Table, percent};
 
 use crate::console::indented;
@@ -45,36 +45,88 @@ pub const fn measure(part: Part) -> &'static str {
     }
 }
 
-/// One row for each arm and probe.
+/// Every arm of a part; twins stand in a column of the arms that they belong to.
 pub fn arms(found: &BiasStudy, part: Part) -> Table {
+    match part {
+        Part::Planted => triggers(found),
+        Part::Chosen | Part::Natural => probes(found, part),
+    }
+}
+
+/// One row for each arm: its trigger, and controls less the twin's.
+fn triggers(found: &BiasStudy) -> Table {
     let mut table = Table::new(&[
         ("source and way to adapt", Align::Left),
-        ("probe", Align::Left),
-        ("found", Align::Right),
+        ("breaks", Align::Right),
         ("twin", Align::Right),
         ("beyond the twin (95 %)", Align::Right),
+        ("other colour", Align::Right),
+        ("other corner", Align::Right),
         ("from scratch", Align::Right),
         ("accuracy", Align::Right),
         ("targets", Align::Right),
         ("seeds", Align::Right),
     ]);
-    for arm in found.arms.iter().filter(|arm| arm.part == part) {
+    for arm in found.arms.iter().filter(|arm| arm.part == Part::Planted && !is_twin(arm)) {
+        let shown = shown(arm);
+        let Some(trigger) = shown.first() else { continue };
+        let beyond = |name: &str| {
+            let control = shown.iter().find(|probe| probe.probe.ends_with(name)).and_then(|probe| probe.beyond_twin);
+            control.map_or_else(String::new, |control| format!("{:+.1}", 100.0 * control.value))
+        };
+        table.push([
+            arm.words.clone(),
+            points(trigger.value.value),
+            trigger.twin.map_or_else(String::new, points),
+            trigger.beyond_twin.map_or_else(|| interval(trigger.value), interval),
+            beyond("another colour"),
+            beyond("another corner"),
+            trigger.scratch.map_or_else(String::new, points),
+            percent(accuracy(arm)),
+            arm.targets.len().to_string(),
+            arm.seeds.to_string(),
+        ]);
+    }
+    table
+}
+
+/// One row for each probe of an arm.
+fn probes(found: &BiasStudy, part: Part) -> Table {
+    let mut table = Table::new(&[
+        ("source and way to adapt", Align::Left),
+        ("probe", Align::Left),
+        ("found (95 %)", Align::Right),
+        ("twin", Align::Right),
+        ("beyond the twin (95 %)", Align::Right),
+        ("from scratch", Align::Right),
+        ("accuracy", Align::Right),
+        ("seeds", Align::Right),
+    ]);
+    for arm in found.arms.iter().filter(|arm| arm.part == part && !is_twin(arm)) {
         for (at, probe) in shown(arm).into_iter().enumerate() {
             let once = |text: String| if at == 0 { text } else { String::new() };
             table.push([
                 once(arm.words.clone()),
                 probe.probe.clone(),
-                points(probe.value.value),
+                interval(probe.value),
                 probe.twin.map_or_else(String::new, points),
-                probe.beyond_twin.map_or_else(|| interval(probe.value), interval),
+                probe.beyond_twin.map_or_else(String::new, interval),
                 probe.scratch.map_or_else(String::new, points),
                 once(percent(accuracy(arm))),
-                once(arm.targets.len().to_string()),
                 once(arm.seeds.to_string()),
             ]);
         }
     }
     table
+}
+
+/// Whether an arm's source is the twin of another.
+pub fn is_twin(arm: &ArmRecord) -> bool {
+    match arm.arm.origin {
+        Origin::Planted { share, .. } => share == 0.0,
+        Origin::Chosen { lopsided } => !lopsided,
+        Origin::Stock | Origin::Nothing { .. } => false,
+    }
 }
 
 /// The probes that belong to an arm: those of the other size of square say nothing of it.
