@@ -13,6 +13,7 @@ mod linearised;
 mod pooling;
 pub mod predictor;
 pub mod pretrain;
+pub mod ranking;
 pub mod store;
 pub mod study;
 

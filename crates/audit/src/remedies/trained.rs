@@ -22,7 +22,11 @@ pub(super) fn answers(input: &RemedyInput<'_>, judged: &Judged<'_>, remedy: Reme
     let table = stamped.as_ref().unwrap_or(input.table);
     let made = trained(input, table, remedy)?;
     let images = made.epochs.iter().map(|epoch| epoch.images).sum::<usize>();
-    let setting = made.recipe.summary();
+    let recipe = &made.recipe;
+    let setting = format!(
+        "{} epochs at {} px, rate {}, decay {}",
+        recipe.epochs, recipe.image_size, recipe.learning_rate, recipe.optimizer.weight_decay
+    );
     let model = predictor(input, made)?;
     // The network may have been trained at another size of image.
     let test = input.table.rows_in(Some(Split::Test));

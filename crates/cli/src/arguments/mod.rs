@@ -15,6 +15,7 @@ mod method;
 mod plant;
 mod predict;
 mod pretrain;
+mod rank;
 mod rerun;
 mod selection;
 mod shard;
@@ -36,6 +37,7 @@ pub use method::MethodName;
 pub use plant::{PlantArguments, PlantLabel};
 pub use predict::{PredictArguments, PredictionFormat};
 pub use pretrain::PretrainArguments;
+pub use rank::RankArguments;
 pub use rerun::RerunArguments;
 pub use selection::TableArguments;
 pub use shard::ShardArgument;
@@ -60,6 +62,7 @@ Examples:
   heirloom demo                                        see everything work, without any download
   heirloom fit photos/ --backbone deit_tiny_patch16_224   a classifier of your photos (photos/CLASS/IMAGE)
   heirloom compare photos/ --backbone deit_tiny_patch16_224   which method gives the most for the least
+  heirloom rank photos/ --backbones weights/           which backbone to take
   heirloom predict model.heirloom new-photos/          what it says about new ones
   heirloom audit model.heirloom --data photos/         what it depends on besides what it should
 
@@ -81,6 +84,8 @@ pub enum Command {
     Fit(Box<FitArguments>),
     /// Lay methods and backbones beside each other, accuracy against cost, on one page
     Compare(Box<CompareArguments>),
+    /// Say which backbone to take for a data set, without training any of them
+    Rank(Box<RankArguments>),
     /// Classify images with a fitted model
     Predict(PredictArguments),
     /// Look for what a model depends on besides what it should: triggers, corners, pieces of other images, groups

@@ -16,6 +16,7 @@ mod mosaic;
 mod plant;
 mod predict;
 mod pretrain;
+mod rank;
 mod rerun;
 mod run_file;
 mod study;
@@ -68,6 +69,7 @@ fn carry_out(line: &CommandLine, console: Console) -> Result<Outcome, Failure> {
     match &line.command {
         Command::Fit(arguments) => fit::run(arguments, shared, console),
         Command::Compare(arguments) => compare::run(arguments, shared, console),
+        Command::Rank(arguments) => rank::run(arguments, shared, console),
         Command::Predict(arguments) => predict::run(arguments, shared, console),
         Command::Audit(arguments) => audit::run(arguments, shared, console),
         Command::Pretrain(arguments) => pretrain::run(arguments, shared, console),

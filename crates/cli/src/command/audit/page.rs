@@ -179,6 +179,7 @@ fn remedies(remedied: &Remedied) -> Section {
     Section::new("What helps, and what it costs")
         .with(Block::Paragraph(format!("{}.", capital(&remedy::about(remedied)))))
         .with(Block::Table(remedy::shown(remedied)))
+        .with(Block::Table(remedy::meaning(remedied)))
         .with(Block::Paragraph(
             "Accuracy and what is left of the finding on the same images, with 95 % intervals; each remedy begins with the model as it is. A \
              remedy helps where the figure beyond the controls falls and accuracy does not. Nothing was written: `heirloom fit --method \

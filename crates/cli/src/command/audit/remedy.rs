@@ -199,6 +199,15 @@ pub fn shown(remedied: &Remedied) -> Table {
     table
 }
 
+/// What the remedies that were tried are.
+pub fn meaning(remedied: &Remedied) -> Table {
+    let mut table = Table::new(&[("remedy", Align::Left), ("what was done", Align::Left)]);
+    for remedy in remedied.tried.iter().filter_map(|one| one.remedy) {
+        table.push([remedy.name().to_owned(), remedy.about().to_owned()]);
+    }
+    table
+}
+
 /// What the table is about, in words.
 pub fn about(remedied: &Remedied) -> String {
     let what = match (&remedied.trigger, &remedied.groups) {

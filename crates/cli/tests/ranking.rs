@@ -1,0 +1,92 @@
+//! `rank` as a user types it.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::Scene;
+use serde_json::Value;
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a Vec<Value> {
+    value[key].as_array().unwrap()
+}
+
+/// Two networks of random weights, the second of which sees nothing: all its features are equal.
+fn scene() -> Scene {
+    let scene = Scene::new();
+    scene.backbone("blind", "cifar_resnet20", |key, values| {
+        if key == "conv1.weight" {
+            values.iter_mut().for_each(|value| *value = 0.0);
+        }
+    });
+    scene.colours("colours", 16, 8);
+    scene
+}
+
+#[test]
+fn the_network_that_sees_is_taken_and_test_images_are_never_read() {
+    let scene = scene();
+    let rank = |more: &[&str]| {
+        let typed = ["rank", "colours", "--backbone", "blind.safetensors", "tiny.safetensors", "--json"];
+        scene.run(&[&typed[..], more].concat())
+    };
+    let found = rank(&[]);
+    assert_eq!(found.code, 0, "{}", found.err);
+    let object = found.json();
+    assert_eq!((&object["command"], &object["images"]), (&"rank".into(), &48.into()));
+    let candidates = list(&object, "candidates");
+    assert_eq!((&candidates[0]["name"], &candidates[0]["in_set"]), (&"tiny".into(), &true.into()));
+    assert_eq!((&candidates[1]["name"], &candidates[1]["in_set"]), (&"blind".into(), &false.into()));
+    assert!(candidates[0]["accuracy"]["value"].as_f64().unwrap() > 0.8, "{}", candidates[0]);
+    let scores = list(&candidates[0], "scores");
+    assert_eq!(scores.len(), 10);
+    let named = |name: &str| scores.iter().find(|one| one["score"] == name).unwrap();
+    for score in ["logme", "h-score", "sfda", "transrate", "gbc", "parc", "nearest-neighbour", "leep", "nce"] {
+        assert!(named(score)["value"].is_f64(), "{score}: {}", named(score));
+    }
+    assert!(named("n-leep")["reason"].as_str().unwrap().contains("48 rows are too few"));
+    assert!(named("logme")["above_chance"].as_f64().unwrap() > 3.0);
+    // Of the network that sees nothing the scores say why they are silent.
+    let silent = list(&candidates[1], "scores").iter().find(|one| one["score"] == "logme").unwrap();
+    assert!(silent["value"].is_null() && silent["reason"].is_string(), "{silent}");
+    assert!(object["warnings"].to_string().contains("2 candidates are too few"));
+
+    // Test images that are no images change nothing.
+    for class in ["red", "green", "blue"] {
+        std::fs::write(scene.at(&format!("colours/test/{class}/0.bmp")), "no image").unwrap();
+    }
+    let same = |mut object: Value| {
+        object["seconds"] = Value::Null;
+        for candidate in object["candidates"].as_array_mut().unwrap() {
+            candidate["seconds"] = Value::Null;
+            let scores = candidate["scores"].as_array_mut().unwrap();
+            scores.iter_mut().for_each(|score| score["seconds"] = Value::Null);
+        }
+        object
+    };
+    let again = rank(&["--threads", "1"]);
+    assert_eq!(same(again.json()), same(object));
+}
+
+#[test]
+fn a_folder_of_weights_is_ranked_and_what_is_none_is_named() {
+    let scene = scene();
+    std::fs::create_dir(scene.at("weights")).unwrap();
+    for name in ["tiny", "blind"] {
+        std::fs::copy(scene.at(&format!("{name}.safetensors")), scene.at(&format!("weights/{name}.safetensors")))
+            .unwrap();
+        let description = scene.at(&format!("{name}.json"));
+        if description.exists() {
+            std::fs::copy(description, scene.at(&format!("weights/{name}.json"))).unwrap();
+        }
+    }
+    std::fs::write(scene.at("weights/broken.safetensors"), "no weights").unwrap();
+    let object = scene.ok(&["rank", "colours", "--backbones", "weights", "--scores", "none", "--json"]).json();
+    assert_eq!(list(&object, "candidates").len(), 2, "{object}");
+    assert!(object["left_out"][0]["name"].as_str().unwrap().ends_with("broken.safetensors"), "{object}");
+
+    scene.run(&["rank", "colours", "--scores", "magic"]).refused(2, &["no score 'magic'", "logme"]);
+    scene.run(&["rank", "nowhere", "--backbones", "weights"]).refused(2, &["nowhere"]);
+    scene.run(&["rank", "colours", "--backbones", "gone"]).refused(2, &["gone"]);
+    scene.colours("few", 3, 2);
+    scene.run(&["rank", "few", "--backbones", "weights"]).refused(2, &["9 training images are too few"]);
+}

@@ -1,0 +1,119 @@
+//! LogME (You et al. 2021, 2022): the evidence of Bayesian linear regression of each class on the features, maximised over both precisions.
+//!
+//! The released program counts `D` directions in one place and the non-zero ones in another, which matters where there are fewer rows than
+//! columns; here the non-zero ones are counted in both. Features and targets are centred, which stands for an intercept.
+
+use super::decomposition::Decomposition;
+use super::{RankingError, Sample};
+
+/// Rounds of the fixed point at most, and the relative change of the ratio of precisions that ends them.
+const ROUNDS: usize = 200;
+const TOLERANCE: f64 = 1e-12;
+
+/// Mean over classes of the largest evidence per row.
+pub(super) fn score(parts: &Decomposition, sample: &Sample<'_>) -> Result<f64, RankingError> {
+    let rows = sample.labels.len() as f64;
+    let counts = sample.counts();
+    let of_class = |class: usize| {
+        let share = counts[class] as f64 / rows;
+        let target = sample.labels.iter().map(|label| f64::from(u8::from(*label == class)) - share);
+        evidence(parts, &target.collect::<Vec<f64>>())
+    };
+    let present = (0..sample.classes).filter(|class| counts[*class] > 0);
+    let values = present.map(of_class).collect::<Result<Vec<f64>, _>>()?;
+    Ok(values.iter().sum::<f64>() / values.len().max(1) as f64)
+}
+
+/// The largest evidence of one target, per row.
+pub(super) fn evidence(parts: &Decomposition, target: &[f64]) -> Result<f64, RankingError> {
+    let rows = target.len() as f64;
+    let projected: Vec<f64> = parts.project(target).iter().map(|value| value * value).collect();
+    let beyond = (target.iter().map(|value| value * value).sum::<f64>() - projected.iter().sum::<f64>()).max(0.0);
+    let (mut alpha, mut beta) = (1.0, 1.0);
+    let mut fit = Fit::of(&parts.squared, &projected, beyond, alpha / beta);
+    for _ in 0..ROUNDS {
+        let before: f64 = alpha / beta;
+        if fit.weights <= 0.0 || fit.residual <= 0.0 {
+            break;
+        }
+        (alpha, beta) = (fit.directions / fit.weights, (rows - fit.directions) / fit.residual);
+        fit = Fit::of(&parts.squared, &projected, beyond, alpha / beta);
+        if (alpha / beta - before).abs() <= TOLERANCE * before {
+            break;
+        }
+    }
+    let determinant: f64 = parts.squared.iter().map(|value| (alpha + beta * value).ln()).sum();
+    let kept = parts.squared.len() as f64;
+    let evidence = 0.5 * (kept * alpha.ln() + rows * beta.ln() - determinant)
+        - 0.5 * (beta * fit.residual + alpha * fit.weights)
+        - 0.5 * rows * std::f64::consts::TAU.ln();
+    if evidence.is_finite() { Ok(evidence / rows) } else { Err(RankingError::Undefined("evidence that is not finite")) }
+}
+
+/// What the regression at one ratio of precisions gives.
+struct Fit {
+    /// Effective number of directions.
+    directions: f64,
+    /// Squared length of the weights.
+    weights: f64,
+    /// Squared length of what is left.
+    residual: f64,
+}
+
+impl Fit {
+    fn of(squared: &[f64], projected: &[f64], beyond: f64, ratio: f64) -> Self {
+        let mut fit = Self { directions: 0.0, weights: 0.0, residual: beyond };
+        for (value, target) in squared.iter().zip(projected) {
+            fit.directions += value / (value + ratio);
+            fit.weights += value * target / (value + ratio).powi(2);
+            fit.residual += target / (1.0 + value / ratio).powi(2);
+        }
+        fit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use heirloom_matrix::Mat;
+
+    use super::*;
+    use crate::ranking::decomposition::decompose;
+    use crate::ranking::tests::sample;
+
+    fn raw(features: &Mat<f64>, labels: &[usize]) -> Vec<f64> {
+        let parts = decompose(features).unwrap();
+        let target =
+            |class: usize| labels.iter().map(|label| f64::from(u8::from(*label == class))).collect::<Vec<f64>>();
+        (0..3).map(|class| evidence(&parts, &target(class)).unwrap()).collect()
+    }
+
+    /// Vector TV1: neither features nor targets are centred there.
+    #[test]
+    fn evidence_is_that_of_the_vector() {
+        let toy = sample();
+        let found = raw(&toy.features, &toy.labels);
+        for (found, expected) in found.iter().zip([-0.457_410_830_648, -0.510_836_468_079, -0.393_714_769_573]) {
+            assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+        }
+    }
+
+    /// The same where there are fewer rows than columns, which the released program gets wrong.
+    #[test]
+    fn fewer_rows_than_columns_are_counted_right() {
+        let toy = sample();
+        let wide = Mat::from_fn(8, 10, |row, column| {
+            let value = toy.features[(row, column % 3)];
+            [value, value * value, (2.0 * value).sin(), value.cos()][column / 3]
+        });
+        let mean = raw(&wide, &toy.labels).iter().sum::<f64>() / 3.0;
+        assert!((mean + 0.395_764_467_546).abs() < 1e-8, "{mean}");
+    }
+
+    #[test]
+    fn the_scale_of_features_does_not_matter() {
+        let toy = sample();
+        let scaled = Mat::from_fn(8, 3, |row, column| 0.01 * toy.features[(row, column)]);
+        let (plain, scaled) = (raw(&toy.features, &toy.labels), raw(&scaled, &toy.labels));
+        assert!(plain.iter().zip(&scaled).all(|(a, b)| (a - b).abs() < 1e-8), "{plain:?} {scaled:?}");
+    }
+}
