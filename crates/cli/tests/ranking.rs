@@ -65,6 +65,15 @@ fn the_network_that_sees_is_taken_and_test_images_are_never_read() {
     };
     let again = rank(&["--threads", "1"]);
     assert_eq!(same(again.json()), same(object));
+
+    // A training image that is none is named with the reason and counted.
+    std::fs::write(scene.at("colours/train/red/0.bmp"), "no image").unwrap();
+    let skipped = rank(&["--strict"]);
+    assert_eq!(skipped.code, 1, "{}", skipped.err);
+    let object = skipped.json();
+    assert_eq!(object["images"], 47);
+    assert!(object["skipped"][0]["locator"].as_str().unwrap().ends_with("red/0.bmp"), "{}", object["skipped"]);
+    assert_ne!(object["skipped"][0]["reason"], "");
 }
 
 #[test]

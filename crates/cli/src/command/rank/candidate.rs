@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use heirloom_data::Table;
-use heirloom_transfer::extract::{ExtractOptions, Extraction, Images, Network, Request, TableImages};
+use heirloom_transfer::extract::{ExtractOptions, Extracted, Extraction, Network, Request, TableImages};
 use heirloom_transfer::fit::{FitError, SkippedRow};
 use heirloom_transfer::ranking::{Mat, Sample, Score, Scored, all, probe};
 use heirloom_transfer::store::Store;
-use heirloom_transfer::{Block, Features, Pooling};
+use heirloom_transfer::{Block, Pooling};
 use heirloom_zoo::Backbone;
 use serde::Serialize;
 
@@ -76,18 +76,17 @@ impl<'a> Rows<'a> {
                 .map(|row| SkippedRow { locator: row.locator.clone(), reason: row.reason.clone() })
                 .collect(),
         };
-        let (read, _) = rows.features(first, extract)?;
-        let unreadable = rows.rows.iter().filter(|row| read.binary_search(row).is_err());
-        let reason = "it cannot be read".to_owned();
-        let named = unreadable.map(|row| SkippedRow { locator: rows.images.locator(*row), reason: reason.clone() });
-        rows.skipped = rows.skipped.iter().cloned().chain(named).collect();
+        let extracted = rows.features(first, extract)?;
+        let named = extracted.summary.skipped;
+        rows.skipped.extend(named.into_iter().map(|row| SkippedRow { locator: row.locator, reason: row.reason }));
+        let read = extracted.rows;
         rows.labels = read.iter().map(|row| table.rows[*row].label.unwrap_or(0)).collect();
         rows.rows = read;
         Ok(rows)
     }
 
     /// Rows that could be read, their features, and the source's answers where there are any.
-    fn features(&self, backbone: &Backbone, extract: &ExtractOptions) -> Result<(Vec<usize>, Features), Failure> {
+    fn features(&self, backbone: &Backbone, extract: &ExtractOptions) -> Result<Extracted, Failure> {
         interrupt::note("finished features stay in the cache; run the same command again to go on from there");
         let mut requests: Vec<Request> = vec![(backbone.features.clone(), Pooling::MEAN)];
         requests.extend(backbone.logits.clone().map(|logits| (logits, Pooling::MEAN)));
@@ -98,8 +97,7 @@ impl<'a> Rows<'a> {
         (extraction.store, extraction.options) = (Some(&self.store), extract.clone());
         extraction.progress = Some(&report);
         extraction.cancel = Some(&STOP);
-        let extracted = extraction.run().map_err(FitError::from)?;
-        Ok((extracted.rows, extracted.features))
+        Ok(extraction.run().map_err(FitError::from)?)
     }
 }
 
@@ -112,7 +110,7 @@ pub fn measure(
     extract: &ExtractOptions,
 ) -> Result<Candidate, Failure> {
     let started = Instant::now();
-    let (read, mut features) = rows.features(backbone, extract)?;
+    let Extracted { rows: read, mut features, .. } = rows.features(backbone, extract)?;
     if read != rows.rows {
         let fact = format!("{} of {} images can be read for {}", read.len(), rows.rows.len(), backbone.name);
         return Err(
