@@ -64,8 +64,7 @@ fn triggers(found: &BiasStudy) -> Table {
         ("other corner", Align::Right),
         ("from scratch", Align::Right),
         ("accuracy", Align::Right),
-        ("targets", Align::Right),
-        ("seeds", Align::Right),
+        ("targets x seeds", Align::Right),
     ]);
     for arm in found.arms.iter().filter(|arm| arm.part == Part::Planted && !is_twin(arm)) {
         let shown = shown(arm);
@@ -83,8 +82,7 @@ fn triggers(found: &BiasStudy) -> Table {
             beyond("another corner"),
             trigger.scratch.map_or_else(String::new, points),
             percent(accuracy(arm)),
-            arm.targets.len().to_string(),
-            arm.seeds.to_string(),
+            format!("{} x {}", arm.targets.len(), arm.seeds),
         ]);
     }
     table
