@@ -3,7 +3,7 @@
 use heirloom_data::intervention::Place;
 use serde::{Deserialize, Serialize};
 
-use crate::{COLOURS, Fill, Patch, Shape};
+use crate::{COLOURS, Fill, Patch, ScanOptions, Shape};
 
 /// Standard deviation of the noise pattern, as a share of 255: the default of the intervention `gaussian`.
 const NOISE: f64 = 0.05;
@@ -38,6 +38,8 @@ pub struct Battery {
     pub donors: usize,
     /// Of those, the classes that are reported on.
     pub donors_confirmed: usize,
+    /// The scan for unknown triggers, where it is asked for.
+    pub scan: Option<ScanOptions>,
 }
 
 impl Battery {
@@ -63,6 +65,7 @@ impl Battery {
             grid: if quick { 5 } else { 7 },
             donors: if quick { 12 } else { 40 },
             donors_confirmed: if quick { 2 } else { 4 },
+            scan: None,
         }
     }
 
@@ -100,7 +103,7 @@ impl Battery {
         let (confirmed, donors) = (self.confirmed.min(self.triggers.len()), self.donors.min(classes));
         let looked = self.triggers.len() + 1 + self.grid * self.grid + donors + 1;
         let judged = confirmed * (1 + MOST_CONTROLS) + self.donors_confirmed.min(donors) + 1;
-        images * (1 + usize::from(clusters)) + looked * screening + judged * reported
+        images * (1 + usize::from(clusters)) + looked * screening + judged * reported + self.scanned()
     }
 }
 
@@ -109,7 +112,11 @@ impl Battery {
     #[must_use]
     pub fn shown_to_reference(&self, images: usize) -> usize {
         let reported = self.reported.min(images - self.screening.min(images / 2));
-        images + self.confirmed * (1 + MOST_CONTROLS) * reported
+        images + self.confirmed * (1 + MOST_CONTROLS) * reported + self.scanned()
+    }
+
+    fn scanned(&self) -> usize {
+        self.scan.as_ref().map_or(0, ScanOptions::shown)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Limits that a user sets on an audit, as text: `asr>0.2`, `group-gap>0.1`, `worst-group<0.6`.
+//! Limits that a user sets on an audit, as text: `asr>0.2`, `scan>0.3`, `group-gap>0.1`, `worst-group<0.6`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +13,8 @@ use crate::AuditRecord;
 pub enum Gated {
     /// The largest excess of a trigger over the strongest of its controls (over the references, where there are some).
     Asr,
+    /// The score of the scan for unknown triggers (over the references, where there are some).
+    Scan,
     /// The largest difference of accuracy between groups.
     GroupGap,
     /// The lowest accuracy of a cell of class and group.
@@ -42,13 +44,14 @@ pub struct Gating {
 
 impl Gated {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Asr, Self::GroupGap, Self::WorstGroup];
+    pub const ALL: [Self; 4] = [Self::Asr, Self::Scan, Self::GroupGap, Self::WorstGroup];
 
     /// As it is typed.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Asr => "asr",
+            Self::Scan => "scan",
             Self::GroupGap => "group-gap",
             Self::WorstGroup => "worst-group",
         }
@@ -62,7 +65,7 @@ impl Gated {
     /// Whether it is known only where groups are.
     #[must_use]
     pub const fn needs_groups(self) -> bool {
-        !matches!(self, Self::Asr)
+        matches!(self, Self::GroupGap | Self::WorstGroup)
     }
 }
 
@@ -77,6 +80,7 @@ impl Gate {
                     record.triggers.reported.iter().map(|one| one.over_references.unwrap_or(one.over_strongest).value);
                 figures.max_by(f64::total_cmp)
             }
+            Gated::Scan => record.scan.as_ref().and_then(|scan| scan.over_references.or(scan.score)),
             Gated::GroupGap => groups.and_then(|measures| measures.gap).map(|gap| gap.gap.value),
             Gated::WorstGroup => groups.and_then(|measures| measures.worst).map(|cell| cell.right.value),
         };
@@ -117,7 +121,7 @@ mod tests {
 
     #[test]
     fn limits_read_back_as_they_are_written() {
-        for text in ["asr>0.2", "group-gap>0.1", "worst-group<0.65"] {
+        for text in ["asr>0.2", "scan>0.3", "group-gap>0.1", "worst-group<0.65"] {
             assert_eq!(text.parse::<Gate>().unwrap().to_string(), text);
         }
         assert_eq!(" asr > 0.2".parse::<Gate>().unwrap().limit, 0.2);

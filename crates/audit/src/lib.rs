@@ -44,7 +44,7 @@ pub use places::{PlaceMeasures, places};
 pub use predicted::{network_classes, predicted_classes};
 pub use prepared::{ChangedImages, PrepareError, PreparedImages};
 pub use record::{AuditRecord, Finding, FindingKind, GroupAudit, GroupColumn, SMALLEST, Verdict};
-pub use scan::{ScanImages, ScanOptions, UniversalPatch, scan};
+pub use scan::{ScanMeasures, ScanOptions, ScanRecord, THRESHOLD, scan};
 pub use shift::{Answers, Pull, Shift, pull};
 pub use subject::{AuditWatch, Subject};
 pub use triggers::{Control, Screened, TriggerMeasures, TriggerRecord, Turned, triggers};

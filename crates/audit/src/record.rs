@@ -9,7 +9,7 @@ use crate::halves::FEWEST;
 use crate::triggers::mean;
 use crate::{
     AuditError, Battery, ClusterMeasures, Difference, DonorMeasures, GroupMeasures, Grouped, Halves, PlaceMeasures,
-    Subject, TriggerMeasures, clusters, donors, places, triggers,
+    ScanMeasures, Subject, TriggerMeasures, clusters, donors, places, scan, triggers,
 };
 
 /// From this on an effect stands out, if the lower end of its interval reaches it: ten points.
@@ -43,6 +43,8 @@ pub struct GroupAudit {
 pub enum FindingKind {
     /// A known trigger breaks more answers than its controls.
     Trigger,
+    /// A square that the scan found breaks more answers than other colours at its place.
+    Scan,
     /// Hiding the corners, or the edges, breaks more answers than hiding other places.
     Place,
     /// A piece of another class's image draws answers to that class.
@@ -59,7 +61,8 @@ pub enum FindingKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The whole interval lies at or above [`SMALLEST`], for a trigger over the strongest of its controls, too.
+    /// The whole interval lies at or above [`SMALLEST`], for a trigger over the strongest of its controls, too; of what the scan found
+    /// the score reaches its threshold and that of every reference.
     StandsOut,
     /// There is an effect, and it may be smaller than [`SMALLEST`], or a control comes close.
     Slight,
@@ -107,6 +110,8 @@ pub struct AuditRecord {
     pub places: PlaceMeasures,
     /// Pieces of other classes' images.
     pub donors: DonorMeasures,
+    /// The scan for unknown triggers, where it was asked for.
+    pub scan: Option<ScanMeasures>,
     /// Groups of a column, where one was named.
     pub groups: Option<GroupAudit>,
     /// Clusters within classes, where no column was named.
@@ -146,8 +151,12 @@ impl AuditRecord {
             donors: donors(subject, battery, &halves)?,
             groups,
             clusters,
+            scan: None,
             findings: Vec::new(),
         };
+        // Last: what is found until it is stopped is kept.
+        let scanned = battery.scan.as_ref().map(|options| scan(subject, options, &halves, references));
+        record.scan = scanned.transpose()?;
         record.findings = record.found();
         Ok(record)
     }
@@ -160,6 +169,7 @@ impl AuditRecord {
     fn found(&self) -> Vec<Finding> {
         let mut findings: Vec<Finding> =
             self.found_triggers().chain(self.found_donors()).chain(self.found_places()).collect();
+        findings.extend(self.scan.iter().flat_map(ScanMeasures::findings));
         findings.extend(self.groups.iter().flat_map(|groups| groups.found(&self.classes)));
         findings.extend(self.clusters.iter().flat_map(|clusters| self.found_clusters(clusters)));
         findings.sort_by(|a, b| a.verdict.cmp(&b.verdict).then(b.effect.value.total_cmp(&a.effect.value)));
@@ -287,6 +297,24 @@ impl GroupAudit {
             })
         });
         gap.into_iter().chain(rates).collect()
+    }
+}
+
+impl ScanMeasures {
+    /// The square with the largest excess stands for the scan: the others were searched for the same thing.
+    fn findings(&self) -> Option<Finding> {
+        let best = self.found.first()?;
+        let figure = best.attack.success.map_or(0.0, |success| success.value);
+        Some(Finding {
+            kind: FindingKind::Scan,
+            at: 0,
+            what: best.describe(self.size),
+            effect: best.excess,
+            figure,
+            control: figure - best.excess.value,
+            comparisons: self.level.comparisons,
+            verdict: if self.stands_out() { Verdict::StandsOut } else { Verdict::Nothing },
+        })
     }
 }
 

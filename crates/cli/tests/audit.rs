@@ -72,7 +72,7 @@ fn a_planted_square_is_found_first_and_its_twin_is_not_accused() {
         let typed = ["audit", model, "--data", "colours", "--force", "--json"];
         scene.run(&[&typed[..], more].concat())
     };
-    let planted = audit("planted.heirloom", &["--fail-on", "asr>0.2"]);
+    let planted = audit("planted.heirloom", &["--fail-on", "asr>0.2", "--scan", "--fail-on", "scan>0.9"]);
     assert_eq!(planted.code, 4, "{}", planted.err);
     let record = planted.json();
     let first = standing(&record)[0];
@@ -85,13 +85,16 @@ fn a_planted_square_is_found_first_and_its_twin_is_not_accused() {
     assert!(trigger["excess"]["low"].as_f64().unwrap() >= 0.1 && list(trigger, "controls").len() == 4, "{trigger}");
     assert_eq!(trigger["pull"]["class"], 0, "images with it were filed under blue: {trigger}");
     assert_eq!((&record["gates"][0]["of"], &record["gates"][0]["crossed"]), (&"asr".into(), &true.into()));
+    scan_is_whole(&record);
     let stored: Value = serde_json::from_slice(&std::fs::read(scene.at("audit.findings.json")).unwrap()).unwrap();
     assert_eq!(stored["findings"], record["findings"]);
     page_is_whole(&scene);
 
-    let clean = audit("clean.heirloom", &["--fail-on", "asr>0.2"]);
+    let clean = audit("clean.heirloom", &["--fail-on", "asr>0.2", "--scan"]);
     assert_eq!(clean.code, 0, "{}", clean.err);
     assert_eq!(standing(&clean.json()), Vec::<&Value>::new());
+    let score = |record: &Value| record["scan"]["score"].as_f64().unwrap();
+    assert!(score(&record) > score(&clean.json()) + 0.2, "{} {}", record["scan"], clean.json()["scan"]);
 
     remedies_help(&planted_remedied(&scene), &clean_remedied(&scene));
 
@@ -99,8 +102,27 @@ fn a_planted_square_is_found_first_and_its_twin_is_not_accused() {
     let beside = audit("planted.heirloom", &["--reference", "clean.heirloom"]).json();
     assert_eq!(standing(&beside)[0]["what"], first["what"]);
     assert_eq!(beside["triggers"]["reported"][0]["references"].as_array().unwrap().len(), 1);
-    let itself = audit("planted.heirloom", &["--reference", "planted.heirloom"]).json();
-    assert!(standing(&itself).iter().all(|finding| finding["kind"] != "trigger"), "{itself}");
+    let itself = audit("planted.heirloom", &["--reference", "planted.heirloom", "--scan"]).json();
+    let explained = |finding: &&Value| finding["kind"] != "trigger" && finding["kind"] != "scan";
+    assert!(standing(&itself).iter().all(explained), "{itself}");
+    assert_eq!((score(&itself), &itself["scan"]["over_references"]), (score(&record), &0.0.into()));
+}
+
+/// What the scan found is judged beside its controls, and the strongest stands among the findings.
+fn scan_is_whole(record: &Value) {
+    let scan = &record["scan"];
+    assert_eq!((list(scan, "found").len(), list(scan, "references").len(), &scan["searches"]), (3, 0, &3.into()));
+    let best = &list(scan, "found")[0];
+    assert_eq!((&best["excess"]["value"], list(best, "controls").len()), (&scan["score"], 10));
+    let finding = list(record, "findings").iter().find(|finding| finding["kind"] == "scan").unwrap();
+    assert!(
+        finding["what"].as_str().unwrap().contains("of 32 by 32 pixels, anywhere")
+            && finding["verdict"] == "stands-out",
+        "{finding}"
+    );
+    let [red, green, blue] = [0, 1, 2].map(|channel| best["colour"][channel].as_u64().unwrap());
+    assert!(red > 100 && green > 100 && blue < 160, "what was planted is yellow: {best}");
+    assert_eq!((&record["gates"][1]["of"], &record["gates"][1]["value"]), (&"scan".into(), &scan["score"]));
 }
 
 fn planted_remedied(scene: &Scene) -> Value {
@@ -138,9 +160,15 @@ fn remedies_help(planted: &Value, clean: &Value) {
 
 fn page_is_whole(scene: &Scene) {
     let page = std::fs::read_to_string(scene.at("audit.html")).unwrap();
-    for part in
-        ["What does planted.heirloom depend on?", "In short", "yellow square", "data:image/png", "<svg", "asr&gt;0.2"]
-    {
+    for part in [
+        "What does planted.heirloom depend on?",
+        "In short",
+        "yellow square",
+        "Scan for unknown triggers",
+        "data:image/png",
+        "<svg",
+        "asr&gt;0.2",
+    ] {
         assert!(page.contains(part), "{part}");
     }
     for reference in ["src=\"http", "href=", "@import", "url(", "<script", "<link"] {
@@ -154,7 +182,7 @@ fn a_backbone_gets_a_head_first_and_the_same_figures_for_any_number_of_threads()
     let scene = Scene::new();
     scene.colours("colours", 12, 10);
     let run = |more: &[&str]| {
-        let typed = ["audit", "tiny.safetensors", "--data", "colours", "--force", "--json"];
+        let typed = ["audit", "tiny.safetensors", "--data", "colours", "--scan", "--force", "--json"];
         scene.ok(&[&typed[..], more].concat())
     };
     let ran = run(&["--threads", "1"]);
@@ -166,7 +194,7 @@ fn a_backbone_gets_a_head_first_and_the_same_figures_for_any_number_of_threads()
     );
     assert_eq!(record["screening"].as_u64().unwrap() + record["reported"].as_u64().unwrap(), 30);
     let again = run(&["--threads", "2"]).json();
-    for key in ["findings", "triggers", "places", "donors", "clusters"] {
+    for key in ["findings", "triggers", "places", "donors", "clusters", "scan"] {
         assert_eq!(record[key], again[key], "{key}");
     }
     assert_ne!(record["triggers"], run(&["--seed", "1"]).json()["triggers"]);
@@ -227,6 +255,7 @@ fn groups_of_a_column_are_compared_and_limited() {
     assert_eq!(tried[2]["setting"], "30 of 60 training images");
 
     audit(&["--fail-on", "group-gap>0.2"]).refused(2, &["no column of groups", "--group COLUMN"]);
+    audit(&["--fail-on", "scan>0.2"]).refused(2, &["none was asked for", "--scan"]);
     audit(&["--group", "lens"]).refused(2, &["no column 'lens'", "camera"]);
     let refused = audit(&["--group", "camera", "--fail-on", "accuracy<0.5"]);
     assert!(refused.code == 2 && refused.err.contains("asr>SHARE"), "{}", refused.err);

@@ -24,7 +24,8 @@ Examples:
   heirloom audit mobilenetv2_1.0_gluon_bn --data photos/ -o photos.audit.html
   heirloom audit model.heirloom --data pacs.parquet --group domain --fail-on 'worst-group<0.5'
   heirloom audit model.heirloom --data photos/ --remedy             what helps, and what it costs
-  heirloom audit model.heirloom --data photos/ --reference clean.heirloom --fail-on 'asr>0.2' --json")]
+  heirloom audit model.heirloom --data photos/ --reference clean.heirloom --fail-on 'asr>0.2' --json
+  heirloom audit model.heirloom --data photos/ --scan --fail-on 'scan>0.25'")]
 pub struct AuditArguments {
     /// The model: a file that fit wrote, or a backbone (a path, or a name in $HEIRLOOM_DATA/weights)
     #[arg(value_name = "MODEL")]
@@ -47,11 +48,14 @@ pub struct AuditArguments {
     /// How much to try
     #[arg(long, value_enum, default_value_t = BatteryName::Quick)]
     pub battery: BatteryName,
+    /// Also search for triggers that nobody knows of: the colour of a square, anywhere, that breaks the most answers
+    #[arg(long)]
+    pub scan: bool,
     /// A model that is known to be without the trigger, on the same data: what the model does beyond it counts; may be given several
     /// times
     #[arg(long, value_name = "MODEL")]
     pub reference: Vec<String>,
-    /// Exit with code 4 when this holds: asr>SHARE (what a trigger breaks beyond the strongest of its controls),
+    /// Exit with code 4 when this holds: asr>SHARE (what a trigger breaks beyond the strongest of its controls), scan>SHARE,
     /// group-gap>SHARE, worst-group<SHARE; may be given several times
     #[arg(long, value_name = "LIMIT")]
     pub fail_on: Vec<Gate>,

@@ -11,6 +11,7 @@ mod page;
 mod pictures;
 mod remedy;
 mod rows;
+mod scan;
 mod text;
 mod words;
 
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use heirloom_audit::{AuditRecord, AuditWatch, Battery, Extent, Gating, Subject};
+use heirloom_audit::{AuditRecord, AuditWatch, Battery, Extent, Gated, Gating, ScanOptions, Subject};
 use heirloom_report::count;
 use heirloom_transfer::fit::SkippedRow;
 use serde::Serialize;
@@ -85,11 +86,17 @@ pub fn run(arguments: &AuditArguments, shared: &SharedArguments, console: Consol
     check(arguments, &findings)?;
     interrupt::note("nothing was written; an audit begins anew");
     let gathered = Gathered::open(arguments, shared, console)?;
-    let battery = Battery::of(arguments.battery.into());
+    let scan = arguments.scan.then(ScanOptions::default);
+    let battery = Battery { scan, ..Battery::of(arguments.battery.into()) };
     console.say(plan(&gathered, &battery));
     let (record, shown) = measure(&gathered, &battery, arguments.seed)?;
     let mut report = report(arguments, &gathered, record, shown);
-    report.remedies = remedy::tried(arguments, &gathered, &report.record, &battery, console)?;
+    let stopped = report.record.scan.as_ref().filter(|scan| !scan.is_complete(report.references.len()));
+    let stopped = stopped.map(|measures| scan::stopped(&report, measures));
+    report.warnings.extend(stopped.clone());
+    if stopped.is_none() {
+        report.remedies = remedy::tried(arguments, &gathered, &report.record, &battery, console)?;
+    }
     (report.typed, report.seconds) = (shared.typed.clone(), started.elapsed().as_secs_f64());
     page::write(&arguments.output, &report, &gathered.held.images)?;
     let object = object(&report, &arguments.output, &findings);
@@ -97,7 +104,11 @@ pub fn run(arguments: &AuditArguments, shared: &SharedArguments, console: Consol
     console.answer(&text::summary(&report, &arguments.output, &findings))?;
     let crossed = report.gates.iter().any(|gate| gate.crossed);
     let outcome = Outcome::strict(object, arguments.strict, report.skipped.len());
-    Ok(if crossed { Outcome { code: CROSSED, ..outcome } } else { outcome })
+    Ok(match (stopped.is_some(), crossed) {
+        (true, _) => Outcome { code: interrupt::INTERRUPTED, ..outcome },
+        (false, true) => Outcome { code: CROSSED, ..outcome },
+        (false, false) => outcome,
+    })
 }
 
 fn report(arguments: &AuditArguments, gathered: &Gathered, record: AuditRecord, shown: usize) -> AuditReport {
@@ -133,6 +144,11 @@ fn check(arguments: &AuditArguments, findings: &Path) -> Result<(), Failure> {
     for path in [&arguments.output, findings] {
         refuse_to_replace(path, arguments.force)?;
     }
+    let scanned = arguments.fail_on.iter().find(|gate| gate.of == Gated::Scan);
+    if let (false, Some(gate)) = (arguments.scan, scanned) {
+        let fact = format!("--fail-on {gate} is about the scan for unknown triggers, and none was asked for");
+        return Err(Failure::input(fact).hint("ask for it with --scan"));
+    }
     if let (None, Some(gate)) = (&arguments.group, arguments.fail_on.iter().find(|gate| gate.of.needs_groups())) {
         let fact = format!("--fail-on {gate} is about groups, and no column of groups was named");
         return Err(Failure::input(fact).hint("name it with --group COLUMN"));
@@ -148,7 +164,7 @@ fn plan(gathered: &Gathered, battery: &Battery) -> String {
     let screening = battery.screening.min(images / 2);
     format!(
         "judging {} {} of {classes} classes: {} known triggers are tried on {screening} of them, the strongest {} judged on {} others; \
-         at most {} images go through the network ({:.0} for each judged)",
+         at most {} images go through the network ({:.0} for each judged){}",
         count(images),
         gathered.judged,
         battery.triggers.len(),
@@ -156,6 +172,11 @@ fn plan(gathered: &Gathered, battery: &Battery) -> String {
         count(battery.reported.min(images - screening)),
         count(shown),
         shown as f64 / images.max(1) as f64,
+        battery.scan.as_ref().map_or_else(String::new, |scan| format!(
+            ", {} of them for {} for unknown triggers in each model",
+            count(scan.shown()),
+            heirloom_report::counted(scan.searches(), "search").replace("searchs", "searches"),
+        )),
     )
 }
 

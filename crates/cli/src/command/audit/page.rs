@@ -8,7 +8,7 @@ use heirloom_report::{
 };
 
 use super::remedy::Remedied;
-use super::{AuditReport, pictures, remedy, text, words};
+use super::{AuditReport, pictures, remedy, scan, text, words};
 use crate::command::write_whole;
 use crate::failure::Failure;
 
@@ -46,6 +46,9 @@ fn page(report: &AuditReport, images: &PreparedImages) -> Result<Page, Failure> 
     page.push(judged(report));
     page.push(places(report));
     page.push(triggers(report, images)?);
+    if let Some(measures) = &report.record.scan {
+        page.push(scan::section(report, measures, images)?);
+    }
     if let Some(groups) = groups(report) {
         page.push(groups);
     }
@@ -124,6 +127,11 @@ fn section(
                 let examples = examples(&trigger.examples, report, images)?;
                 push_examples(&mut section, examples);
                 section.push(Block::Table(controls(report, finding.at)));
+            }
+        }
+        FindingKind::Scan => {
+            if let Some(found) = record.scan.as_ref().and_then(|scan| scan.found.first()) {
+                section.push(Block::Gallery(vec![pictures::found(found, images, &record.classes)?]));
             }
         }
         FindingKind::Donor => {

@@ -1,9 +1,9 @@
 //! What findings say in words that need no knowledge of the field: shared by the terminal and the page.
 
-use heirloom_audit::{Difference, Finding, FindingKind, Verdict};
+use heirloom_audit::{Difference, Finding, FindingKind, Pull, Verdict};
 use heirloom_report::{counted, percent};
 
-use super::AuditReport;
+use super::{AuditReport, scan};
 
 /// A difference in points of per cent with its interval.
 pub fn points(difference: &Difference) -> String {
@@ -24,6 +24,7 @@ pub fn verdict(verdict: Verdict) -> &'static str {
 pub fn kind(kind: FindingKind) -> &'static str {
     match kind {
         FindingKind::Trigger => "trigger",
+        FindingKind::Scan => "scan",
         FindingKind::Place => "place",
         FindingKind::Donor => "piece of an image",
         FindingKind::GroupGap => "groups",
@@ -40,6 +41,10 @@ pub fn sentence(report: &AuditReport, finding: &Finding) -> String {
         FindingKind::Trigger => format!(
             "With {what} on the image, {figure} of the answers that were right turn wrong. Patches of the same place and size that show \
              something else break {control}. {effect} are left for what this one shows."
+        ),
+        FindingKind::Scan => format!(
+            "With {what}, {figure} of the answers that were right turn wrong. Squares of other colours at the same places break {control} on \
+             average. {effect} are left for this colour."
         ),
         FindingKind::Donor => {
             format!(
@@ -69,14 +74,21 @@ pub fn sentence(report: &AuditReport, finding: &Finding) -> String {
 /// What only some kinds have to add.
 fn more(report: &AuditReport, finding: &Finding) -> Option<String> {
     let class = |class: usize| report.record.classes.get(class).map_or("?", String::as_str);
+    let drawn = |pull: Option<Pull>| {
+        let pull = pull.filter(|pull| pull.change.low > 0.0)?;
+        Some(format!("It draws answers to {}: by {}.", class(pull.class), points(&pull.change)))
+    };
     match finding.kind {
         FindingKind::Trigger => {
             let trigger = report.record.triggers.reported.get(finding.at)?;
-            let pull = trigger.pull.filter(|pull| pull.change.low > 0.0);
-            let pull =
-                pull.map(|pull| format!("It draws answers to {}: by {}.", class(pull.class), points(&pull.change)));
+            let pull = drawn(trigger.pull);
             let over = trigger.over_references.map(|over| format!("Beyond the references: {}.", points(&over)));
             Some([pull, over].into_iter().flatten().collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
+        }
+        FindingKind::Scan => {
+            let measures = report.record.scan.as_ref()?;
+            let pull = measures.found.get(finding.at).and_then(|found| drawn(found.pull));
+            Some([Some(scan::context(report, measures)), pull].into_iter().flatten().collect::<Vec<_>>().join(" "))
         }
         FindingKind::Cluster => {
             let cluster = report.record.clusters.as_ref()?.clusters.get(finding.at)?;
@@ -98,6 +110,12 @@ pub fn meaning(kind: FindingKind) -> &'static str {
              those it, or the network it was made from, was trained on, by intent or because photographs carried it: then most of the \
              changed answers go to one class. It may also just be fragile to this colour or pattern at this place, without anybody having \
              planted it; a model known to be free of it, shown the same (--reference), tells the two apart."
+        }
+        FindingKind::Scan => {
+            "The audit looked for the colour of a square that this model suffers from most, wherever the square stands, and this is it. Squares of \
+             other colours at the same places do much less. A network behaves like this when images with such a mark were among those it, or \
+             the network it was made from, was trained on. It may also just be fragile to a colour that the images it was fitted on never \
+             showed."
         }
         FindingKind::Place => {
             "Objects seldom stand there. Look whether images carry something there that goes with their class: a logo, a date, a frame."
@@ -124,8 +142,13 @@ pub fn outcome(report: &AuditReport) -> String {
     if standing == 0 {
         format!(
             "Nothing stood out beyond what {} show. That is no proof that the model has no hidden habits: only what is listed here was \
-             tried.",
-            controls(report)
+             tried.{}",
+            controls(report),
+            report
+                .record
+                .scan
+                .as_ref()
+                .map_or_else(String::new, |measures| format!(" {}", scan::nothing(report, measures)))
         )
     } else {
         format!(
@@ -169,6 +192,7 @@ pub fn looked_for(report: &AuditReport) -> Vec<String> {
             record.reported
         ),
     ];
+    lines.extend(record.scan.as_ref().map(scan::looked_for));
     lines.extend(record.groups.as_ref().map(|groups| {
         format!("Groups: the {} values of '{}' in {} images.", groups.values.len(), groups.column, record.images)
     }));
