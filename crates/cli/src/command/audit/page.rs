@@ -47,7 +47,7 @@ fn page(report: &AuditReport, images: &PreparedImages) -> Result<Page, Failure> 
     page.push(places(report));
     page.push(triggers(report, images)?);
     if let Some(measures) = &report.record.scan {
-        page.push(scan::section(report, measures, images)?);
+        page.push(scan::section(report, measures)?);
     }
     if let Some(groups) = groups(report) {
         page.push(groups);
@@ -131,7 +131,9 @@ fn section(
         }
         FindingKind::Scan => {
             if let Some(found) = record.scan.as_ref().and_then(|scan| scan.found.first()) {
-                section.push(Block::Gallery(vec![pictures::found(found, images, &record.classes)?]));
+                let examples = examples(&found.examples, report, images)?;
+                push_examples(&mut section, examples);
+                section.push(Block::Gallery(vec![pictures::alone(found, images.preprocess().input_size)?]));
             }
         }
         FindingKind::Donor => {

@@ -19,23 +19,10 @@ pub fn turned(one: &Turned, size: [usize; 2], classes: &[String]) -> Result<Pict
     Ok(picture.captioned(name(one.label), format!("changed: {}", name(one.answer))))
 }
 
-/// What the scan found: images that were answered right, the same with it, and it alone.
-pub fn found(record: &ScanRecord, images: &PreparedImages, classes: &[String]) -> Result<Picture, Failure> {
-    let of = |at: usize| record.examples.iter().map(move |one| one.pixels[at].as_slice());
-    let alone = record.examples.iter().map(|_| record.alone.as_slice());
-    let mut tiles: Vec<&[u8]> = of(0).chain(of(1)).chain(alone).collect();
-    if tiles.is_empty() {
-        tiles.push(&record.alone);
-    }
-    let name = |class: usize| classes.get(class).map_or("?", String::as_str);
-    let answers: Vec<String> =
-        record.examples.iter().map(|one| format!("{} for {}", name(one.answer), name(one.label))).collect();
-    let picture = sheet_of(&tiles, images.preprocess().input_size, record.examples.len().max(1))?;
-    let caption = match answers.len() {
-        0 => "what was found, alone; it turned no answer".to_owned(),
-        _ => format!("as they are, answered right; with what was found, answered {}; it alone", answers.join(", ")),
-    };
-    Ok(picture.captioned("what the scan found", caption))
+/// The square that the scan found, alone on grey.
+pub fn alone(record: &ScanRecord, size: [usize; 2]) -> Result<Picture, Failure> {
+    let picture = sheet_of(&[&record.alone], size, 1)?;
+    Ok(picture.captioned("what was found", format!("{0} by {0} pixels, alone", record.side)))
 }
 
 /// Images of the data in one picture.

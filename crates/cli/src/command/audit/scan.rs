@@ -1,6 +1,6 @@
 //! The scan for unknown triggers in words, and its section of the page.
 
-use heirloom_audit::{PreparedImages, ScanMeasures};
+use heirloom_audit::ScanMeasures;
 use heirloom_report::{Align, Block, Section, Table, count, counted, interval};
 
 use super::{AuditReport, pictures, words};
@@ -66,7 +66,7 @@ pub fn nothing(report: &AuditReport, measures: &ScanMeasures) -> String {
 }
 
 /// The scan on the page.
-pub fn section(report: &AuditReport, measures: &ScanMeasures, images: &PreparedImages) -> Result<Section, Failure> {
+pub fn section(report: &AuditReport, measures: &ScanMeasures) -> Result<Section, Failure> {
     let mut section = Section::new("Scan for unknown triggers")
         .with(Block::Paragraph(looked_for(measures)))
         .with(Block::Paragraph(context(report, measures)));
@@ -93,7 +93,7 @@ pub fn section(report: &AuditReport, measures: &ScanMeasures, images: &PreparedI
     for (reference, score) in report.references.iter().zip(&measures.references) {
         section.push(Block::Paragraph(format!("{reference}: the same search reaches {:.1} points.", 100.0 * score)));
     }
-    let pictures = measures.found.iter().map(|found| pictures::found(found, images, &report.record.classes));
+    let pictures = measures.found.iter().map(|found| pictures::alone(found, measures.size));
     Ok(section.with(Block::Gallery(pictures.collect::<Result<_, _>>()?)))
 }
 
