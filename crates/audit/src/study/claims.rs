@@ -265,5 +265,7 @@ fn words(points: Estimate) -> String {
 
 fn over(targets: &[usize], seeds: &[usize]) -> String {
     let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-    format!("{}, {}", plural(targets.len(), "target"), plural(seeds.len(), "seed"))
+    // One seed cannot be resampled.
+    let alone = if seeds.len() == 1 { ", whose own spread the interval leaves out" } else { "" };
+    format!("{}, {}{alone}", plural(targets.len(), "target"), plural(seeds.len(), "seed"))
 }
