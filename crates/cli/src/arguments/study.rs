@@ -117,7 +117,7 @@ pub struct BiasArguments {
     /// The stock network that objects are laid before, at 96 pixels
     #[arg(long, value_name = "PATH|NAME", default_value = "mobilenetv2_1.0_gluon_bn")]
     pub stock: String,
-    /// Networks with the 1000 classes of ImageNet, which must see the objects: else nothing follows from them
+    /// Networks with the 1000 classes of ImageNet, one of which must see an object: else nothing follows from it
     #[arg(long, value_name = "PATH|NAME", num_args = 1.., default_values_t = ["mobilenetv2_1.0".to_owned(), "deit_tiny_patch16_224".to_owned()])]
     pub judge: Vec<String>,
     /// Seeds of sources [default: 5]
