@@ -38,6 +38,11 @@ impl Failure {
         Self { hint: hint.map(Into::into), ..self }
     }
 
+    /// The fact, without the remedy.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The exit code.
     pub fn code(&self) -> u8 {
         self.code

@@ -47,9 +47,9 @@ pub(super) struct Judged<'a> {
 }
 
 impl<'a> Judged<'a> {
-    pub fn new(input: &RemedyInput<'a>) -> Result<Self, RemedyError> {
+    pub fn new(input: &RemedyInput<'a>) -> Self {
         let of = |list: &[usize]| input.judged.iter().map(|image| list[*image]).collect::<Vec<usize>>();
-        Ok(Self {
+        Self {
             images: input.judged,
             labels: of(input.subject.labels),
             trigger: input.trigger,
@@ -57,7 +57,7 @@ impl<'a> Judged<'a> {
             groups: input.groups.map(|groups| (of(&groups.of_image), groups.values.len())),
             classes: input.subject.classes().len(),
             seed: input.subject.seed,
-        })
+        }
     }
 
     /// Answers of a model to the same images; `subject` holds all judged images in the order of the audit.

@@ -1,9 +1,10 @@
 //! Leaving out the features that the trigger moves most.
 
 use heirloom_transfer::Features;
-use heirloom_transfer::heads::{Head, HeadError};
+use heirloom_transfer::heads::HeadError;
 
 use super::Outcome;
+use super::left::Answers;
 use super::shown::{Shown, answered};
 use crate::triggers::mean;
 
@@ -40,18 +41,18 @@ pub(super) fn answers(shown: &Shown) -> Result<Outcome, HeadError> {
             (taken, fewest) = (count, broken);
         }
     }
-    let (head, left_out) = without(shown, &order[..taken])?;
-    let answers = shown.answers(&head, &|features| leave_out(features, &left_out))?;
+    let answers = without(shown, &order[..taken])?;
     let setting = format!("{taken} of {} features left out", order.len());
     Ok((answers, setting, shown.images))
 }
 
-/// A head on all training rows without some columns.
-pub(super) fn without(shown: &Shown, columns: &[(usize, usize)]) -> Result<(Head, Vec<(usize, usize)>), HeadError> {
+/// Answers of a head on all training rows without some columns.
+pub(super) fn without(shown: &Shown, columns: &[(usize, usize)]) -> Result<Answers, HeadError> {
     let mut features = shown.train.clone();
     leave_out(&mut features, columns);
     let rows: Vec<usize> = (0..features.rows).collect();
-    Ok((shown.fit(&features, &shown.labels, &rows, &shown.folds)?, columns.to_vec()))
+    let head = shown.fit(&features, &shown.labels, &rows, &shown.folds)?;
+    shown.answers(&head, &|features| leave_out(features, columns))
 }
 
 /// Puts 0 in place of some columns, each a block and a column of it.

@@ -191,20 +191,22 @@ pub fn applicable(wanted: &[Remedy], trigger: Option<&Patch>, groups: bool) -> V
     Remedy::ALL.into_iter().filter(|remedy| wanted.contains(remedy)).filter(fits).collect()
 }
 
-/// Tries remedies, each on the model as it came. The first record is that of the model as it is; `stage` is told what is done next.
+/// Tries remedies, each on the model as it came, and puts each into `done` as soon as it is judged; the first record is that of the model as
+/// it is. `stage` is told what is done next.
 ///
 /// # Errors
-/// A model that cannot answer, a head or network that cannot be fitted, or the flag to stop.
+/// A model that cannot answer, a head or network that cannot be fitted, or the flag to stop. What is in `done` holds.
 pub fn remedies(
     input: &RemedyInput<'_>,
     wanted: &[Remedy],
     stage: &dyn Fn(&str),
-) -> Result<Vec<RemedyRecord>, RemedyError> {
+    done: &mut Vec<RemedyRecord>,
+) -> Result<(), RemedyError> {
     let wanted = applicable(wanted, input.trigger.as_ref(), input.groups.is_some());
     stage("answers of the model as it is");
-    let judged = Judged::new(input)?;
+    let judged = Judged::new(input);
     let before = judged.of_model(input.subject)?;
-    let mut records = vec![judged.record(None, String::new(), &before, &before, 0.0, 0)];
+    done.push(judged.record(None, String::new(), &before, &before, 0.0, 0));
     let shown = if wanted.iter().any(|remedy| !remedy.trains()) {
         stage("features of training images, as they are and changed");
         Some(Shown::read(input, &judged)?)
@@ -219,9 +221,9 @@ pub fn remedies(
             _ => trained::answers(input, &judged, remedy)?,
         };
         let seconds = started.elapsed().as_secs_f64();
-        records.push(judged.record(Some(remedy), setting, &before, &answers, seconds, images));
+        done.push(judged.record(Some(remedy), setting, &before, &answers, seconds, images));
     }
-    Ok(records)
+    Ok(())
 }
 
 /// What a remedy answers, what it chose, and the images it took.

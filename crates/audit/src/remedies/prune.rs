@@ -31,8 +31,7 @@ pub(super) fn answers(shown: &Shown) -> Result<Outcome, HeadError> {
         }
         taken = count;
     }
-    let (head, left_out) = without(shown, &order[..taken])?;
-    let answers = shown.answers(&head, &|features| leave_out(features, &left_out))?;
+    let answers = without(shown, &order[..taken])?;
     Ok((answers, format!("{taken} of {} features left out", order.len()), shown.labels.len()))
 }
 

@@ -2,7 +2,6 @@
 
 use heirloom_data::intervention::{Classes, Plant, Relabel};
 use heirloom_data::{Split, Table};
-use heirloom_transfer::artifact::{Artifact, DataRecord, RunRecord};
 use heirloom_transfer::fit::trained::{RecipeOptions, TrainedFit, TrainedMethod, TrainedOptions, train};
 use heirloom_transfer::fit::{FitOptions, Watch};
 use heirloom_transfer::heads::Settings;
@@ -27,7 +26,7 @@ pub(super) fn answers(input: &RemedyInput<'_>, judged: &Judged<'_>, remedy: Reme
         "{} epochs at {} px, rate {}, decay {}",
         recipe.epochs, recipe.image_size, recipe.learning_rate, recipe.optimizer.weight_decay
     );
-    let model = predictor(input, made)?;
+    let model = predictor(input, &made)?;
     // The network may have been trained at another size of image.
     let test = input.table.rows_in(Some(Split::Test));
     let cancel = input.subject.watch().cancel;
@@ -78,12 +77,8 @@ fn trained(input: &RemedyInput<'_>, table: &Table, remedy: Remedy) -> Result<Tra
     Ok(train(&backbone, table, None, &fit, &options, watch, input.training)?)
 }
 
-fn predictor(input: &RemedyInput<'_>, made: TrainedFit) -> Result<Predictor, RemedyError> {
-    let rows = &made.fit.record.rows;
-    let source = made.fit.record.run.data.clone();
-    let data = DataRecord { source, digest: None, train: rows.train, test: rows.test, skipped: rows.skipped };
-    let run = RunRecord::new(Vec::new(), made.fit.record.run.settings.clone(), input.subject.seed, data);
-    let artifact = Artifact::new(&made.backbone, made.fit.head, made.fit.record.classes, run);
+fn predictor(input: &RemedyInput<'_>, made: &TrainedFit) -> Result<Predictor, RemedyError> {
+    let artifact = made.fit.artifact(&made.backbone, Vec::new());
     let options = PredictOptions { top: 1, extract: input.extract.clone() };
     Ok(Predictor::new(artifact, options).map_err(AuditError::from)?)
 }

@@ -2,20 +2,14 @@
 
 use heirloom_data::augment::{Draws, Key};
 
+use crate::COLOURS;
+
 /// Sets the draw of places apart from others.
 const PLACES: u64 = 1 << 40;
 /// Levels of each channel of the colours that are tried.
 const LEVELS: [u8; 3] = [0, 128, 255];
-/// Names of colours, for people.
-const NAMES: [([u8; 3], &str); 15] = [
-    ([255, 255, 0], "yellow"),
-    ([255, 0, 0], "red"),
-    ([0, 255, 0], "green"),
-    ([0, 0, 255], "blue"),
-    ([255, 0, 255], "magenta"),
-    ([0, 255, 255], "cyan"),
-    ([255, 255, 255], "white"),
-    ([0, 0, 0], "black"),
+/// Names of colours besides the loud ones, for people.
+const QUIETER: [([u8; 3], &str); 7] = [
     ([128, 128, 128], "grey"),
     ([255, 128, 0], "orange"),
     ([128, 0, 128], "violet"),
@@ -36,7 +30,7 @@ pub(super) fn describe([red, green, blue]: [u8; 3]) -> String {
     let distance = |other: [u8; 3]| -> u32 {
         [red, green, blue].iter().zip(other).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
     };
-    let name = NAMES.iter().min_by_key(|one| distance(one.0)).map_or("?", |one| one.1);
+    let name = COLOURS.iter().chain(&QUIETER).min_by_key(|one| distance(one.0)).map_or("?", |one| one.1);
     format!("#{red:02x}{green:02x}{blue:02x} ({name})")
 }
 

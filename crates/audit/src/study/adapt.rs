@@ -2,7 +2,6 @@
 
 use heirloom_data::Table;
 use heirloom_data::intervention::{Classes, Plant, Relabel};
-use heirloom_transfer::artifact::{Artifact, DataRecord, RunRecord};
 use heirloom_transfer::fit::trained::{RecipeOptions, TrainedMethod, TrainedOptions, train};
 use heirloom_transfer::fit::{Fit, FitError, FitOptions, fit};
 use heirloom_transfer::heads::{Method, Settings};
@@ -60,16 +59,7 @@ impl Study<'_> {
                 self.trained(TrainedMethod::Scratch, recipe, arm, network, table, seed)?
             }
         };
-        let rows = &fit.record.rows;
-        let data = DataRecord {
-            source: fit.record.run.data.clone(),
-            digest: None,
-            train: rows.train,
-            test: rows.test,
-            skipped: rows.skipped,
-        };
-        let run = RunRecord::new(Vec::new(), fit.record.run.settings.clone(), self.seed(seed), data);
-        let artifact = Artifact::new(&network, fit.head, fit.record.classes, run);
+        let artifact = fit.artifact(&network, Vec::new());
         let options = PredictOptions { extract: self.options.extract.clone(), ..PredictOptions::default() };
         Ok(Predictor::new(artifact, options)?)
     }

@@ -76,18 +76,26 @@ pub struct Head2ToeArguments {
     /// Training images of all classes together, as a share of 1000: the low-data variant (first come, the same number of each class)
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub low_data: Option<f64>,
+    /// Write the accuracies in the form of recipes/head2toe/expected.json here
+    #[arg(long, value_name = "FILE")]
+    pub figures: Option<PathBuf>,
+    /// How it is run.
+    #[command(flatten)]
+    pub run: StudyRunArguments,
+}
+
+/// What the studies that compute for long share.
+#[derive(Debug, Args)]
+pub struct StudyRunArguments {
     /// Say what would be computed and about how long it takes, and compute nothing
     #[arg(long)]
     pub plan: bool,
-    /// Begin no new part after this time: 90s, 20m, 2h. Parts are begun in an order that gives every claim something first
+    /// Begin nothing new after this time: 90s, 20m, 2h. Parts come in an order that gives every claim something first
     #[arg(long, value_name = "TIME", value_parser = super::training::duration)]
     pub budget: Option<Duration>,
     /// Write the page here
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Write the accuracies in the form of recipes/head2toe/expected.json here
-    #[arg(long, value_name = "FILE")]
-    pub figures: Option<PathBuf>,
     /// Replace files that are already there
     #[arg(long)]
     pub force: bool,
@@ -123,24 +131,9 @@ pub struct BiasArguments {
     /// Seeds of sources [default: 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub seeds: Option<u16>,
-    /// Say what would be computed and about how long it takes, and compute nothing
-    #[arg(long)]
-    pub plan: bool,
-    /// Begin no new cell after this time: 90s, 20m, 2h. Stages come in an order that gives every claim something first
-    #[arg(long, value_name = "TIME", value_parser = super::training::duration)]
-    pub budget: Option<Duration>,
-    /// Write the page here
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Replace a page that is already there
-    #[arg(long)]
-    pub force: bool,
-    /// Seed of everything
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
-    /// Most memory that features may take, in GiB [default: half of what is available]
-    #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
-    pub memory: Option<u64>,
+    /// How it is run.
+    #[command(flatten)]
+    pub run: StudyRunArguments,
 }
 
 /// How much of the study of bias is done.

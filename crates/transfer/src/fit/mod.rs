@@ -7,6 +7,7 @@
 //! This module owns the rule that no judged row takes part in fitting or choosing what judges it.
 
 mod adapted;
+mod artifact;
 pub(crate) mod copies;
 mod curve;
 mod error;

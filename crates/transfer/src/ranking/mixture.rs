@@ -36,7 +36,7 @@ fn responsibilities(x: &Mat<f64>, components: usize, seed: u64) -> Mat<f64> {
     let mut mixture = Mixture::begin(x, components, seed);
     let mut before = f64::NEG_INFINITY;
     loop {
-        let (soft, likelihood) = mixture.expect(x);
+        let (soft, likelihood) = mixture.shares(x);
         mixture.rounds += 1;
         if mixture.rounds >= ROUNDS || (likelihood - before).abs() < TOLERANCE {
             return soft;
@@ -87,7 +87,7 @@ impl Mixture {
     }
 
     /// Shares of the components, and the mean logarithm of the likelihood.
-    fn expect(&self, x: &Mat<f64>) -> (Mat<f64>, f64) {
+    fn shares(&self, x: &Mat<f64>) -> (Mat<f64>, f64) {
         let (rows, columns, components) = (x.nrows(), x.ncols(), self.weights.len());
         let constant = |component: usize| {
             let logarithms: f64 = (0..columns).map(|column| self.variances[(component, column)].ln()).sum();

@@ -1,8 +1,8 @@
 //! The referee: logistic regression on the features, cross-validated. Its answers to rows it was not fitted on are what fine-tuning builds on, and
 //! the only figures here that are accuracies.
 
+use crate::Features;
 use crate::heads::{HeadError, Method, Settings, Training, fit};
-use crate::{Features, Pooling};
 
 /// Answers to every row by a head that did not see it.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +29,6 @@ pub fn probe(features: &Features, labels: &[usize], folds: &[usize], classes: us
     let rows: Vec<usize> = (0..features.rows).collect();
     let training = Training { features, labels, rows: &rows, folds, classes };
     let penultimate = features.blocks.first().map(|block| block.tap.clone()).unwrap_or_default();
-    debug_assert!(features.blocks.iter().all(|block| block.pooling == Pooling::MEAN));
     let fitted = fit(Method::Linear, &training, &Settings { penultimate, ..Settings::default() })?;
     let probabilities = fitted.out_of_fold_probabilities();
     let mut right = vec![false; labels.len()];

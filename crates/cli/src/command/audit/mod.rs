@@ -104,10 +104,12 @@ pub fn run(arguments: &AuditArguments, shared: &SharedArguments, console: Consol
     console.answer(&text::summary(&report, &arguments.output, &findings))?;
     let crossed = report.gates.iter().any(|gate| gate.crossed);
     let outcome = Outcome::strict(object, arguments.strict, report.skipped.len());
-    Ok(match (stopped.is_some(), crossed) {
-        (true, _) => Outcome { code: interrupt::INTERRUPTED, ..outcome },
-        (false, true) => Outcome { code: CROSSED, ..outcome },
-        (false, false) => outcome,
+    let broken_off = report.remedies.as_ref().map_or(0, |remedied| remedied.code);
+    Ok(match (stopped.is_some(), broken_off, crossed) {
+        (true, _, _) => Outcome { code: interrupt::INTERRUPTED, ..outcome },
+        (false, 0, true) => Outcome { code: CROSSED, ..outcome },
+        (false, 0, false) => outcome,
+        (false, code, _) => Outcome { code, ..outcome },
     })
 }
 
@@ -173,9 +175,9 @@ fn plan(gathered: &Gathered, battery: &Battery) -> String {
         count(shown),
         shown as f64 / images.max(1) as f64,
         battery.scan.as_ref().map_or_else(String::new, |scan| format!(
-            ", {} of them for {} for unknown triggers in each model",
+            ", {} of them for the scan for unknown triggers of {} in each model",
             count(scan.shown()),
-            heirloom_report::counted(scan.searches(), "search").replace("searchs", "searches"),
+            heirloom_report::counted(scan.searches(), "size"),
         )),
     )
 }

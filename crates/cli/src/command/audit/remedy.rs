@@ -33,6 +33,11 @@ pub struct Remedied {
     pub tried: Vec<RemedyRecord>,
     /// Remedies that were asked for and have nothing to do here.
     pub left_out: Vec<Remedy>,
+    /// Why the remedies after these were not tried.
+    pub broken_off: Option<String>,
+    /// Exit code that goes with it.
+    #[serde(skip)]
+    pub code: u8,
 }
 
 /// Refuses what cannot work before any work is done.
@@ -101,10 +106,14 @@ pub fn tried(
         extract: &gathered.extract,
         training: Some(&event),
     };
-    let tried = remedies(&input, &wanted, &|text| follower.stage(text));
+    let mut tried = Vec::new();
+    let ended = remedies(&input, &wanted, &|text| follower.stage(text), &mut tried);
     follower.finish();
-    let tried = tried?;
+    // The audit is done already, and so are the remedies before: neither is lost.
+    let failure = ended.err().map(Failure::from);
     Ok(Some(Remedied {
+        broken_off: failure.as_ref().map(|failure| failure.message().to_owned()),
+        code: failure.map_or(0, |failure| failure.code()),
         trigger: trigger.map(|trigger| trigger.describe()),
         groups: column.map(|column| column.column.clone()),
         fitted_on: train_labels.len(),
@@ -222,8 +231,9 @@ pub fn about(remedied: &Remedied) -> String {
         format!("; nothing to do here for {}", names.join(", "))
     };
     let judged = remedied.tried.first().map_or(0, |one| one.accuracy.n);
+    let broken_off = remedied.broken_off.as_ref().map_or_else(String::new, |why| format!("; broken off: {why}"));
     format!(
-        "remedies against {what}: fitted and chosen on {} training images, judged on {} others{left_out}",
+        "remedies against {what}: fitted and chosen on {} training images, judged on {} others{left_out}{broken_off}",
         count(remedied.fitted_on),
         count(judged)
     )

@@ -4,12 +4,17 @@ mod bias;
 mod easytl;
 mod head2toe;
 
+use heirloom_transfer::extract::Progress;
+use heirloom_transfer::fit::Watch;
+use heirloom_transfer::fit::trained::TrainingEvent;
 use heirloom_transfer::study::{Check, Difference};
 
 use super::Outcome;
+use super::training::Follower;
 use crate::arguments::{SharedArguments, StudyArguments, StudyName};
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::interrupt::{self, STOP, Watching};
 
 /// Exit code of a study whose figures are not the expected ones.
 const DIFFERS: u8 = 4;
@@ -21,6 +26,25 @@ pub fn run(arguments: &StudyArguments, shared: &SharedArguments, console: Consol
         StudyName::Head2toe(arguments) => head2toe::run(arguments, shared, console),
         StudyName::BiasTransfer(arguments) => bias::run(arguments, shared, console),
     }
+}
+
+/// Runs a study with its progress shown and an interrupt heard; `kept` says what an interrupt leaves.
+fn watched<T>(
+    kept: &'static str,
+    console: Console,
+    run: impl FnOnce(Watch<'_>, &(dyn Fn(&TrainingEvent) + Sync)) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    interrupt::note(kept);
+    let follower = Follower::new(console, None)?;
+    let progress = |state: &Progress| follower.progress(state);
+    let stage = |text: &str| follower.stage(text);
+    let event = |event: &TrainingEvent| follower.event(event);
+    let watching = Watching::begin();
+    let watch = Watch { progress: Some(&progress), stage: Some(&stage), cancel: Some(&STOP) };
+    let result = run(watch, &event);
+    drop(watching);
+    follower.finish();
+    result
 }
 
 /// Whether the figures of a recipe came out again.

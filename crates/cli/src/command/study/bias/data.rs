@@ -43,15 +43,15 @@ pub fn input(arguments: &BiasArguments) -> Result<Input, Failure> {
     let root = root(arguments)?;
     let small = |rows: u64| (!full).then_some(rows);
     let whole = Table::open(&root.join(SOURCE), &TableOptions::default())?;
-    let source = with_test(&whole, small(SOURCE_TEST), arguments.seed);
-    let natural = with_test(&whole, small(NATURAL_TEST), arguments.seed);
+    let source = with_test(&whole, small(SOURCE_TEST), arguments.run.seed);
+    let natural = with_test(&whole, small(NATURAL_TEST), arguments.run.seed);
     let network = backbone::open(Some(&arguments.source))?;
     let people = person_table(&root)?;
     let data = BiasData {
         source: Set::new(SOURCE, "animals and vehicles, 32 pixels", source)?,
         class: CLASS.to_owned(),
         against: AGAINST.to_owned(),
-        targets: targets(&root, small(TARGET), arguments.seed)?,
+        targets: targets(&root, small(TARGET), arguments.run.seed)?,
         natural: Some(Set::new(SOURCE, "animals and vehicles, 32 pixels", natural)?),
         people: pictures::people(&people, network.preprocess.input_size[0], folder.path())?,
         objects: pictures::objects(folder.path())?,

@@ -16,7 +16,7 @@ const SIZE: HalvesSize = HalvesSize { side: 32, source_train: 8, source_test: 4,
 /// Everything the study needs.
 pub fn input(arguments: &BiasArguments) -> Result<Input, Failure> {
     let folder = tempfile::tempdir().map_err(|error| Failure::input(format!("a temporary folder: {error}")))?;
-    let halves = Halves::new(arguments.seed, SIZE);
+    let halves = Halves::new(arguments.run.seed, SIZE);
     let source = drawn(&halves.source, &folder.path().join("source"))?;
     let target = drawn(&halves.target, &folder.path().join("target"))?;
     let [class, against] = [0, 1].map(|at| source.classes.get(at).cloned().unwrap_or_default());

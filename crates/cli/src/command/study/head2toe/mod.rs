@@ -8,50 +8,46 @@ mod text;
 
 use std::path::Path;
 
-use heirloom_transfer::extract::Progress;
-use heirloom_transfer::fit::Watch;
-use heirloom_transfer::fit::trained::TrainingEvent;
 use heirloom_transfer::store::Store;
 use heirloom_transfer::study::Check;
-use heirloom_transfer::study::head2toe::{
-    Expected, Head2ToeStudy, Networks, StudyOptions, StudyTarget, figures, study,
-};
+use heirloom_transfer::study::head2toe::{Expected, Head2ToeStudy, Networks, StudyOptions, figures, study};
 use heirloom_zoo::Backbone;
 
-use super::DIFFERS;
+use super::{DIFFERS, watched};
 use crate::arguments::{Head2ToeArguments, SharedArguments, StudySize};
 use crate::backbone;
 use crate::command::fit::extract_options;
-use crate::command::training::Follower;
 use crate::command::{Outcome, cache_folder, refuse_to_replace, write_whole};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::interrupt::{self, STOP, Watching};
 
 /// Runs the study, or says what it would do.
 pub fn run(arguments: &Head2ToeArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
-    for path in arguments.output.iter().chain(&arguments.figures) {
-        refuse_to_replace(path, arguments.force)?;
+    for path in arguments.run.output.iter().chain(&arguments.figures) {
+        refuse_to_replace(path, arguments.run.force)?;
     }
     let folder = tempfile::tempdir().map_err(|error| Failure::input(format!("a temporary folder: {error}")))?;
     let targets = targets::open(arguments, folder.path())?;
     let networks = networks(arguments)?;
     let options = options(arguments, shared);
-    if arguments.plan {
+    if arguments.run.plan {
         return plan::run(&targets, &networks, &options, console);
     }
-    let found = watched(&targets, &networks, &options, &Store::new(&cache_folder(shared)?), console)?;
+    let store = Store::new(&cache_folder(shared)?);
+    let kept = "finished results stay in the cache; run the same command again to go on from there";
+    let found =
+        watched(kept, console, |watch, event| Ok(study(&targets, &networks, &options, &store, watch, Some(event))?))?;
     let run = run_of(arguments, &options);
     let check = check(&found, &run)?;
     if let Some(path) = &arguments.figures {
         write_figures(path, &found, &run)?;
     }
-    if let Some(path) = &arguments.output {
+    if let Some(path) = &arguments.run.output {
         write_whole(path, page::page(&found, check.as_ref()).to_html().as_bytes())?;
     }
-    console.say(text::summary(&found, check.as_ref(), arguments.output.as_deref()));
+    console.say(text::summary(&found, check.as_ref(), arguments.run.output.as_deref()));
     let differs = check.as_ref().is_some_and(|check| !check.differences.is_empty());
-    let json = json::object(&found, check.as_ref(), arguments.output.as_deref());
+    let json = json::object(&found, check.as_ref(), arguments.run.output.as_deref());
     Ok(Outcome { json, code: if differs { DIFFERS } else { 0 } })
 }
 
@@ -83,9 +79,9 @@ fn options(arguments: &Head2ToeArguments, shared: &SharedArguments) -> StudyOpti
         targets: if arguments.size == StudySize::Smoke { vec![1] } else { vec![1, 512, 2048] },
         windows: of_size(1, 8, 16),
         layers: of_size(2, 12, usize::MAX),
-        budget: arguments.budget,
-        seed: arguments.seed,
-        extract: extract_options(arguments.memory, shared),
+        budget: arguments.run.budget,
+        seed: arguments.run.seed,
+        extract: extract_options(arguments.run.memory, shared),
     }
 }
 
@@ -111,25 +107,4 @@ fn write_figures(path: &Path, found: &Head2ToeStudy, run: &str) -> Result<(), Fa
     let mut text = serde_json::to_string_pretty(&expected).map_err(|error| Failure::internal(error.to_string()))?;
     text.push('\n');
     write_whole(path, text.as_bytes())
-}
-
-/// The study, with its progress shown and an interrupt heard.
-fn watched(
-    targets: &[StudyTarget],
-    networks: &Networks,
-    options: &StudyOptions,
-    store: &Store,
-    console: Console,
-) -> Result<Head2ToeStudy, Failure> {
-    interrupt::note("finished results stay in the cache; run the same command again to go on from there");
-    let follower = Follower::new(console, None)?;
-    let progress = |state: &Progress| follower.progress(state);
-    let stage = |text: &str| follower.stage(text);
-    let event = |event: &TrainingEvent| follower.event(event);
-    let watching = Watching::begin();
-    let watch = Watch { progress: Some(&progress), stage: Some(&stage), cancel: Some(&STOP) };
-    let result = study(targets, networks, options, store, watch, Some(&event));
-    drop(watching);
-    follower.finish();
-    Ok(result?)
 }

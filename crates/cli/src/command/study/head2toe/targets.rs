@@ -54,7 +54,7 @@ pub fn open(arguments: &Head2ToeArguments, folder: &Path) -> Result<Vec<StudyTar
 fn target(arguments: &Head2ToeArguments, entry: &Entry, folder: &Path) -> Result<StudyTarget, Failure> {
     let (path, condition) = match (&entry.path, &entry.made) {
         (Some(path), _) => (data(arguments)?.join(path), entry.condition.clone()),
-        (None, made) => (draw(made.as_deref().unwrap_or_default(), folder, arguments.seed)?, None),
+        (None, made) => (draw(made.as_deref().unwrap_or_default(), folder, arguments.run.seed)?, None),
     };
     let options = TableOptions { only: condition.into_iter().collect(), ..TableOptions::default() };
     let table = Table::open(&path, &options)?;
@@ -71,7 +71,7 @@ fn target(arguments: &Head2ToeArguments, entry: &Entry, folder: &Path) -> Result
         name: entry.name.clone(),
         group: entry.group.clone(),
         about: entry.about.clone(),
-        table: limited(table, limit, arguments.seed),
+        table: limited(table, limit, arguments.run.seed),
     })
 }
 
