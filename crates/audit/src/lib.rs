@@ -8,6 +8,7 @@
 mod attack;
 mod battery;
 mod clusters;
+pub mod diff;
 mod difference;
 mod donors;
 mod error;

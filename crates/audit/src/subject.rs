@@ -1,10 +1,10 @@
 //! The model under audit with the images it is shown: answers to images as they are and to the same images changed.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use heirloom_transfer::predictor::Predictor;
 
-use crate::{Attack, AuditError, ChangedImages, Patch, PreparedImages, predicted_classes};
+use crate::{Attack, AuditError, ChangedImages, Patch, PrepareError, PreparedImages, predicted_classes};
 
 /// What an audit tells and asks while it runs.
 #[derive(Clone, Copy, Default)]
@@ -13,6 +13,17 @@ pub struct AuditWatch<'a> {
     pub shown: Option<&'a (dyn Fn(usize) + Sync)>,
     /// Stops the audit when set.
     pub cancel: Option<&'a AtomicBool>,
+}
+
+impl AuditWatch<'_> {
+    /// Ends the work where the flag to stop is set.
+    ///
+    /// # Errors
+    /// [`PrepareError::Cancelled`].
+    pub fn check(&self) -> Result<(), AuditError> {
+        let stop = self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed));
+        if stop { Err(PrepareError::Cancelled.into()) } else { Ok(()) }
+    }
 }
 
 /// A model, images, the class of each, and the model's answers to them as they are.

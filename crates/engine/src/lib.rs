@@ -2,6 +2,7 @@
 //!
 //! It reads no files, knows no images and draws no random numbers.
 
+mod between;
 mod cost;
 mod error;
 mod graph;
@@ -15,6 +16,7 @@ mod taps;
 mod training;
 mod weights;
 
+pub use between::line;
 pub use cost::{Cost, NodeCost};
 pub use error::EngineError;
 pub use graph::{Activation, Graph, Node, NodeId, Op, Padding, ParameterName};

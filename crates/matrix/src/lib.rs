@@ -23,6 +23,7 @@ use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_s
 use faer::linalg::cholesky::llt::solve::{solve_in_place, solve_in_place_scratch};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Par};
 
 pub use faer::{Mat, MatMut, MatRef};
@@ -72,6 +73,27 @@ pub fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
     let mut out = Mat::zeros(left.nrows(), right.ncols());
     matmul(out.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
     out
+}
+
+/// `target += rows rows^T` in double precision, its lower triangle alone.
+///
+/// ```
+/// use heirloom_matrix::{Mat, add_gram};
+/// let rows = Mat::from_fn(2, 3, |row, column| (row + column) as f64);
+/// let mut gram = Mat::zeros(2, 2);
+/// add_gram(&mut gram, rows.as_ref());
+/// assert_eq!([gram[(0, 0)], gram[(1, 0)], gram[(1, 1)]], [5.0, 8.0, 14.0]);
+/// ```
+///
+/// # Panics
+/// If `target` has not as many rows and columns as `rows` has rows.
+#[inline(never)]
+pub fn add_gram(target: &mut Mat<f64>, rows: MatRef<'_, f64>) {
+    let (size, inner) = (rows.nrows() as u64, rows.ncols() as u64);
+    OPERATIONS.fetch_add(size * (size + 1) * inner, Ordering::Relaxed);
+    let whole = BlockStructure::Rectangular;
+    let (lower, turned) = (BlockStructure::TriangularLower, rows.transpose());
+    triangular::matmul(target.as_mut(), lower, Accum::Add, rows, whole, turned, whole, 1.0, Par::Seq);
 }
 
 /// An eigendecomposition that did not converge, as for a matrix with an infinite entry.

@@ -8,6 +8,12 @@ use crate::heads::HeadError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArtifactError {
+    /// Two models between which there is no straight line.
+    #[error("there is no straight line between the two models: {what} differ")]
+    NoLine {
+        /// What differs.
+        what: &'static str,
+    },
     /// The operating system refused.
     #[error("{}: cannot {action}: {source}", path.display())]
     Io {

@@ -387,6 +387,7 @@ fn at(mut error: ArtifactError, file: &Path) -> ArtifactError {
         | ArtifactError::TensorForm { path, .. }
         | ArtifactError::Digest { path, .. } => *path = file.into(),
         ArtifactError::NoNetwork
+        | ArtifactError::NoLine { .. }
         | ArtifactError::NeedsImages { .. }
         | ArtifactError::NeedsBackbone { .. }
         | ArtifactError::OtherBackbone { .. }

@@ -5,6 +5,7 @@
 //! one metadata key, `heirloom`, that holds one JSON string with sorted keys, so that equal artifacts are equal bytes; see
 //! `docs/formats/artifact.md`.
 
+mod between;
 mod check;
 mod error;
 mod file;

@@ -85,7 +85,8 @@ impl Matrix {
         let mut gram = Self::zeros(self.rows, self.rows);
         let size = gram.rows;
         let pieces = gram.values.par_chunks_mut((GRAM_PIECE * size).max(1)).enumerate();
-        pieces.for_each(|(piece, out)| add_gram_piece(self, piece, out));
+        // Written, not added to: reading fresh memory first would have every page of it copied when it is written.
+        pieces.for_each(|(piece, out)| gram_piece(self, piece, out, multiply));
         mirror(&mut gram);
         gram
     }
@@ -107,19 +108,24 @@ pub(crate) fn transposed_product(matrix: MatRef<'_, f32>, residuals: &[f32], cla
 pub(crate) fn add_gram(matrix: &Matrix, gram: &mut Matrix) {
     let size = gram.rows;
     for (piece, out) in gram.values.chunks_mut(GRAM_PIECE * size).enumerate() {
-        add_gram_piece(matrix, piece, out);
+        gram_piece(matrix, piece, out, multiply_add);
     }
 }
 
-/// Adds rows of `matrix * matrix^T`, up to the piece's last, to the rows of a Gram matrix in `out`.
-fn add_gram_piece(matrix: &Matrix, piece: usize, out: &mut [f32]) {
+/// Writes rows of `matrix * matrix^T`, up to the piece's last, into the rows of a Gram matrix in `out`, or adds them.
+fn gram_piece(
+    matrix: &Matrix,
+    piece: usize,
+    out: &mut [f32],
+    write: fn(MatMut<'_, f32>, MatRef<'_, f32>, MatRef<'_, f32>),
+) {
     let size = matrix.rows;
     let (first, rows) = (piece * GRAM_PIECE, out.len() / size);
     let width = first + rows;
     // Not `from_row_major_slice_with_stride_mut`: faer 0.24.4 takes its stride for that of the columns.
     let target = MatMut::from_column_major_slice_with_stride_mut(out, width, rows, size).transpose_mut();
     let (left, right) = (matrix.view().subrows(first, rows), matrix.view().subrows(0, width));
-    multiply_add(target, left, right.transpose());
+    write(target, left, right.transpose());
 }
 
 /// Copies the lower triangle of a square matrix over the upper one.

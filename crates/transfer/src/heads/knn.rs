@@ -173,7 +173,10 @@ pub(super) fn for_each_row<T: Send>(
 /// The `count` nearest rows and all tied with the last of them, nearest first; `own` is left out.
 fn nearest(similarities: &[f32], count: usize, own: Option<usize>) -> Vec<(f32, usize)> {
     let others = || similarities.iter().copied().enumerate().filter(|(row, _)| Some(*row) != own);
-    let mut values: Vec<f32> = others().map(|(_, similarity)| similarity).collect();
+    let mut values = similarities.to_vec();
+    own.iter().filter(|own| **own < similarities.len()).for_each(|own| {
+        values.swap_remove(*own);
+    });
     let mut last = f32::NEG_INFINITY;
     if count < values.len() {
         last = *values.select_nth_unstable_by(count - 1, |left, right| right.total_cmp(left)).1;
@@ -186,7 +189,8 @@ fn nearest(similarities: &[f32], count: usize, own: Option<usize>) -> Vec<(f32, 
 
 /// Logits of one row from its nearest rows.
 fn vote(nearest: &[(f32, usize)], labels: &[u32], count: usize, weighting: Weighting, classes: usize) -> Vec<f32> {
-    let mut votes = vec![1.0 / classes as f64; classes];
+    let nothing = 1.0 / classes as f64;
+    let mut votes = vec![nothing; classes];
     let first = nearest.first().map_or(0.0, |pair| f64::from(pair.0));
     let last = nearest.get(count.min(nearest.len()) - 1).map_or(0.0, |pair| pair.0);
     let above = nearest.iter().filter(|(similarity, _)| *similarity > last).count();
@@ -199,7 +203,9 @@ fn vote(nearest: &[(f32, usize)], labels: &[u32], count: usize, weighting: Weigh
         };
         votes[labels[row] as usize] += weight * if similarity > last { 1.0 } else { share.min(1.0) };
     }
-    votes.iter().map(|vote| vote.ln() as f32).collect()
+    // Most classes have no vote; their logarithm is taken once.
+    let without = nothing.ln() as f32;
+    votes.iter().map(|&vote| if vote == nothing { without } else { vote.ln() as f32 }).collect()
 }
 
 #[cfg(test)]

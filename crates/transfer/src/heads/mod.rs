@@ -3,6 +3,7 @@
 
 mod affine;
 mod best_layer;
+mod between;
 mod cache_model;
 mod choice;
 pub(crate) mod dense;

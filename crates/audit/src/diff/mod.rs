@@ -1,0 +1,25 @@
+//! Two models side by side: what they get wrong together and apart, how alike they see images, how far their weights lie apart, and what
+//! lies between them (Neyshabur, Sedghi, Zhang, NeurIPS 2020, arXiv 2008.11687; `spec/what-is-transferred.md`).
+//!
+//! ```text
+//! answers of both ---------------> mistakes
+//! values of all layers of both --> similarity, beside that of images that do not belong together
+//! weights of both ---------------> distance; the line between them --> barrier, average
+//! ```
+
+mod distance;
+mod error;
+mod mistakes;
+mod path;
+mod similarity;
+
+pub use distance::{Apart, distance};
+pub use error::DiffError;
+pub use mistakes::{ClassMistakes, Mistakes};
+pub use path::{
+    Average, Barrier, BarrierVerdict, DENT, Judged, PathInput, PathOptions, PathPoint, PathRecord, Rise, path, rise,
+    walked,
+};
+pub use similarity::{
+    Alignment, Centring, Gram, LEAST, Side, Similarity, SimilarityOptions, TapPair, compared, similarity,
+};
