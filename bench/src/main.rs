@@ -15,6 +15,7 @@ mod kernels;
 mod memory;
 mod scan;
 mod search;
+mod similarity;
 mod steps;
 
 use std::error::Error;
@@ -34,9 +35,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("memory") => memory::run(&arguments[1..]),
         Some("scan") => scan::run(&arguments[1..]),
         Some("search") => search::run(&arguments[1..]),
+        Some("similarity") => similarity::run(&arguments[1..]),
         Some("steps") => steps::run(&arguments[1..]),
         _ => Err(
-            "usage: heirloom-bench batches|coverage|curves|decode|forward|gradients|head2toe|heads|kernels|memory|scan|search|steps \
+            "usage: heirloom-bench batches|coverage|curves|decode|forward|gradients|head2toe|heads|kernels|memory|scan|search|similarity|steps \
                   ..."
             .into(),
         ),

@@ -32,7 +32,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
 }
 
 /// The most memory this process had in MiB, as Linux counts it.
-fn peak() -> Result<f64, Failure> {
+pub fn peak() -> Result<f64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("the system does not tell VmHWM")?;
     let kibibytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;

@@ -115,6 +115,19 @@ impl PreparedImages {
         (kept, skipped)
     }
 
+    /// Some of the images, in the order named; numbers beyond the last are left out.
+    #[must_use]
+    pub fn only(&self, images: &[usize]) -> Self {
+        let kept: Vec<usize> = images.iter().copied().filter(|image| *image < self.rows.len()).collect();
+        Self {
+            pixels: kept.iter().flat_map(|image| self.pixels(*image)).copied().collect(),
+            preprocess: self.preprocess.clone(),
+            rows: kept.iter().map(|image| self.rows[*image]).collect(),
+            locators: kept.iter().map(|image| self.locators[*image].clone()).collect(),
+            digests: kept.iter().map(|image| self.digests[*image]).collect(),
+        }
+    }
+
     /// Row of the table of each image.
     #[must_use]
     pub fn table_rows(&self) -> &[usize] {

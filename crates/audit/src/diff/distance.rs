@@ -25,7 +25,7 @@ pub struct Apart {
 /// those of another shape are left out.
 ///
 /// # Errors
-/// A parameter that the second network has not, or in another shape.
+/// A parameter that only one of the two networks has, or in another shape.
 pub fn distance(graph: &Graph, first: &Weights, second: &Weights, classifier: &[String]) -> Result<Movement, Apart> {
     let running: BTreeSet<&String> = graph.nodes.iter().flat_map(|node| statistics(&node.op)).collect();
     let mut compared = BTreeSet::new();
@@ -41,6 +41,10 @@ pub fn distance(graph: &Graph, first: &Weights, second: &Weights, classifier: &[
             (None, _) => return apart("not in the first"),
             (Some(_), Some(_)) => return apart("of another shape in the second"),
         }
+    }
+    let more = second.tensors.keys().find(|key| !graph.parameters.contains_key(*key) && !classifier.contains(key));
+    if let Some(key) = more {
+        return Err(Apart { key: key.clone(), what: "not in the first" });
     }
     Ok(Movement::between(graph, &compared, (first, second), ("", &[])))
 }
@@ -112,5 +116,10 @@ mod tests {
         second.weights.tensors.remove("conv1.weight");
         let apart = distance(&first.graph, &first.weights, &second.weights, &[]).unwrap_err();
         assert!(apart.to_string().contains("conv1.weight is not in the second"), "{apart}");
+        let recipe = Recipe::usual("mine", "cifar_resnet32").unwrap();
+        let deeper = Backbone::from_scratch(&recipe, &Initialization::usual(0)).unwrap();
+        let apart =
+            distance(&first.graph, &first.weights, &deeper.weights, &first.classifier_parameters()).unwrap_err();
+        assert!(apart.to_string().contains("layer1.3") && apart.what == "not in the first", "{apart}");
     }
 }

@@ -7,12 +7,14 @@
 //! weights of both ---------------> distance; the line between them --> barrier, average
 //! ```
 
+mod clarity;
 mod distance;
 mod error;
 mod mistakes;
 mod path;
 mod similarity;
 
+pub use clarity::{Clarity, Uncertainty};
 pub use distance::{Apart, distance};
 pub use error::DiffError;
 pub use mistakes::{ClassMistakes, Mistakes};

@@ -6,6 +6,7 @@ mod cache;
 mod compare;
 mod data;
 mod demo;
+mod diff;
 mod extract;
 mod fit;
 mod frozen;
@@ -28,6 +29,7 @@ pub use cache::{CacheAction, CacheArguments};
 pub use compare::CompareArguments;
 pub use data::{DataAction, DataArguments, MakeWhat, StructuredArguments};
 pub use demo::{DemoArguments, DemoSize};
+pub use diff::DiffArguments;
 pub use extract::ExtractArguments;
 pub use fit::FitArguments;
 pub use frozen::FrozenArguments;
@@ -65,6 +67,7 @@ Examples:
   heirloom rank photos/ --backbones weights/           which backbone to take
   heirloom predict model.heirloom new-photos/          what it says about new ones
   heirloom audit model.heirloom --data photos/         what it depends on besides what it should
+  heirloom diff a.heirloom b.heirloom --data photos/   what two models have in common
 
 Exit codes: 0 done, 1 done but rows were skipped under --strict (or a repeated run differs), 2 usage or input error, 3 internal error,
 4 a limit that you set was crossed, 130 interrupted.")]
@@ -90,6 +93,8 @@ pub enum Command {
     Predict(PredictArguments),
     /// Look for what a model depends on besides what it should: triggers, corners, pieces of other images, groups
     Audit(Box<AuditArguments>),
+    /// Lay two models side by side: mistakes, layers, weights and the line between them
+    Diff(Box<DiffArguments>),
     /// Train a network of your own on a data set, from random or given weights
     Pretrain(Box<PretrainArguments>),
     /// Repeat a run from its record and say whether every bit is the same

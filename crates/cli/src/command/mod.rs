@@ -7,6 +7,7 @@ mod columns;
 mod compare;
 mod data;
 mod demo;
+mod diff;
 mod extract;
 mod fit;
 mod inspect;
@@ -72,6 +73,7 @@ fn carry_out(line: &CommandLine, console: Console) -> Result<Outcome, Failure> {
         Command::Rank(arguments) => rank::run(arguments, shared, console),
         Command::Predict(arguments) => predict::run(arguments, shared, console),
         Command::Audit(arguments) => audit::run(arguments, shared, console),
+        Command::Diff(arguments) => diff::run(arguments, shared, console),
         Command::Pretrain(arguments) => pretrain::run(arguments, shared, console),
         Command::Rerun(arguments) => rerun::run(arguments, shared, console),
         Command::Extract(arguments) => extract::run(arguments, shared, console),

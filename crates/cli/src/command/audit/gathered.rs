@@ -1,5 +1,7 @@
 //! Everything an audit needs, opened and checked: the model with its images in memory, its references, the groups of a column.
 
+use std::path::Path;
+
 use heirloom_audit::{GroupColumn, PreparedImages};
 use heirloom_data::{Table, TableOptions};
 use heirloom_report::counted;
@@ -55,14 +57,15 @@ impl Gathered {
         let extract = fit::extract_options(arguments.memory, shared);
         let named = Named::open(&arguments.model)?;
         let others = arguments.reference.iter().map(|name| Named::open(name)).collect::<Result<Vec<_>, _>>()?;
-        let table = open(arguments)?;
+        let table = open(&arguments.data, arguments.label_column.as_deref(), &arguments.conditions)?;
         if let Some(column) = &arguments.group {
             attribute(&table, column)?;
         }
         let rows = rows(&named, &others, &table, arguments)?;
         let mut warnings: Vec<String> = table.warnings.iter().map(ToString::to_string).collect();
         warnings.extend(rows.warning.clone());
-        let make = |named: Named| named.ready(&table, &rows, arguments, &extract, console);
+        let settings = (arguments.backbone.as_deref(), arguments.seed);
+        let make = |named: Named| named.ready(&table, &rows, settings, &extract, console);
         let ready = make(named)?;
         remedy::check(arguments, &ready, &table, &rows)?;
         let (known, unknown) = ready.known(&table, &rows.judged)?;
@@ -106,21 +109,18 @@ fn reference(ready: Ready, table: &Table, held: &Held, memory: u64) -> Result<He
     Ok(Held { ready, images, labels })
 }
 
-fn all_skipped(table: &Table, images: Vec<SkippedImage>) -> Vec<SkippedRow> {
+/// Rows of the table and images that cannot be used.
+pub fn all_skipped(table: &Table, images: Vec<SkippedImage>) -> Vec<SkippedRow> {
     let of_table = table.skipped.iter().map(|row| (row.locator.clone(), row.reason.clone()));
     let all = of_table.chain(images.into_iter().map(|row| (row.locator, row.reason)));
     all.map(|(locator, reason)| SkippedRow { locator, reason }).collect()
 }
 
-fn open(arguments: &AuditArguments) -> Result<Table, Failure> {
-    let options = TableOptions {
-        label: arguments.label_column.clone(),
-        only: arguments.conditions.clone(),
-        ..TableOptions::default()
-    };
-    let data = &arguments.data;
+/// The images of `data`; a table of features is refused.
+pub fn open(data: &Path, label: Option<&str>, only: &[(String, String)]) -> Result<Table, Failure> {
+    let options = TableOptions { label: label.map(str::to_owned), only: only.to_vec(), ..TableOptions::default() };
     if fit::holds_features(data).unwrap_or(false) {
-        let fact = format!("{} holds features, and an audit changes images", data.display());
+        let fact = format!("{} holds features, and models are shown images here", data.display());
         return Err(Failure::input(fact).hint("give the images themselves"));
     }
     Ok(Table::open(data, &options)?)

@@ -5,14 +5,14 @@
 //! record -> terminal, JSON, FILE.findings.json, page; limits held against it -> exit code
 //! ```
 
-mod gathered;
-mod model;
+pub mod gathered;
+pub mod model;
 mod page;
-mod pictures;
+pub mod pictures;
 mod remedy;
-mod rows;
+pub mod rows;
 mod scan;
-mod text;
+pub mod text;
 mod words;
 
 use std::path::{Path, PathBuf};

@@ -12,7 +12,6 @@ use heirloom_transfer::predictor::{PredictOptions, Predictor};
 use heirloom_zoo::Backbone;
 
 use super::rows::{self, Rows};
-use crate::arguments::AuditArguments;
 use crate::backbone;
 use crate::command::{artifact, inspect};
 use crate::console::Console;
@@ -58,12 +57,12 @@ impl Named {
         }
     }
 
-    /// Ready to answer; a backbone gets a linear head on the rows to fit on.
+    /// Ready to answer; a backbone gets a linear head on the rows to fit on, and `slim` names the backbone of a slim model.
     pub fn ready(
         self,
         table: &Table,
         rows: &Rows,
-        arguments: &AuditArguments,
+        (slim, seed): (Option<&str>, u64),
         extract: &ExtractOptions,
         console: Console,
     ) -> Result<Ready, Failure> {
@@ -71,11 +70,11 @@ impl Named {
         match self {
             Self::Fitted(artifact) => {
                 let (method, digest) = (artifact.head.method().name().to_owned(), backbone_of(&artifact));
-                let model = Predictor::complete(*artifact, arguments.backbone.as_deref(), options)?;
+                let model = Predictor::complete(*artifact, slim, options)?;
                 Ok(Ready { model, method, backbone: digest, fitted_on: None })
             }
             Self::Backbone(backbone) => {
-                let artifact = with_head(&backbone, table, rows, arguments.seed, extract, console)?;
+                let artifact = with_head(&backbone, table, rows, seed, extract, console)?;
                 let (method, digest) = (Method::Linear.name().to_owned(), backbone_of(&artifact));
                 Ok(Ready {
                     model: Predictor::new(artifact, options)?,

@@ -25,6 +25,11 @@ pub fn alone(record: &ScanRecord, size: [usize; 2]) -> Result<Picture, Failure> 
     Ok(picture.captioned("what was found", format!("{0} by {0} pixels, alone", record.side)))
 }
 
+/// One image of the data.
+pub fn one(images: &PreparedImages, image: usize) -> Result<Picture, Failure> {
+    sheet_of(&[images.pixels(image)], images.preprocess().input_size, 1)
+}
+
 /// Images of the data in one picture.
 pub fn sheet(images: &PreparedImages, numbers: &[usize], caption: &str) -> Result<Picture, Failure> {
     let tiles: Vec<&[u8]> = numbers.iter().map(|image| images.pixels(*image)).collect();

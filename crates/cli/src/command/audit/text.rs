@@ -68,7 +68,7 @@ pub fn summary(report: &AuditReport, page: &Path, findings: &Path) -> String {
 }
 
 /// Running text in lines of at most [`WIDTH`] characters, the further ones moved in.
-fn wrapped(text: &str) -> String {
+pub fn wrapped(text: &str) -> String {
     let (mut lines, mut line) = (String::new(), String::new());
     for word in text.split(' ') {
         if !line.trim().is_empty() && line.chars().count() + 1 + word.chars().count() > WIDTH {

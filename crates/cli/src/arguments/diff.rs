@@ -1,0 +1,89 @@
+//! What can be typed after `diff`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Lay two models side by side: which mistakes they share, how alike their layers see images, how far their weights lie apart, and
+/// whether the line between them crosses a barrier.
+///
+/// A and B are files that fit wrote, or backbones: those get a linear head on training images first. What two models share says what was
+/// transferred: two that were adapted from one backbone make alike mistakes and lie in one basin of the loss, two from random weights
+/// do not (Neyshabur, Sedghi, Zhang 2020). Similarity stands beside its floor, that of images that do not belong together; distance
+/// and line need two networks of the same layers.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  heirloom diff full.heirloom scratch.heirloom --data photos/
+  heirloom diff full.heirloom cifar10_resnet20 --data photos/            how far fine-tuning went
+  heirloom diff a.heirloom b.heirloom --data photos/ --layers all --no-line
+  heirloom diff a.heirloom b.heirloom --data photos/ --referee deit_tiny_patch16_224   are the mistakes on unclear images?
+  heirloom diff a.heirloom b.heirloom --data photos/ --points 21 --beyond 0.5 --json")]
+pub struct DiffArguments {
+    /// The first model: a file that fit wrote, or a backbone (a path, or a name in $HEIRLOOM_DATA/weights)
+    #[arg(value_name = "A")]
+    pub first: String,
+    /// The second model
+    #[arg(value_name = "B")]
+    pub second: String,
+    /// Labelled images: a folder of CLASS/IMAGE (with or without train, val, test above), CSV or parquet table
+    #[arg(long, value_name = "DATA")]
+    pub data: PathBuf,
+    /// Column of a CSV or parquet table that holds the labels [default: label]
+    #[arg(long, value_name = "NAME")]
+    pub label_column: Option<String>,
+    /// Use only rows whose column has this value; may be given several times
+    #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = super::selection::condition)]
+    pub conditions: Vec<(String, String)>,
+    /// Judge at most N images, the same number of every class as far as there are as many
+    #[arg(long, value_name = "N", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(4..))]
+    pub limit: u32,
+    /// Layers to compare: names with commas between them, `usual` (those that heads read) or `all`
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "usual")]
+    pub layers: Vec<String>,
+    /// Images of a batch in which layers are compared [default: an eighth of the images, at most 256]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=4096))]
+    pub batch: Option<u32>,
+    /// Leave the comparison of layers out
+    #[arg(long)]
+    pub no_similarity: bool,
+    /// Points on the line from A to B, both ends included
+    #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u32).range(3..=201))]
+    pub points: u32,
+    /// How far to go beyond either end, as a share of the line
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = share)]
+    pub beyond: f64,
+    /// Judge each point of the line on at most N images
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(4..))]
+    pub line_images: u32,
+    /// Leave the line out
+    #[arg(long)]
+    pub no_line: bool,
+    /// Say with a linear head on this backbone's features how clear the images are that one of the two has wrong
+    #[arg(long, value_name = "PATH|NAME")]
+    pub referee: Option<String>,
+    /// The backbone of models written with --slim
+    #[arg(long, value_name = "PATH|NAME")]
+    pub backbone: Option<String>,
+    /// Where to write the page
+    #[arg(short, long, value_name = "FILE", default_value = "diff.html")]
+    pub output: PathBuf,
+    /// Replace a file that is already there
+    #[arg(long)]
+    pub force: bool,
+    /// Exit with code 1 when an image had to be skipped
+    #[arg(long)]
+    pub strict: bool,
+    /// Seed of everything that is drawn
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Most memory that images and values of layers may take, in GiB [default: half of what is available]
+    #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
+    pub memory: Option<u64>,
+}
+
+/// A share of the line, 0 to 5.
+fn share(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "no number".to_owned())?;
+    if (0.0..=5.0).contains(&value) { Ok(value) } else { Err("give a number from 0 to 5".to_owned()) }
+}

@@ -1,0 +1,76 @@
+//! Distance of the two models' weights, and the line between them.
+
+use heirloom_audit::diff::{self, PathInput, PathOptions, PathRecord};
+use heirloom_audit::{AuditWatch, PreparedImages, balanced};
+use heirloom_engine::Op;
+use heirloom_transfer::artifact::Artifact;
+use heirloom_transfer::fit::trained::Movement;
+
+use super::sides::Sides;
+use crate::arguments::DiffArguments;
+use crate::failure::Failure;
+
+/// Two models between which there is a line, and the images to judge it on.
+pub struct Ends {
+    judged: PreparedImages,
+    labels: Vec<usize>,
+    train: PreparedImages,
+}
+
+/// How far the weights lie apart, or why that cannot be said.
+pub fn distance(sides: &Sides) -> Result<Movement, String> {
+    let [first, second] = models(sides).map(|model| model.backbone().map_err(|error| error.to_string()));
+    let (first, second) = (first?, second?);
+    let classifier = first.classifier_parameters();
+    diff::distance(&first.graph, &first.weights, &second.weights, &classifier).map_err(|apart| apart.to_string())
+}
+
+/// The ends of the line, or why there is none.
+pub fn ends(sides: &Sides, arguments: &DiffArguments) -> Result<Ends, String> {
+    if arguments.no_line {
+        return Err("it was left out".to_owned());
+    }
+    let [first, second] = models(sides);
+    // Halfway shows whether there is a line at all.
+    let middle = first.between(second, 0.5).map_err(|error| error.to_string())?;
+    if middle.network == first.network && middle.head == first.head {
+        return Err("the two models are one and the same".to_owned());
+    }
+    let labels = &sides.first.labels;
+    let chosen = balanced(labels, arguments.line_images as usize, arguments.seed);
+    let judged = sides.first.images.only(&chosen);
+    let labels = chosen.iter().map(|image| labels[*image]).collect();
+    let train = sides.train.clone().unwrap_or_else(|| sides.first.images.only(&[]));
+    Ok(Ends { judged, labels, train })
+}
+
+/// Walks the line.
+pub fn line(
+    ends: &Ends,
+    sides: &Sides,
+    arguments: &DiffArguments,
+    watch: AuditWatch<'_>,
+) -> Result<Option<PathRecord>, Failure> {
+    let [first, second] = models(sides);
+    let input = PathInput { first, second, judged: &ends.judged, labels: &ends.labels, train: &ends.train };
+    Ok(Some(diff::path(&input, &options(sides, arguments), watch)?))
+}
+
+/// Images that the line shows to models.
+pub fn walked(sides: &Sides, arguments: &DiffArguments) -> usize {
+    let norms = models(sides)[0]
+        .network
+        .as_ref()
+        .is_some_and(|network| network.graph.nodes.iter().any(|node| matches!(node.op, Op::BatchNorm { .. })));
+    let judged = sides.first.labels.len().min(arguments.line_images as usize);
+    diff::walked(judged, &options(sides, arguments), norms && sides.train.is_some())
+}
+
+fn models(sides: &Sides) -> [&Artifact; 2] {
+    [&sides.first, &sides.second].map(|side| side.ready.model.artifact())
+}
+
+fn options(sides: &Sides, arguments: &DiffArguments) -> PathOptions {
+    let (points, beyond) = (arguments.points as usize, arguments.beyond);
+    PathOptions { points, beyond, seed: arguments.seed, extract: sides.extract.clone() }
+}
