@@ -1,4 +1,4 @@
-//! Deterministic maps on images: a coloured square, a fixed noise pattern, a picture laid over by a mask. They are planted
+//! Deterministic maps on images: a coloured square, a fixed noise pattern, a picture laid over by a mask, blocks in another order. They are planted
 //! into training images of a source ([`Plant`]) and put on test images to see what a model does then
 //! (Salman et al. 2022, arXiv 2207.02842; `spec/bias-transfer.md` sections 2 and 8).
 //!
@@ -23,9 +23,11 @@
 
 mod error;
 mod gaussian;
+mod mersenne;
 mod overlay;
 mod plant;
 mod random;
+mod shuffle;
 mod square;
 mod stamps;
 mod text;
@@ -36,9 +38,11 @@ use serde::{Deserialize, Serialize};
 
 pub use error::InterventionError;
 pub use gaussian::Gaussian;
+pub use mersenne::RandomState;
 pub use overlay::Overlay;
 pub use plant::{Classes, NewClass, Plant, Planted, Relabel};
 pub use random::Pcg64;
+pub use shuffle::{Shuffle, Unit};
 pub use square::{Place, Square};
 pub use stamps::Stamps;
 
@@ -52,6 +56,8 @@ pub enum Intervention {
     Gaussian(Gaussian),
     /// A picture laid over through a mask.
     Overlay(Overlay),
+    /// Blocks in another order.
+    Shuffle(Shuffle),
 }
 
 impl Intervention {
@@ -62,6 +68,7 @@ impl Intervention {
             Self::Square(_) => Square::NAME,
             Self::Gaussian(_) => Gaussian::NAME,
             Self::Overlay(_) => Overlay::NAME,
+            Self::Shuffle(_) => Shuffle::NAME,
         }
     }
 
@@ -70,7 +77,7 @@ impl Intervention {
     pub fn beside(&self, folder: &Path) -> Self {
         match self {
             Self::Overlay(overlay) => Self::Overlay(overlay.beside(folder)),
-            Self::Square(_) | Self::Gaussian(_) => self.clone(),
+            Self::Square(_) | Self::Gaussian(_) | Self::Shuffle(_) => self.clone(),
         }
     }
 
@@ -82,7 +89,7 @@ impl Intervention {
         let mut hasher = blake3::Hasher::new();
         match self {
             Self::Overlay(overlay) => overlay.hash(&mut hasher)?,
-            Self::Square(_) | Self::Gaussian(_) => {
+            Self::Square(_) | Self::Gaussian(_) | Self::Shuffle(_) => {
                 hasher.update(self.to_string().as_bytes());
             }
         }
@@ -101,6 +108,7 @@ impl Intervention {
             Self::Square(square) => Change::Square(square.at(size)?),
             Self::Gaussian(gaussian) => Change::Add(gaussian.at(size)?),
             Self::Overlay(overlay) => Change::Blend(overlay.at(size)?),
+            Self::Shuffle(shuffle) => Change::Move(shuffle.at(size)?),
         };
         Ok(Stamp { size, change })
     }
@@ -120,6 +128,7 @@ enum Change {
     /// What is added to every value, in eight-bit steps.
     Add(Vec<f32>),
     Blend(overlay::Layer),
+    Move(shuffle::Moves),
 }
 
 impl Stamp {
@@ -143,6 +152,7 @@ impl Stamp {
                 Change::Square(area) => area.paint(image, self.size[1]),
                 Change::Add(pattern) => gaussian::add(pattern, image),
                 Change::Blend(layer) => layer.blend(image),
+                Change::Move(moves) => moves.apply(image),
             }
         }
     }

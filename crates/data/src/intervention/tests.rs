@@ -164,7 +164,8 @@ proptest! {
         let [side, scale] = thousandths.map(|value| f64::from(value) / 1000.0);
         let square = Intervention::Square(Square { side, colour, place: Place::ALL[place] });
         let gaussian = Intervention::Gaussian(Gaussian { scale, seed });
-        for intervention in [square, gaussian] {
+        let shuffle = Intervention::Shuffle(Shuffle { block: 4, seed: seed as u32, each: seed % 2 == 0, ..Shuffle::default() });
+        for intervention in [square, gaussian, shuffle] {
             prop_assert_eq!(&intervention.to_string().parse::<Intervention>().unwrap(), &intervention);
             let json = serde_json::to_string(&intervention).unwrap();
             prop_assert_eq!(&serde_json::from_str::<Intervention>(&json).unwrap(), &intervention);
@@ -175,7 +176,7 @@ proptest! {
 #[test]
 fn refusals_name_what_would_do() {
     let cases = [
-        ("triangle", "'triangle' is no intervention: expected one of square, gaussian, overlay"),
+        ("triangle", "'triangle' is no intervention: expected one of square, gaussian, overlay, shuffle"),
         ("square:size=2", "'size' is no setting of square: expected side=SHARE, colour=RRGGBB, place=PLACE"),
         ("square:side", "'side' is no setting of square: expected side=SHARE, colour=RRGGBB, place=PLACE"),
         ("square:side=2", "side is '2': expected a share of the image's side, above 0 to 1"),

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Gaussian, Intervention, InterventionError, Overlay, Square};
+use super::{Gaussian, Intervention, InterventionError, Overlay, Shuffle, Square};
 
 /// What is written behind a kind's colon.
 #[derive(Debug, Clone, Copy)]
@@ -37,9 +37,10 @@ impl FromStr for Intervention {
             Square::NAME => Square::parse(settings(Square::NAME, Square::SETTINGS)).map(Self::Square),
             Gaussian::NAME => Gaussian::parse(settings(Gaussian::NAME, Gaussian::SETTINGS)).map(Self::Gaussian),
             Overlay::NAME => Overlay::parse(settings(Overlay::NAME, Overlay::SETTINGS)).map(Self::Overlay),
+            Shuffle::NAME => Shuffle::parse(settings(Shuffle::NAME, Shuffle::SETTINGS)).map(Self::Shuffle),
             other => Err(InterventionError::Kind {
                 kind: other.to_owned(),
-                known: [Square::NAME, Gaussian::NAME, Overlay::NAME].join(", "),
+                known: [Square::NAME, Gaussian::NAME, Overlay::NAME, Shuffle::NAME].join(", "),
             }),
         }
     }
@@ -51,6 +52,7 @@ impl fmt::Display for Intervention {
             Self::Square(square) => square.fmt(f),
             Self::Gaussian(gaussian) => gaussian.fmt(f),
             Self::Overlay(overlay) => overlay.fmt(f),
+            Self::Shuffle(shuffle) => shuffle.fmt(f),
         }
     }
 }
