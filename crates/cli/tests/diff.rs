@@ -98,6 +98,28 @@ fn what_two_models_do_not_have_in_common_is_said() {
 }
 
 #[test]
+fn modules_are_put_back_to_where_training_began() {
+    let scene = scene();
+    let diff = ["diff", "tiny.safetensors", "full0.heirloom", "--data", "colours", "--no-similarity", "--no-line"];
+    let found = scene.run(&[&diff[..], &["--criticality", "--critical-draws", "1", "--json"]].concat());
+    assert_eq!(found.code, 0, "{}", found.err);
+    let rewind = &found.json()["rewind"];
+    let modules = rewind["modules"].as_array().unwrap();
+    assert_eq!((&modules[0]["module"], &modules[modules.len() - 1]["module"]), (&"conv1".into(), &"layer3.2".into()));
+    assert!(
+        modules.iter().all(|module| number(&module["distance"]) > 0.0 && module["drop"].is_object()),
+        "{modules:?}"
+    );
+    assert!(modules.iter().all(|module| module["criticality"]["looked_at"].as_u64().unwrap() > 0));
+    assert!(rewind["limit"].is_number() && rewind["statistics_images"] == 48);
+    assert!(std::fs::read_to_string(scene.at("diff.html")).unwrap().contains("Which modules matter"));
+    scene.backbone("wide", "cifar_resnet32", |_, _| {});
+    let refused =
+        scene.run(&["diff", "full0.heirloom", "wide.safetensors", "--data", "colours", "--rewind", "--force"]);
+    assert!(refused.code == 2 && refused.err.contains("cannot be put back"), "{}", refused.err);
+}
+
+#[test]
 fn what_cannot_be_compared_is_refused_before_any_work() {
     let scene = scene();
     let refused = |typed: &[&str], part: &str| {

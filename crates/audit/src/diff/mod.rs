@@ -5,16 +5,20 @@
 //! answers of both ---------------> mistakes
 //! values of all layers of both --> similarity, beside that of images that do not belong together
 //! weights of both ---------------> distance; the line between them --> barrier, average
+//! one's modules in the other's state --> which modules matter, and how critical they are
 //! ```
 
 mod clarity;
+mod criticality;
 mod distance;
 mod error;
 mod mistakes;
 mod path;
+mod rewind;
 mod similarity;
 
 pub use clarity::{Clarity, Uncertainty};
+pub use criticality::{Criticality, CriticalityGrid, criticality};
 pub use distance::{Apart, distance};
 pub use error::DiffError;
 pub use mistakes::{ClassMistakes, Mistakes};
@@ -22,6 +26,7 @@ pub use path::{
     Average, Barrier, BarrierVerdict, DENT, Judged, PathInput, PathOptions, PathPoint, PathRecord, Rise, path, rise,
     walked,
 };
+pub use rewind::{CriticalityOptions, Rewind, RewindInput, RewindOptions, RewoundModule, parts, rewind};
 pub use similarity::{
     Alignment, Centring, Gram, LEAST, Side, Similarity, SimilarityOptions, TapPair, compared, similarity,
 };

@@ -17,6 +17,7 @@ Examples:
   heirloom diff full.heirloom scratch.heirloom --data photos/
   heirloom diff full.heirloom cifar10_resnet20 --data photos/            how far fine-tuning went
   heirloom diff a.heirloom b.heirloom --data photos/ --layers all --no-line
+  heirloom diff cifar10_resnet20 full.heirloom --data photos/ --criticality   which modules did fine-tuning need?
   heirloom diff a.heirloom b.heirloom --data photos/ --referee deit_tiny_patch16_224   are the mistakes on unclear images?
   heirloom diff a.heirloom b.heirloom --data photos/ --points 21 --beyond 0.5 --json")]
 pub struct DiffArguments {
@@ -59,6 +60,20 @@ pub struct DiffArguments {
     /// Leave the line out
     #[arg(long)]
     pub no_line: bool,
+    /// Put every module of B back to where A has it, one at a time, and draw it anew: which modules matter? A is where the training of B
+    /// began, or another checkpoint of it
+    #[arg(long)]
+    pub rewind: bool,
+    /// Also measure how critical each module is: how far it has to go from A towards B, in units of the noise it then bears, for the
+    /// error on training images to stay within a point
+    #[arg(long)]
+    pub criticality: bool,
+    /// Training images that criticality is measured on, at most
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(16..))]
+    pub critical_images: u32,
+    /// Draws of the noise at every point
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub critical_draws: u32,
     /// Say with a linear head on this backbone's features how clear the images are that one of the two has wrong
     #[arg(long, value_name = "PATH|NAME")]
     pub referee: Option<String>,
@@ -80,6 +95,13 @@ pub struct DiffArguments {
     /// Most memory that images and values of layers may take, in GiB [default: half of what is available]
     #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
     pub memory: Option<u64>,
+}
+
+impl DiffArguments {
+    /// Whether modules are put back.
+    pub fn rewinds(&self) -> bool {
+        self.rewind || self.criticality
+    }
 }
 
 /// A share of the line, 0 to 5.

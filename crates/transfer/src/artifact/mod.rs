@@ -17,6 +17,7 @@ use heirloom_data::Preprocess;
 use heirloom_engine::{Graph, Weights};
 use heirloom_zoo::{Backbone, weights_digest};
 
+pub use between::Part;
 pub use error::ArtifactError;
 pub use record::{Accuracy, BackboneRecord, DataRecord, RunRecord, Times};
 pub use tensors::tensors_digest;

@@ -32,6 +32,16 @@ impl Head {
         Ok(Self { rule, temperature, ..left })
     }
 
+    /// The same linear map with weights and bias as `change` leaves them.
+    pub(crate) fn with_values(&self, change: &mut dyn FnMut(&mut [f32])) -> Result<Self, &'static str> {
+        let mut head = self.raw()?;
+        if let Rule::Affine(affine) = &mut head.rule {
+            change(&mut affine.weights);
+            change(&mut affine.bias);
+        }
+        Ok(head)
+    }
+
     /// The same head on columns as they come, as far as its scaling is linear.
     fn raw(&self) -> Result<Self, &'static str> {
         if !matches!(self.rule, Rule::Affine(_)) {

@@ -4,9 +4,8 @@ use heirloom_transfer::artifact::Artifact;
 use heirloom_transfer::extract::ExtractOptions;
 use heirloom_transfer::predictor::{PredictOptions, Predictor};
 
-use super::PathInput;
 use crate::diff::DiffError;
-use crate::{AuditWatch, ChangedImages};
+use crate::{AuditWatch, ChangedImages, PreparedImages};
 
 /// Answers of one point.
 pub struct Answered {
@@ -22,7 +21,7 @@ pub type Curve = Vec<(f64, Option<Answered>)>;
 /// What a model answers on the judged images; nothing where its logits are no numbers.
 pub fn answer(
     model: Artifact,
-    input: &PathInput<'_>,
+    (judged, labels): (&PreparedImages, &[usize]),
     extract: &ExtractOptions,
     watch: AuditWatch<'_>,
 ) -> Result<Option<Answered>, DiffError> {
@@ -30,8 +29,8 @@ pub fn answer(
     let head = model.head.clone();
     let model = Predictor::new(model, PredictOptions { top: 1, extract: extract.clone() })?;
     let shown = |more: usize| watch.shown.iter().for_each(|shown| shown(more));
-    let images = ChangedImages { images: input.judged, change: &|_, _| {}, shown: &shown };
-    let rows: Vec<usize> = (0..input.labels.len()).collect();
+    let images = ChangedImages { images: judged, change: &|_, _| {}, shown: &shown };
+    let rows: Vec<usize> = (0..labels.len()).collect();
     let extracted = model.features(&images, &rows, watch.cancel)?;
     // Images whose values are not finite are skipped by the extraction.
     if extracted.rows.len() < rows.len() {
@@ -39,7 +38,7 @@ pub fn answer(
     }
     let Ok(logits) = head.logits(&extracted.features, &rows) else { return Ok(None) };
     let told: Vec<(f64, f64)> =
-        logits.chunks(classes).zip(input.labels).map(|(logits, label)| judge(logits, *label)).collect();
+        logits.chunks(classes).zip(labels).map(|(logits, label)| judge(logits, *label)).collect();
     if told.iter().any(|(_, loss)| !loss.is_finite()) {
         return Ok(None);
     }

@@ -22,9 +22,10 @@ use serde::{Deserialize, Serialize};
 use super::DiffError;
 use crate::{AuditWatch, Difference, PreparedImages};
 
-use answered::{Curve, answer};
+use answered::Curve;
+pub(super) use answered::{Answered, answer};
 pub use barrier::{Rise, rise};
-use statistics::Statistics;
+pub(super) use statistics::Statistics;
 
 /// Points of accuracy below which a dent is none (`spec/what-is-transferred.md` section 8).
 pub const DENT: f64 = 0.01;
@@ -136,7 +137,8 @@ pub struct PathRecord {
 /// Models between which there is no line, a network that cannot be run, or the flag to stop.
 pub fn path(input: &PathInput<'_>, options: &PathOptions, watch: AuditWatch<'_>) -> Result<PathRecord, DiffError> {
     let shares = shares(options.points, options.beyond);
-    let mut statistics = statistics(input, options.extract.isa)?;
+    let mut statistics = statistics(input.first, input.train, options.extract.isa)?;
+    let judged = (input.judged, input.labels);
     let (mut as_is, mut anew) = (Curve::new(), Curve::new());
     for &share in &shares {
         let mut model = input.first.between(input.second, share)?;
@@ -145,10 +147,10 @@ pub fn path(input: &PathInput<'_>, options: &PathOptions, watch: AuditWatch<'_>)
             if let Some(weights) = again.network.as_mut().and_then(|network| network.weights.as_mut()) {
                 statistics.measure(weights)?;
             }
-            anew.push((share, answer(again, input, &options.extract, watch)?));
+            anew.push((share, answer(again, judged, &options.extract, watch)?));
         }
         model.unfamiliar = None;
-        as_is.push((share, answer(model, input, &options.extract, watch)?));
+        as_is.push((share, answer(model, judged, &options.extract, watch)?));
     }
     Ok(told::record(&as_is, &anew, statistics.map(|statistics| statistics.images()), options.seed))
 }
@@ -170,11 +172,16 @@ fn shares(points: usize, beyond: f64) -> Vec<f64> {
     shares
 }
 
-fn statistics<'a>(input: &PathInput<'a>, isa: Isa) -> Result<Option<Statistics<'a>>, DiffError> {
-    let mut taps: Vec<String> = input.first.head.columns().iter().map(|input| input.tap.clone()).collect();
+/// What measures the batch norms of a model anew, up to the layers that its head reads.
+pub(super) fn statistics<'a>(
+    model: &Artifact,
+    train: &'a PreparedImages,
+    isa: Isa,
+) -> Result<Option<Statistics<'a>>, DiffError> {
+    let mut taps: Vec<String> = model.head.columns().iter().map(|input| input.tap.clone()).collect();
     taps.dedup();
-    Ok(Statistics::new(input.first.network()?.graph, taps, input.train, isa)?)
+    Ok(Statistics::new(model.network()?.graph, taps, train, isa)?)
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

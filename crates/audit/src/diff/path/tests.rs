@@ -10,17 +10,16 @@ use heirloom_transfer::heads::{Method, Settings};
 use heirloom_zoo::{Backbone, Initialization, Recipe};
 
 use super::*;
-use crate::diff::path::answered::Answered;
 
 /// A table of the made-up world, and models of one architecture with linear heads on random weights.
-fn world() -> (tempfile::TempDir, Table) {
+pub fn world() -> (tempfile::TempDir, Table) {
     let folder = tempfile::tempdir().unwrap();
     World { side: 32, train: 4, test: 3, ..World::default() }.write(folder.path()).unwrap();
     let table = Table::open(folder.path(), &TableOptions::default()).unwrap();
     (folder, table)
 }
 
-fn model(table: &Table, seed: u64) -> Artifact {
+pub fn model(table: &Table, seed: u64) -> Artifact {
     let recipe = Recipe::usual("mine", "cifar_resnet20").unwrap();
     let backbone = Backbone::from_scratch(&recipe, &Initialization::usual(seed)).unwrap();
     let options = FitOptions {
@@ -35,7 +34,7 @@ fn model(table: &Table, seed: u64) -> Artifact {
     fitted.artifact(&backbone, Vec::new())
 }
 
-fn images(table: &Table, split: Split, model: &Artifact) -> (PreparedImages, Vec<usize>) {
+pub fn images(table: &Table, split: Split, model: &Artifact) -> (PreparedImages, Vec<usize>) {
     let preprocess = model.network().unwrap().preprocess.clone();
     let rows = table.rows_in(Some(split));
     let (images, _) = PreparedImages::read(table, &rows, &preprocess, 1 << 30, None).unwrap();
@@ -62,7 +61,9 @@ fn the_ends_of_the_line_are_the_models_and_reversing_it_mirrors_it() {
     let there = path(&input, &options(), watch).unwrap();
     assert_eq!(shown.into_inner(), walked(labels.len(), &options(), true));
     assert_eq!(there.points.iter().map(|point| point.share).collect::<Vec<_>>(), [-0.5, 0.0, 0.5, 1.0, 1.5]);
-    let answered = |model: &Artifact| answer(model.clone(), &input, &options().extract, AuditWatch::default()).unwrap();
+    let answered = |model: &Artifact| {
+        answer(model.clone(), (&judged, &labels), &options().extract, AuditWatch::default()).unwrap()
+    };
     for (point, model) in [(1, &first), (3, &second)] {
         let Answered { right, losses } = answered(model).unwrap();
         let found = there.points[point].as_is.unwrap();

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use heirloom_audit::diff::{
-    Clarity, DiffError, LEAST, Mistakes, PathRecord, Side, Similarity, SimilarityOptions, compared, similarity,
+    Clarity, DiffError, LEAST, Mistakes, PathRecord, Rewind, Side, Similarity, SimilarityOptions, compared, similarity,
 };
 use heirloom_audit::{AuditError, AuditWatch, predicted_classes};
 use heirloom_report::count;
@@ -70,6 +70,8 @@ pub struct DiffReport {
     pub distance: Option<Movement>,
     /// The line from the first to the second.
     pub line: Option<PathRecord>,
+    /// The second's modules put back to where the first has them, where that was asked for.
+    pub rewind: Option<Rewind>,
     /// Why a part is not there.
     pub absent: Vec<Absent>,
     /// What has to be said of the figures.
@@ -117,6 +119,9 @@ pub fn run(arguments: &DiffArguments, shared: &SharedArguments, console: Console
     let layers = [&sides.first, &sides.second].map(|side| sides::layers(arguments, side.ready.model.artifact()));
     let [first_layers, second_layers] = layers;
     let layers = [first_layers?, second_layers?];
+    if arguments.rewinds() {
+        weights::modules(&sides)?;
+    }
     let ends = weights::ends(&sides, arguments);
     let mut report = report(arguments, &sides)?;
     console.say(plan(&report, &layers, &ends, arguments));
@@ -134,6 +139,10 @@ pub fn run(arguments: &DiffArguments, shared: &SharedArguments, console: Console
         Ok(ends) => report.line = weights::line(&ends, &sides, arguments, watch)?,
         Err(why) => report.absent.push(Absent { part: "line", why }),
     }
+    if arguments.rewinds() {
+        progress.finish();
+        report.rewind = Some(put_back(&sides, arguments, console)?);
+    }
     drop(watching);
     (report.typed, report.seconds) = (shared.typed.clone(), started.elapsed().as_secs_f64());
     page::write(&arguments.output, &report, &sides)?;
@@ -142,6 +151,19 @@ pub fn run(arguments: &DiffArguments, shared: &SharedArguments, console: Console
     object["command"] = json!("diff");
     object["report"] = json!(arguments.output);
     Ok(Outcome::strict(object, arguments.strict, report.skipped.len()))
+}
+
+/// Puts the modules of the second model back; how many points criticality looks at shows only while it looks.
+fn put_back(sides: &Sides, arguments: &DiffArguments, console: Console) -> Result<Rewind, Failure> {
+    let modules = weights::modules(sides)?;
+    let measured = if arguments.criticality { ", measuring how critical each is" } else { "" };
+    console.say(format!("putting {modules} modules of B back to where A has them{measured}"));
+    let (progress, done) = (Progress::new("images so far"), AtomicUsize::new(0));
+    let shown = |more: usize| {
+        let done = done.fetch_add(more, Ordering::Relaxed) + more;
+        progress.report(done, done);
+    };
+    weights::rewind(sides, arguments, AuditWatch { shown: Some(&shown), cancel: Some(&STOP) })
 }
 
 /// Answers of both models, and what they have wrong.
@@ -169,6 +191,7 @@ fn report(arguments: &DiffArguments, sides: &Sides) -> Result<DiffReport, Failur
         similarity: None,
         distance: None,
         line: None,
+        rewind: None,
         absent: Vec::new(),
         warnings: sides.warnings.clone(),
         skipped: sides.skipped.clone(),

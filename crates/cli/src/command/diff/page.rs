@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use heirloom_audit::diff::{Judged, PathPoint, PathRecord, Similarity};
+use heirloom_audit::diff::{Judged, PathPoint, PathRecord, Rewind, Similarity};
 use heirloom_report::{
     Align, Block, Card, Interval, MapSide, Page, ScatterPoint, Section, Table, count, duration, labelled_map, percent,
     scatter,
@@ -44,7 +44,24 @@ fn page(report: &DiffReport, sides: &Sides) -> Result<Page, Failure> {
     if let Some(line) = &report.line {
         page.push(between(line));
     }
+    if let Some(rewind) = &report.rewind {
+        page.push(put_back(rewind));
+    }
     Ok(page)
+}
+
+fn put_back(rewind: &Rewind) -> Section {
+    let mut section = Section::new("Which modules matter")
+        .with(Block::Paragraph(text::rewind_sentence(rewind)))
+        .with(Block::Table(text::modules(rewind)));
+    if rewind.limit.is_some() {
+        section.push(Block::Paragraph(
+            "Criticality is the squared distance a module has to go from A towards B over the variance of the noise that it bears there: 0 where \
+             it may be put back whole, +inf where no point keeps the error down. At is the share of the way."
+                .into(),
+        ));
+    }
+    section
 }
 
 fn card(label: &str, value: String, detail: impl Into<String>) -> Card {

@@ -28,8 +28,9 @@ pub struct Sides {
     pub second: Held,
     /// A model that says how clear images are, with the same images.
     pub referee: Option<Held>,
-    /// Training images at the first model's input size, for batch-norm statistics; none of them is judged.
-    pub train: Option<PreparedImages>,
+    /// Training images at the first model's input size, with the class of each: batch-norm statistics are measured on all of them,
+    /// criticality on those with a label. None of them is judged.
+    pub train: Option<(PreparedImages, Vec<usize>)>,
     /// What the judged images are, for people.
     pub judged: &'static str,
     /// What has to be said.
@@ -109,22 +110,28 @@ fn beside(ready: Ready, table: &Table, first: &Held, memory: u64) -> Result<Held
     Ok(Held { labels: first.labels.clone(), ready, images })
 }
 
-/// Training images for batch-norm statistics; their labels are not read.
+/// Training images for batch-norm statistics and criticality.
 fn training(
     ready: &Ready,
     table: &Table,
     rows: &Rows,
     arguments: &DiffArguments,
     extract: &ExtractOptions,
-) -> Result<Option<PreparedImages>, Failure> {
-    if arguments.no_line {
+) -> Result<Option<(PreparedImages, Vec<usize>)>, Failure> {
+    if arguments.no_line && !arguments.rewinds() {
         return Ok(None);
     }
     let mut free =
         if rows.fit.is_empty() { rows::to_fit(table, &rows.judged, arguments.seed) } else { rows.fit.clone() };
     let step = free.len().div_ceil(STATISTICS).max(1);
     free = free.into_iter().step_by(step).collect();
-    if free.is_empty() { Ok(None) } else { Ok(Some(ready.prepare(table, &free, extract.memory_limit / 4)?.0)) }
+    if free.is_empty() {
+        return Ok(None);
+    }
+    let (known, _) = ready.known(table, &free)?;
+    let (images, _) = ready.prepare(table, &known, extract.memory_limit / 4)?;
+    let labels = ready.labels(table, images.table_rows())?;
+    Ok(Some((images, labels)))
 }
 
 /// Layers of a model that were asked for, each once, from the input to the output.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use heirloom_audit::Difference;
-use heirloom_audit::diff::{Barrier, BarrierVerdict, Clarity, PathRecord, Similarity, TapPair};
+use heirloom_audit::diff::{Barrier, BarrierVerdict, Clarity, PathRecord, Rewind, Similarity, TapPair};
 use heirloom_report::{Align, Table, count, duration, interval, percent};
 use heirloom_transfer::fit::trained::Movement;
 
@@ -33,6 +33,9 @@ pub fn summary(report: &DiffReport, page: &Path) -> String {
     }
     if let Some(line) = &report.line {
         text.push_str(&format!("\n{}{}", wrapped(&line_sentence(line)), indented(&points(line).to_text())));
+    }
+    if let Some(rewind) = &report.rewind {
+        text.push_str(&format!("\n{}{}", wrapped(&rewind_sentence(rewind)), indented(&modules(rewind).to_text())));
     }
     text.push('\n');
     for absent in &report.absent {
@@ -212,6 +215,71 @@ fn told(barrier: &Barrier) -> String {
         BarrierVerdict::None => format!("there is no barrier ({where_})"),
         BarrierVerdict::Unclear => format!("a barrier cannot be told from none ({where_})"),
     }
+}
+
+/// Modules put back in a sentence.
+pub fn rewind_sentence(rewind: &Rewind) -> String {
+    let share = |share: &Option<heirloom_transfer::fit::Share>| {
+        share.as_ref().map_or_else(|| "no numbers".to_owned(), |share| percent(share.value))
+    };
+    let anew = rewind.statistics_images.map_or("", |_| ", batch-norm statistics measured anew after every change");
+    let sum = match (rewind.limit, rewind.criticality) {
+        (Some(limit), Some(sum)) => format!(
+            " Criticality of the network, for an error of at most {} on training images: {}.",
+            percent(limit),
+            short(sum)
+        ),
+        (Some(limit), None) => format!(
+            " For one module there is no point where the error on training images stays within {}.",
+            percent(limit)
+        ),
+        (None, _) => String::new(),
+    };
+    let head = if rewind.modules.iter().any(|module| module.module == "head") {
+        ""
+    } else {
+        " (the head stays: that of A reads or scales other columns)"
+    };
+    format!(
+        "Modules of B put back to where A has them, one at a time, on {} images{anew}{head}: {} with none put back, {} with all of them.{sum}",
+        count(rewind.images),
+        share(&rewind.trained),
+        share(&rewind.start)
+    )
+}
+
+/// Modules put back as a table.
+pub fn modules(rewind: &Rewind) -> Table {
+    let mut columns = vec![
+        ("module", Align::Left),
+        ("distance", Align::Right),
+        ("costs, put back", Align::Right),
+        ("costs, drawn anew", Align::Right),
+    ];
+    if rewind.limit.is_some() {
+        columns.extend([("criticality", Align::Right), ("at", Align::Right)]);
+    }
+    let mut table = Table::new(&columns);
+    let cost = |drop: &Option<Difference>| drop.as_ref().map_or_else(|| "-".to_owned(), points_of);
+    for module in &rewind.modules {
+        let mut row = vec![
+            module.module.clone(),
+            format!("{:.3}", module.distance),
+            cost(&module.drop),
+            cost(&module.random_drop),
+        ];
+        if let Some(criticality) = &module.criticality {
+            row.push(criticality.value.map_or_else(|| "+inf".to_owned(), short));
+            row.push(criticality.share.map_or_else(String::new, |share| format!("{share:.1}")));
+        }
+        table.push(row);
+    }
+    table
+}
+
+/// Three digits of a number of any size.
+fn short(value: f64) -> String {
+    if value == 0.0 || (0.01..1e4).contains(&value) { format!("{value:.2}") } else { format!("{value:.2e}") }
 }
 
 /// Points of the line.

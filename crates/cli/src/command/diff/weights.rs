@@ -1,6 +1,8 @@
 //! Distance of the two models' weights, and the line between them.
 
-use heirloom_audit::diff::{self, PathInput, PathOptions, PathRecord};
+use heirloom_audit::diff::{
+    self, CriticalityOptions, PathInput, PathOptions, PathRecord, Rewind, RewindInput, RewindOptions,
+};
 use heirloom_audit::{AuditWatch, PreparedImages, balanced};
 use heirloom_engine::Op;
 use heirloom_transfer::artifact::Artifact;
@@ -9,6 +11,9 @@ use heirloom_transfer::fit::trained::Movement;
 use super::sides::Sides;
 use crate::arguments::DiffArguments;
 use crate::failure::Failure;
+
+/// Steps in which criticality goes from the first model to the second.
+const STEPS: usize = 10;
 
 /// Two models between which there is a line, and the images to judge it on.
 pub struct Ends {
@@ -38,9 +43,8 @@ pub fn ends(sides: &Sides, arguments: &DiffArguments) -> Result<Ends, String> {
     }
     let labels = &sides.first.labels;
     let chosen = balanced(labels, arguments.line_images as usize, arguments.seed);
-    let judged = sides.first.images.only(&chosen);
-    let labels = chosen.iter().map(|image| labels[*image]).collect();
-    let train = sides.train.clone().unwrap_or_else(|| sides.first.images.only(&[]));
+    let (judged, labels) = some(&sides.first.images, labels, &chosen);
+    let train = sides.train.as_ref().map_or_else(|| sides.first.images.only(&[]), |(images, _)| images.clone());
     Ok(Ends { judged, labels, train })
 }
 
@@ -64,6 +68,43 @@ pub fn walked(sides: &Sides, arguments: &DiffArguments) -> usize {
         .is_some_and(|network| network.graph.nodes.iter().any(|node| matches!(node.op, Op::BatchNorm { .. })));
     let judged = sides.first.labels.len().min(arguments.line_images as usize);
     diff::walked(judged, &options(sides, arguments), norms && sides.train.is_some())
+}
+
+/// Puts the modules of the second model back to where the first has them.
+pub fn rewind(sides: &Sides, arguments: &DiffArguments, watch: AuditWatch<'_>) -> Result<Rewind, Failure> {
+    let [start, trained] = models(sides);
+    let Some((train, train_labels)) = &sides.train else {
+        let fact = "modules can only be put back where there are training images to measure statistics on";
+        return Err(
+            Failure::input(fact).hint("give data with training images, or leave --rewind and --criticality out")
+        );
+    };
+    let chosen = balanced(&sides.first.labels, arguments.line_images as usize, arguments.seed);
+    let (judged, labels) = some(&sides.first.images, &sides.first.labels, &chosen);
+    let chosen = balanced(train_labels, arguments.critical_images as usize, arguments.seed);
+    let (train, train_labels) = some(train, train_labels, &chosen);
+    let input = RewindInput { start, trained, judged: (&judged, &labels), train: (&train, &train_labels) };
+    let draws = arguments.critical_draws as usize;
+    let criticality = arguments.criticality.then_some(CriticalityOptions { steps: STEPS, draws });
+    let options = RewindOptions { criticality, seed: arguments.seed, extract: sides.extract.clone() };
+    Ok(diff::rewind(&input, &options, watch)?)
+}
+
+/// Number of modules to put back; refuses models whose modules are not of the same shape.
+pub fn modules(sides: &Sides) -> Result<usize, Failure> {
+    let [start, trained] = models(sides);
+    let parts = diff::parts(start, trained)?;
+    for (module, part) in &parts {
+        let fits = trained.moved(start, part, 1.0);
+        fits.map_err(|error| {
+            Failure::input(format!("module {module} of B cannot be put back to where A has it: {error}"))
+        })?;
+    }
+    Ok(parts.len())
+}
+
+fn some(images: &PreparedImages, labels: &[usize], chosen: &[usize]) -> (PreparedImages, Vec<usize>) {
+    (images.only(chosen), chosen.iter().map(|image| labels[*image]).collect())
 }
 
 fn models(sides: &Sides) -> [&Artifact; 2] {

@@ -1,0 +1,272 @@
+//! Which modules of a trained network matter: each put back to where training began, or drawn anew, with all others as they are (Zhang, Bengio,
+//! Singer, JMLR 2022, arXiv 1902.01996; `spec/what-is-transferred.md` section 9), and how critical each is.
+//!
+//! ```text
+//! trained model, module m <- start   --> judged images -> accuracy -> drop
+//! trained model, module m <- random  --> the same
+//! trained model, module m <- (1 - a) start + a trained + noise --> training images -> error -> criticality
+//! ```
+//!
+//! Batch-norm statistics are measured anew on training images after every change: those of the trained network fit no other weights.
+
+use std::collections::BTreeSet;
+
+use heirloom_engine::{Isa, Op};
+use heirloom_training::random::generator;
+use heirloom_transfer::artifact::{Artifact, Part};
+use heirloom_transfer::extract::ExtractOptions;
+use heirloom_transfer::fit::Share;
+use heirloom_zoo::{Initialization, initialize, parameter_groups};
+use serde::{Deserialize, Serialize};
+
+use super::path::{Answered, Statistics, answer, statistics};
+use super::{Criticality, CriticalityGrid, DiffError, criticality};
+use crate::{AuditWatch, Difference, Level, PreparedImages, paired_difference};
+
+/// Error above that of the trained model that a critical point may have.
+const ROOM: f64 = 0.01;
+/// Standard deviations of the noise, as shares of the module's root mean square: from the least, by this factor, as often.
+const SIGMAS: (f64, f64, usize) = (1e-4, 2.154_434_690_031_884, 13);
+
+/// What modules are put back in, and what that is judged on.
+#[derive(Clone, Copy)]
+pub struct RewindInput<'a> {
+    /// Where training began.
+    pub start: &'a Artifact,
+    /// Where it ended.
+    pub trained: &'a Artifact,
+    /// Images to judge on, with the class of each.
+    pub judged: (&'a PreparedImages, &'a [usize]),
+    /// Training images, with the class of each: statistics and criticality are measured on them.
+    pub train: (&'a PreparedImages, &'a [usize]),
+}
+
+/// How.
+#[derive(Debug, Clone)]
+pub struct RewindOptions {
+    /// Whether to measure criticality, and how.
+    pub criticality: Option<CriticalityOptions>,
+    /// Fixes random values and noise.
+    pub seed: u64,
+    /// How networks are run.
+    pub extract: ExtractOptions,
+}
+
+/// How criticality is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CriticalityOptions {
+    /// Steps from the start to the end.
+    pub steps: usize,
+    /// Draws of the noise at every point.
+    pub draws: usize,
+}
+
+/// A module put back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RewoundModule {
+    /// Its name; the head is `head`.
+    pub module: String,
+    /// Its parameters, single numbers.
+    pub parameters: usize,
+    /// How far training moved it.
+    pub distance: f64,
+    /// Accuracy with it put back; none where the network then computes no numbers.
+    pub rewound: Option<Share>,
+    /// What that costs.
+    pub drop: Option<Difference>,
+    /// Accuracy with it drawn anew; none for the head.
+    pub random: Option<Share>,
+    /// What that costs.
+    pub random_drop: Option<Difference>,
+    /// How critical it is, where that was asked for.
+    pub criticality: Option<Criticality>,
+}
+
+/// All modules put back, one at a time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rewind {
+    /// Images judged.
+    pub images: usize,
+    /// Training images that batch-norm statistics were measured on; none where the network has no batch norms.
+    pub statistics_images: Option<usize>,
+    /// Accuracy of the trained model, statistics measured anew where there are any.
+    pub trained: Option<Share>,
+    /// Accuracy with everything put back.
+    pub start: Option<Share>,
+    /// By module, from the input to the output.
+    pub modules: Vec<RewoundModule>,
+    /// Most error that criticality allows, on training images; none where it was not asked for.
+    pub limit: Option<f64>,
+    /// Criticality of the network: the sum over its modules; none where one has none.
+    pub criticality: Option<f64>,
+}
+
+/// What judges changed models.
+struct Judge<'a> {
+    judged: (&'a PreparedImages, &'a [usize]),
+    statistics: Option<Statistics<'a>>,
+    extract: &'a ExtractOptions,
+    watch: AuditWatch<'a>,
+}
+
+impl Judge<'_> {
+    fn right(&mut self, mut model: Artifact) -> Result<Option<Vec<f64>>, DiffError> {
+        self.watch.check()?;
+        if let Some(statistics) = &mut self.statistics
+            && let Some(weights) = model.network.as_mut().and_then(|network| network.weights.as_mut())
+        {
+            statistics.measure(weights)?;
+        }
+        let answered = answer(model, self.judged, self.extract, self.watch)?;
+        Ok(answered.map(|Answered { right, .. }| right))
+    }
+}
+
+/// The modules of a trained model and the parameters of each, from the input to the head: blocks, and layers outside of blocks. Running
+/// statistics are no parameters, and a classifier that the head does not read belongs to no module. The head is one where that of the start
+/// is a linear map of the same columns.
+///
+/// # Errors
+/// A slim artifact.
+pub fn parts(start: &Artifact, trained: &Artifact) -> Result<Vec<(String, Part)>, DiffError> {
+    let backbone = trained.backbone()?;
+    let graph = &backbone.graph;
+    let running = graph.nodes.iter().flat_map(|node| match &node.op {
+        Op::BatchNorm { running_mean, running_variance, .. } => vec![running_mean.clone(), running_variance.clone()],
+        _ => Vec::new(),
+    });
+    let unread: BTreeSet<String> = running.chain(backbone.classifier_parameters()).collect();
+    let modules = parameter_groups(graph).into_iter().map(|group| {
+        let keys = group.parameters.into_iter().filter(|key| !unread.contains(key)).collect();
+        (group.name, Part { keys, head: false })
+    });
+    let head = ("head".to_owned(), Part { keys: Vec::new(), head: true });
+    let fits = trained.moved(start, &head.1, 1.0).is_ok();
+    Ok(modules.filter(|(_, part)| !part.keys.is_empty()).chain(fits.then_some(head)).collect())
+}
+
+/// Puts every module back, one at a time.
+///
+/// # Errors
+/// Models of other parameters, a network that cannot be run, or the flag to stop.
+pub fn rewind(input: &RewindInput<'_>, options: &RewindOptions, watch: AuditWatch<'_>) -> Result<Rewind, DiffError> {
+    let (extract, isa) = (&options.extract, options.extract.isa);
+    let mut judge = judge(input, input.judged, extract, watch, isa)?;
+    let statistics_images = judge.statistics.as_ref().map(Statistics::images);
+    let parts = parts(input.start, input.trained)?;
+    let random = random(input.trained, options.seed)?;
+    let trained = judge.right(input.trained.clone())?;
+    let mut modules = Vec::new();
+    for (module, part) in &parts {
+        let rewound = judge.right(input.trained.moved(input.start, part, 1.0)?)?;
+        let anew = match &random {
+            Some(random) if !part.head => judge.right(input.trained.moved(random, part, 1.0)?)?,
+            _ => None,
+        };
+        let values = [input.start.values_of(part)?, input.trained.values_of(part)?];
+        modules.push(RewoundModule {
+            module: module.clone(),
+            parameters: values[0].len(),
+            distance: distance(&values),
+            drop: drop_of(&trained, &rewound, options.seed),
+            rewound: rewound.as_deref().map(share),
+            random_drop: drop_of(&trained, &anew, options.seed),
+            random: anew.as_deref().map(share),
+            criticality: None,
+        });
+    }
+    let start = judge.right(input.trained.moved(input.start, &whole(&parts), 1.0)?)?;
+    let mut found = Rewind {
+        images: input.judged.1.len(),
+        statistics_images,
+        trained: trained.as_deref().map(share),
+        start: start.as_deref().map(share),
+        modules,
+        limit: None,
+        criticality: None,
+    };
+    if let Some(settings) = options.criticality {
+        measure(input, &parts, &mut found, settings, options, watch)?;
+    }
+    Ok(found)
+}
+
+/// Criticality of every module.
+fn measure(
+    input: &RewindInput<'_>,
+    parts: &[(String, Part)],
+    found: &mut Rewind,
+    settings: CriticalityOptions,
+    options: &RewindOptions,
+    watch: AuditWatch<'_>,
+) -> Result<(), DiffError> {
+    let mut judge = judge(input, input.train, &options.extract, watch, options.extract.isa)?;
+    let wrong = |right: Option<Vec<f64>>| right.map_or(1.0, |right| 1.0 - share(&right).value);
+    let limit = wrong(judge.right(input.trained.clone())?) + ROOM;
+    let shares: Vec<f64> = (0..=settings.steps.max(1)).map(|step| step as f64 / settings.steps.max(1) as f64).collect();
+    for (at, ((_, part), module)) in parts.iter().zip(&mut found.modules).enumerate() {
+        let values = input.trained.values_of(part)?;
+        let square: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
+        let rms = (square / values.len().max(1) as f64).sqrt();
+        let sigmas: Vec<f64> = (0..SIGMAS.2).map(|step| rms * SIGMAS.0 * SIGMAS.1.powi(step as i32)).collect();
+        let grid = CriticalityGrid { shares: shares.clone(), sigmas, draws: settings.draws };
+        let error = |share: usize, sigma: usize, draw: usize| -> Result<f64, DiffError> {
+            // One noise for every point of the grid, scaled.
+            let mut random = generator(options.seed, "criticality", &[at as u64, draw as u64]);
+            let moved = input.start.moved(input.trained, part, grid.shares[share])?;
+            let placed = input.trained.moved(&moved, part, 1.0)?;
+            Ok(wrong(judge.right(placed.disturbed(part, grid.sigmas[sigma], &mut random)?)?))
+        };
+        module.criticality = Some(criticality(module.distance, limit, &grid, error)?);
+    }
+    found.limit = Some(limit);
+    let values = found.modules.iter().map(|module| module.criticality.as_ref().and_then(|one| one.value));
+    found.criticality = values.sum();
+    Ok(())
+}
+
+fn judge<'a>(
+    input: &RewindInput<'a>,
+    judged: (&'a PreparedImages, &'a [usize]),
+    extract: &'a ExtractOptions,
+    watch: AuditWatch<'a>,
+    isa: Isa,
+) -> Result<Judge<'a>, DiffError> {
+    Ok(Judge { judged, statistics: statistics(input.trained, input.train.0, isa)?, extract, watch })
+}
+
+/// The same model with every parameter of the network drawn anew; none for a network that is no published architecture.
+fn random(model: &Artifact, seed: u64) -> Result<Option<Artifact>, DiffError> {
+    let backbone = model.backbone()?;
+    let Ok(weights) = initialize(&backbone.architecture, &backbone.graph, &Initialization::usual(seed)) else {
+        return Ok(None);
+    };
+    let mut random = model.clone();
+    if let Some(network) = &mut random.network {
+        network.weights = Some(weights);
+    }
+    Ok(Some(random))
+}
+
+fn whole(parts: &[(String, Part)]) -> Part {
+    let keys = parts.iter().flat_map(|(_, part)| part.keys.iter().cloned()).collect();
+    Part { keys, head: parts.iter().any(|(_, part)| part.head) }
+}
+
+fn distance([start, trained]: &[Vec<f32>; 2]) -> f64 {
+    let square = |(from, to): (&f32, &f32)| (f64::from(*to) - f64::from(*from)).powi(2);
+    start.iter().zip(trained).map(square).sum::<f64>().sqrt()
+}
+
+fn share(right: &[f64]) -> Share {
+    Share::of(right.iter().filter(|right| **right > 0.0).count(), right.len())
+}
+
+fn drop_of(before: &Option<Vec<f64>>, after: &Option<Vec<f64>>, seed: u64) -> Option<Difference> {
+    let (before, after) = (before.as_ref()?, after.as_ref()?);
+    let lost: Vec<f64> = before.iter().zip(after).map(|(before, after)| before - after).collect();
+    paired_difference(&lost, Level::of(1), seed)
+}
+
+#[cfg(test)]
+mod tests;
