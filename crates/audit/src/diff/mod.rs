@@ -26,7 +26,7 @@ pub use path::{
     Average, Barrier, BarrierVerdict, DENT, Judged, PathInput, PathOptions, PathPoint, PathRecord, Rise, path, rise,
     walked,
 };
-pub use rewind::{CriticalityOptions, Rewind, RewindInput, RewindOptions, RewoundModule, parts, rewind};
+pub use rewind::{CriticalityOptions, Rewind, RewindInput, RewindOptions, RewoundModule, most_looks, parts, rewind};
 pub use similarity::{
     Alignment, Centring, Gram, LEAST, Side, Similarity, SimilarityOptions, TapPair, compared, similarity,
 };

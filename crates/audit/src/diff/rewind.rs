@@ -101,6 +101,13 @@ pub struct Rewind {
     pub criticality: Option<f64>,
 }
 
+/// Points of a module's way that criticality looks at, at most.
+#[must_use]
+pub fn most_looks(steps: usize) -> usize {
+    // Halving the places of the noise, once for every share of the way.
+    (steps + 1) * (SIGMAS.2.ilog2() as usize + 2)
+}
+
 /// What judges changed models.
 struct Judge<'a> {
     judged: (&'a PreparedImages, &'a [usize]),

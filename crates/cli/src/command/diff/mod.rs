@@ -137,6 +137,7 @@ pub fn run(arguments: &DiffArguments, shared: &SharedArguments, console: Console
     }
     match ends {
         Ok(ends) => report.line = weights::line(&ends, &sides, arguments, watch)?,
+        Err(_) if arguments.no_line => {}
         Err(why) => report.absent.push(Absent { part: "line", why }),
     }
     if arguments.rewinds() {
@@ -153,16 +154,14 @@ pub fn run(arguments: &DiffArguments, shared: &SharedArguments, console: Console
     Ok(Outcome::strict(object, arguments.strict, report.skipped.len()))
 }
 
-/// Puts the modules of the second model back; how many points criticality looks at shows only while it looks.
+/// Puts the modules of the second model back; criticality looks at fewer points than there might be to look at.
 fn put_back(sides: &Sides, arguments: &DiffArguments, console: Console) -> Result<Rewind, Failure> {
     let modules = weights::modules(sides)?;
     let measured = if arguments.criticality { ", measuring how critical each is" } else { "" };
     console.say(format!("putting {modules} modules of B back to where A has them{measured}"));
-    let (progress, done) = (Progress::new("images so far"), AtomicUsize::new(0));
-    let shown = |more: usize| {
-        let done = done.fetch_add(more, Ordering::Relaxed) + more;
-        progress.report(done, done);
-    };
+    let (progress, done) = (Progress::new("images at most"), AtomicUsize::new(0));
+    let total = weights::put_back(sides, arguments, modules);
+    let shown = |more: usize| progress.report(done.fetch_add(more, Ordering::Relaxed) + more, total);
     weights::rewind(sides, arguments, AuditWatch { shown: Some(&shown), cancel: Some(&STOP) })
 }
 

@@ -90,6 +90,18 @@ pub fn rewind(sides: &Sides, arguments: &DiffArguments, watch: AuditWatch<'_>) -
     Ok(diff::rewind(&input, &options, watch)?)
 }
 
+/// Images that putting modules back shows to models, at most.
+pub fn put_back(sides: &Sides, arguments: &DiffArguments, modules: usize) -> usize {
+    let judged = sides.first.labels.len().min(arguments.line_images as usize);
+    let train = sides.train.as_ref().map_or(0, |(_, labels)| labels.len()).min(arguments.critical_images as usize);
+    let looks = if arguments.criticality {
+        1 + modules * diff::most_looks(STEPS) * arguments.critical_draws as usize
+    } else {
+        0
+    };
+    (2 * modules + 2) * judged + looks * train
+}
+
 /// Number of modules to put back; refuses models whose modules are not of the same shape.
 pub fn modules(sides: &Sides) -> Result<usize, Failure> {
     let [start, trained] = models(sides);
