@@ -42,7 +42,7 @@ fn claims(found: &Head2ToeStudy, check: Option<&Check>) -> Section {
             .into(),
     ));
     if !found.unfinished.is_empty() {
-        section.push(Block::Warning(format!("Not done within the budget: {}.", found.unfinished.join(", "))));
+        section.push(Block::Warning(format!("Not done: {}.", found.unfinished.join(", "))));
     }
     for failed in found.targets.iter().flat_map(|target| &target.failed) {
         section.push(Block::Warning(failed.clone()));

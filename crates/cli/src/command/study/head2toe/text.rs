@@ -28,7 +28,7 @@ pub fn summary(found: &Head2ToeStudy, check: Option<&Check>, page: Option<&Path>
         text.push_str(&format!("{}: {}\n", failed.0.name, failed.1));
     }
     if !found.unfinished.is_empty() {
-        text.push_str(&format!("not done within the budget: {}\n", found.unfinished.join(", ")));
+        text.push_str(&format!("not done: {}\n", found.unfinished.join(", ")));
     }
     if let Some(check) = check {
         text.push_str(&verdict(check));
