@@ -142,9 +142,9 @@ impl From<heirloom_audit::AuditError> for Failure {
             Error::Prepare(PrepareError::Cancelled)
             | Error::Predict(PredictError::Extract(ExtractError::Cancelled { .. }))
             | Error::Extract(ExtractError::Cancelled { .. }) => {
-                let failure = Self::input("stopped before the audit was complete");
+                let failure = Self::input("stopped before it was complete");
                 Self { code: crate::interrupt::INTERRUPTED, ..failure }
-                    .hint("nothing was written; an audit begins anew")
+                    .hint("nothing was written; the same command begins anew")
             }
             Error::Prepare(PrepareError::Memory { .. }) => {
                 failure.hint("judge fewer images (--limit), or give more --memory")

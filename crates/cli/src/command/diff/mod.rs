@@ -279,7 +279,7 @@ impl From<DiffError> for Failure {
         let failure = Self::input(error.to_string());
         match error {
             DiffError::Audit(error) => error.into(),
-            DiffError::Predict(error) => error.into(),
+            DiffError::Predict(error) => AuditError::from(error).into(),
             DiffError::Artifact(error) => error.into(),
             DiffError::Memory { .. } => failure.hint("give a smaller --batch, fewer --layers, or more --memory"),
             DiffError::TooFew { .. } => failure.hint("give more labelled images"),
