@@ -19,14 +19,16 @@ use heirloom_transfer::fit::Share;
 use heirloom_zoo::{Initialization, initialize, parameter_groups};
 use serde::{Deserialize, Serialize};
 
-use super::path::{Answered, Statistics, answer, statistics};
+use super::path::{Answered, Statistics, answer, share_right, statistics};
 use super::{Criticality, CriticalityGrid, DiffError, criticality};
 use crate::{AuditWatch, Difference, Level, PreparedImages, paired_difference};
 
 /// Error above that of the trained model that a critical point may have.
 const ROOM: f64 = 0.01;
-/// Standard deviations of the noise, as shares of the module's root mean square: from the least, by this factor, as often.
-const SIGMAS: (f64, f64, usize) = (1e-4, 2.154_434_690_031_884, 13);
+/// Least standard deviation of the noise, as a share of the module's root mean square, steps of a decade, and how many there are: to 1.
+const LEAST_SIGMA: f64 = 1e-4;
+const STEPS_OF_DECADE: f64 = 3.0;
+const SIGMAS: usize = 13;
 
 /// What modules are put back in, and what that is judged on.
 #[derive(Clone, Copy)]
@@ -105,7 +107,7 @@ pub struct Rewind {
 #[must_use]
 pub fn most_looks(steps: usize) -> usize {
     // Halving the places of the noise, once for every share of the way.
-    (steps + 1) * (SIGMAS.2.ilog2() as usize + 2)
+    (steps + 1) * (SIGMAS.ilog2() as usize + 2)
 }
 
 /// What judges changed models.
@@ -176,9 +178,9 @@ pub fn rewind(input: &RewindInput<'_>, options: &RewindOptions, watch: AuditWatc
             parameters: values[0].len(),
             distance: distance(&values),
             drop: drop_of(&trained, &rewound, options.seed),
-            rewound: rewound.as_deref().map(share),
+            rewound: rewound.as_deref().map(share_right),
             random_drop: drop_of(&trained, &anew, options.seed),
-            random: anew.as_deref().map(share),
+            random: anew.as_deref().map(share_right),
             criticality: None,
         });
     }
@@ -186,8 +188,8 @@ pub fn rewind(input: &RewindInput<'_>, options: &RewindOptions, watch: AuditWatc
     let mut found = Rewind {
         images: input.judged.1.len(),
         statistics_images,
-        trained: trained.as_deref().map(share),
-        start: start.as_deref().map(share),
+        trained: trained.as_deref().map(share_right),
+        start: start.as_deref().map(share_right),
         modules,
         limit: None,
         criticality: None,
@@ -208,20 +210,20 @@ fn measure(
     watch: AuditWatch<'_>,
 ) -> Result<(), DiffError> {
     let mut judge = judge(input, input.train, &options.extract, watch, options.extract.isa)?;
-    let wrong = |right: Option<Vec<f64>>| right.map_or(1.0, |right| 1.0 - share(&right).value);
+    let wrong = |right: Option<Vec<f64>>| right.map_or(1.0, |right| 1.0 - share_right(&right).value);
     let limit = wrong(judge.right(input.trained.clone())?) + ROOM;
     let shares: Vec<f64> = (0..=settings.steps.max(1)).map(|step| step as f64 / settings.steps.max(1) as f64).collect();
     for (at, ((_, part), module)) in parts.iter().zip(&mut found.modules).enumerate() {
         let values = input.trained.values_of(part)?;
         let square: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
         let rms = (square / values.len().max(1) as f64).sqrt();
-        let sigmas: Vec<f64> = (0..SIGMAS.2).map(|step| rms * SIGMAS.0 * SIGMAS.1.powi(step as i32)).collect();
+        let sigma = |step: usize| rms * LEAST_SIGMA * 10.0_f64.powf(step as f64 / STEPS_OF_DECADE);
+        let sigmas: Vec<f64> = (0..SIGMAS).map(sigma).collect();
         let grid = CriticalityGrid { shares: shares.clone(), sigmas, draws: settings.draws };
         let error = |share: usize, sigma: usize, draw: usize| -> Result<f64, DiffError> {
             // One noise for every point of the grid, scaled.
             let mut random = generator(options.seed, "criticality", &[at as u64, draw as u64]);
-            let moved = input.start.moved(input.trained, part, grid.shares[share])?;
-            let placed = input.trained.moved(&moved, part, 1.0)?;
+            let placed = input.trained.moved(input.start, part, 1.0 - grid.shares[share])?;
             Ok(wrong(judge.right(placed.disturbed(part, grid.sigmas[sigma], &mut random)?)?))
         };
         module.criticality = Some(criticality(module.distance, limit, &grid, error)?);
@@ -263,10 +265,6 @@ fn whole(parts: &[(String, Part)]) -> Part {
 fn distance([start, trained]: &[Vec<f32>; 2]) -> f64 {
     let square = |(from, to): (&f32, &f32)| (f64::from(*to) - f64::from(*from)).powi(2);
     start.iter().zip(trained).map(square).sum::<f64>().sqrt()
-}
-
-fn share(right: &[f64]) -> Share {
-    Share::of(right.iter().filter(|right| **right > 0.0).count(), right.len())
 }
 
 fn drop_of(before: &Option<Vec<f64>>, after: &Option<Vec<f64>>, seed: u64) -> Option<Difference> {

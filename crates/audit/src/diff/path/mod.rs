@@ -26,6 +26,7 @@ use answered::Curve;
 pub(super) use answered::{Answered, answer};
 pub use barrier::{Rise, rise};
 pub(super) use statistics::Statistics;
+pub(super) use told::share_right;
 
 /// Points of accuracy below which a dent is none (`spec/what-is-transferred.md` section 8).
 pub const DENT: f64 = 0.01;

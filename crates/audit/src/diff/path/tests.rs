@@ -144,8 +144,19 @@ fn a_dent_in_the_curve_is_a_barrier_and_a_better_middle_is_none() {
     let dent = told(answers(2));
     let barrier = dent.as_is.unwrap();
     assert_eq!((barrier.at, barrier.verdict), (0.5, BarrierVerdict::Barrier));
-    assert!((barrier.fall.unwrap().value - 0.5).abs() < 1e-12 && (barrier.loss.unwrap() - 0.5).abs() < 1e-12);
+    assert!(barrier.fall.unwrap().low > DENT && (barrier.loss.unwrap() - 0.5).abs() < 1e-12);
+    // Whichever images are in which half: ends that are always right, and a middle that never is.
+    let whole = told::record(&vec![(0.0, answers(10)), (0.5, answers(0)), (1.0, answers(10))], &Vec::new(), None, 0);
+    assert!((whole.as_is.unwrap().fall.unwrap().value - 1.0).abs() < 1e-12);
     assert!((dent.average.unwrap().over_first.unwrap().value + 0.6).abs() < 1e-12);
+    // Of a table sorted by class, where one class alone is lost: both halves see it.
+    let sorted = |right: usize| {
+        let right: Vec<f64> = (0..100).map(|image| f64::from(u8::from(image < right))).collect();
+        Some(Answered { losses: right.iter().map(|right| 1.0 - right).collect(), right })
+    };
+    let curve = vec![(0.0, sorted(100)), (0.5, sorted(50)), (1.0, sorted(100))];
+    let barrier = told::record(&curve, &Vec::new(), None, 0).as_is.unwrap();
+    assert!(barrier.at == 0.5 && (0.3..0.7).contains(&barrier.fall.unwrap().value), "{barrier:?}");
     let better = told(answers(9));
     assert_eq!(better.as_is.unwrap().verdict, BarrierVerdict::None);
     assert!(better.average.unwrap().over_second.unwrap().low > 0.1);

@@ -1,5 +1,6 @@
 //! From the answers along a line to what is told of it.
 
+use heirloom_training::random::generator;
 use heirloom_transfer::fit::Share;
 
 use super::answered::{Answered, Curve};
@@ -8,7 +9,7 @@ use crate::{Difference, Level, paired_difference};
 
 pub fn record(as_is: &Curve, anew: &Curve, statistics_images: Option<usize>, seed: u64) -> PathRecord {
     let judged = |answered: &Answered| Judged {
-        accuracy: Share::of(answered.right.iter().filter(|right| **right > 0.0).count(), answered.right.len()),
+        accuracy: share_right(&answered.right),
         loss: answered.losses.iter().sum::<f64>() / answered.losses.len().max(1) as f64,
     };
     let point = |(place, (share, answered)): (usize, &(f64, Option<Answered>))| PathPoint {
@@ -34,21 +35,29 @@ fn barrier(curve: &Curve, seed: u64) -> Option<Barrier> {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let loss = |answered: &Option<Answered>| answered.as_ref().map(|answered| mean(&answered.losses));
     let losses: Vec<(f64, Option<f64>)> = curve.iter().map(|(share, answered)| (*share, loss(answered))).collect();
-    let wrong = |answered: &Option<Answered>| {
-        answered.as_ref().map(|answered| 1.0 - mean(&answered.right[..answered.right.len() / 2]))
-    };
+    let images = curve.iter().find_map(|(_, answered)| answered.as_ref()).map_or(0, |answered| answered.right.len());
+    // Tables list their images by class more often than not: halves by place would be of other classes.
+    let mut order: Vec<usize> = (0..images).collect();
+    generator(seed, "halves of images", &[]).shuffle(&mut order);
+    let (screening, reported) = order.split_at(images / 2);
+    let of = |right: &[f64], images: &[usize]| images.iter().map(|image| right[*image]).collect::<Vec<f64>>();
+    let wrong = |answered: &Option<Answered>| answered.as_ref().map(|one| 1.0 - mean(&of(&one.right, screening)));
     let chosen: Vec<(f64, Option<f64>)> = curve.iter().map(|(share, answered)| (*share, wrong(answered))).collect();
     let chosen = rise(&chosen)?;
     let (share, answered) = curve.get(chosen.point)?;
     let end = |at: f64| curve.iter().find(|(share, _)| *share == at).and_then(|(_, answered)| answered.as_ref());
     let (first, second) = (end(0.0)?, end(1.0)?);
     let fall = answered.as_ref().and_then(|answered| {
-        let images = answered.right.len() / 2..answered.right.len();
-        let lost = |at: usize| (1.0 - share) * first.right[at] + share * second.right[at] - answered.right[at];
-        paired_difference(&images.map(lost).collect::<Vec<f64>>(), Level::of(1), seed)
+        let lost = |at: &usize| (1.0 - share) * first.right[*at] + share * second.right[*at] - answered.right[*at];
+        paired_difference(&reported.iter().map(lost).collect::<Vec<f64>>(), Level::of(1), seed)
     });
     let height = rise(&losses).map(|rise| rise.height).filter(|height| height.is_finite());
     Some(Barrier { loss: height, at: *share, fall, verdict: verdict(fall) })
+}
+
+/// Share of images that are answered right, each 1 or 0.
+pub fn share_right(right: &[f64]) -> Share {
+    Share::of(right.iter().filter(|right| **right > 0.0).count(), right.len())
 }
 
 fn verdict(fall: Option<Difference>) -> BarrierVerdict {
@@ -72,6 +81,5 @@ fn average(curve: &Curve, ends: &Curve, seed: u64) -> Option<Average> {
         let differences: Vec<f64> = middle.iter().zip(&end).map(|(middle, end)| middle - end).collect();
         paired_difference(&differences, Level::of(1), seed)
     };
-    let right = middle.iter().filter(|right| **right > 0.0).count();
-    Some(Average { accuracy: Share::of(right, middle.len()), over_first: over(0.0), over_second: over(1.0) })
+    Some(Average { accuracy: share_right(&middle), over_first: over(0.0), over_second: over(1.0) })
 }

@@ -99,14 +99,21 @@ fn rows(named: &Named, others: &[Named], table: &Table, arguments: &AuditArgumen
 
 /// A reference with the very images of the model under audit.
 fn reference(ready: Ready, table: &Table, held: &Held, memory: u64) -> Result<Held, Failure> {
-    let (images, skipped) = ready.prepare(table, held.images.table_rows(), memory)?;
-    if let Some(row) = skipped.first() {
-        let (image, backbone, reason) = (&row.locator, &ready.backbone, &row.reason);
-        let fact = format!("{image}: the model can read it and the reference on {backbone} cannot: {reason}");
-        return Err(Failure::input(fact));
-    }
+    let images = same_images(&ready, table, held, memory)?;
     let labels = ready.labels(table, images.table_rows())?;
     Ok(Held { ready, images, labels })
+}
+
+/// The very images of a model at the input size of another; refuses one that only the first can read.
+pub fn same_images(ready: &Ready, table: &Table, held: &Held, memory: u64) -> Result<PreparedImages, Failure> {
+    let (images, skipped) = ready.prepare(table, held.images.table_rows(), memory)?;
+    match skipped.first() {
+        None => Ok(images),
+        Some(row) => {
+            let (image, backbone, reason) = (&row.locator, &ready.backbone, &row.reason);
+            Err(Failure::input(format!("{image}: the first model can read it and that on {backbone} cannot: {reason}")))
+        }
+    }
 }
 
 /// Rows of the table and images that cannot be used.

@@ -104,7 +104,7 @@ pub struct Compared {
 /// A part that could not be had.
 #[derive(Debug, Clone, Serialize)]
 pub struct Absent {
-    /// `distance`, `line` or `similarity`.
+    /// `distance` or `line`.
     pub part: &'static str,
     /// Why.
     pub why: String,
@@ -119,9 +119,7 @@ pub fn run(arguments: &DiffArguments, shared: &SharedArguments, console: Console
     let layers = [&sides.first, &sides.second].map(|side| sides::layers(arguments, side.ready.model.artifact()));
     let [first_layers, second_layers] = layers;
     let layers = [first_layers?, second_layers?];
-    if arguments.rewinds() {
-        weights::modules(&sides)?;
-    }
+    let modules = if arguments.rewinds() { Some(weights::modules(&sides)?) } else { None };
     let ends = weights::ends(&sides, arguments);
     let mut report = report(arguments, &sides)?;
     console.say(plan(&report, &layers, &ends, arguments));
@@ -136,13 +134,13 @@ pub fn run(arguments: &DiffArguments, shared: &SharedArguments, console: Console
         Err(why) => report.absent.push(Absent { part: "distance", why }),
     }
     match ends {
-        Ok(ends) => report.line = weights::line(&ends, &sides, arguments, watch)?,
+        Ok(ends) => report.line = Some(weights::line(&ends, &sides, arguments, watch)?),
         Err(_) if arguments.no_line => {}
         Err(why) => report.absent.push(Absent { part: "line", why }),
     }
-    if arguments.rewinds() {
+    if let Some(modules) = modules {
         progress.finish();
-        report.rewind = Some(put_back(&sides, arguments, console)?);
+        report.rewind = Some(put_back(modules, &sides, arguments, console)?);
     }
     drop(watching);
     (report.typed, report.seconds) = (shared.typed.clone(), started.elapsed().as_secs_f64());
@@ -155,8 +153,7 @@ pub fn run(arguments: &DiffArguments, shared: &SharedArguments, console: Console
 }
 
 /// Puts the modules of the second model back; criticality looks at fewer points than there might be to look at.
-fn put_back(sides: &Sides, arguments: &DiffArguments, console: Console) -> Result<Rewind, Failure> {
-    let modules = weights::modules(sides)?;
+fn put_back(modules: usize, sides: &Sides, arguments: &DiffArguments, console: Console) -> Result<Rewind, Failure> {
     let measured = if arguments.criticality { ", measuring how critical each is" } else { "" };
     console.say(format!("putting {modules} modules of B back to where A has them{measured}"));
     let (progress, done) = (Progress::new("images at most"), AtomicUsize::new(0));

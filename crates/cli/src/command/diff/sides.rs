@@ -8,7 +8,7 @@ use heirloom_transfer::extract::ExtractOptions;
 use heirloom_transfer::fit::SkippedRow;
 
 use crate::arguments::{DiffArguments, SharedArguments};
-use crate::command::audit::gathered::{Held, all_skipped, open};
+use crate::command::audit::gathered::{Held, all_skipped, open, same_images};
 use crate::command::audit::model::{Named, Ready};
 use crate::command::audit::rows::{self, Rows};
 use crate::command::fit;
@@ -102,11 +102,7 @@ fn same_classes(first: &Ready, second: &Ready) -> Result<(), Failure> {
 
 /// A model with the very images of the first.
 fn beside(ready: Ready, table: &Table, first: &Held, memory: u64) -> Result<Held, Failure> {
-    let (images, skipped) = ready.prepare(table, first.images.table_rows(), memory)?;
-    if let Some(row) = skipped.first() {
-        let (image, backbone, reason) = (&row.locator, &ready.backbone, &row.reason);
-        return Err(Failure::input(format!("{image}: the first model can read it and {backbone} cannot: {reason}")));
-    }
+    let images = same_images(&ready, table, first, memory)?;
     Ok(Held { labels: first.labels.clone(), ready, images })
 }
 

@@ -54,10 +54,10 @@ pub fn line(
     sides: &Sides,
     arguments: &DiffArguments,
     watch: AuditWatch<'_>,
-) -> Result<Option<PathRecord>, Failure> {
+) -> Result<PathRecord, Failure> {
     let [first, second] = models(sides);
     let input = PathInput { first, second, judged: &ends.judged, labels: &ends.labels, train: &ends.train };
-    Ok(Some(diff::path(&input, &options(sides, arguments), watch)?))
+    Ok(diff::path(&input, &options(sides, arguments), watch)?)
 }
 
 /// Images that the line shows to models.
@@ -73,12 +73,7 @@ pub fn walked(sides: &Sides, arguments: &DiffArguments) -> usize {
 /// Puts the modules of the second model back to where the first has them.
 pub fn rewind(sides: &Sides, arguments: &DiffArguments, watch: AuditWatch<'_>) -> Result<Rewind, Failure> {
     let [start, trained] = models(sides);
-    let Some((train, train_labels)) = &sides.train else {
-        let fact = "modules can only be put back where there are training images to measure statistics on";
-        return Err(
-            Failure::input(fact).hint("give data with training images, or leave --rewind and --criticality out")
-        );
-    };
+    let (train, train_labels) = sides.train.as_ref().ok_or_else(no_training_images)?;
     let chosen = balanced(&sides.first.labels, arguments.line_images as usize, arguments.seed);
     let (judged, labels) = some(&sides.first.images, &sides.first.labels, &chosen);
     let chosen = balanced(train_labels, arguments.critical_images as usize, arguments.seed);
@@ -102,8 +97,16 @@ pub fn put_back(sides: &Sides, arguments: &DiffArguments, modules: usize) -> usi
     (2 * modules + 2) * judged + looks * train
 }
 
-/// Number of modules to put back; refuses models whose modules are not of the same shape.
+fn no_training_images() -> Failure {
+    Failure::input("modules can only be put back where there are training images to measure statistics on")
+        .hint("give data with training images, or leave --rewind and --criticality out")
+}
+
+/// Number of modules to put back; refuses models whose modules are not of the same shape, and data without training images.
 pub fn modules(sides: &Sides) -> Result<usize, Failure> {
+    if sides.train.is_none() {
+        return Err(no_training_images());
+    }
     let [start, trained] = models(sides);
     let parts = diff::parts(start, trained)?;
     for (module, part) in &parts {
