@@ -7,13 +7,14 @@ use std::io::BufRead;
 use std::time::{Duration, Instant};
 
 use heirloom_engine::kernels::multiply_adds;
-use heirloom_engine::{Isa, Pixels, Plan, PlanOptions, Workspace};
+use heirloom_engine::{Isa, Pixels, Plan, PlanOptions, Precision, Workspace};
 
 /// What was asked for on the command line.
 struct Request {
     path: String,
     threads: usize,
     block: usize,
+    precision: Precision,
     serve: bool,
 }
 
@@ -26,11 +27,16 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
             .filter(|&number| number > 0)
             .ok_or_else(|| format!("{name} takes a positive number")),
     };
+    let precision = match arguments.iter().position(|argument| argument == "--precision") {
+        None => Precision::F32,
+        Some(at) => arguments.get(at + 1).ok_or("--precision takes f32 or bf16")?.parse().map_err(|error| format!("{error}"))?,
+    };
     let path = arguments.first().filter(|path| !path.starts_with("--")).cloned();
     Ok(Request {
-        path: path.ok_or("usage: forward WEIGHTS [--threads N] [--block N] [--serve]")?,
+        path: path.ok_or("usage: forward WEIGHTS [--threads N] [--block N] [--precision f32|bf16] [--serve]")?,
         threads: value("--threads", 2)?,
         block: value("--block", 4)?,
+        precision,
         serve: arguments.iter().any(|argument| argument == "--serve"),
     })
 }
@@ -41,7 +47,8 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     let backbone = heirloom_zoo::open(&request.path).map_err(|error| error.to_string())?;
     let taps = vec![backbone.logits.clone().unwrap_or_else(|| backbone.features.clone())];
     let input_size = backbone.preprocess.input_size;
-    let options = PlanOptions { input_size, taps: taps.clone(), isa: Isa::detect() };
+    let (isa, precision) = (Isa::detect_for(request.precision), request.precision);
+    let options = PlanOptions { input_size, taps: taps.clone(), isa, precision };
     let plan = Plan::compile(&backbone.graph, &backbone.weights, &options).map_err(|error| error.to_string())?;
     let cost = backbone.graph.cost(input_size, &taps).map_err(|error| error.to_string())?;
     let pixels = vec![128u8; request.block * input_size[0] * input_size[1] * 3];

@@ -7,7 +7,7 @@ use super::matmul::{Destination, multiply};
 use super::packed::{PackedView, packed_len, panels};
 use super::simd::{Kernel, Simd, dispatch};
 use super::softmax::exponentials;
-use super::{Isa, Rows, RowsMut, Scratch};
+use super::{Isa, Rows, RowsMut, Scratch, rounded};
 
 /// Query rows whose scores are held at a time.
 const QUERIES: usize = 56;
@@ -19,6 +19,8 @@ pub struct Attention {
     tokens: usize,
     channels: usize,
     heads: usize,
+    /// Whether probabilities are rounded to bf16 before they are multiplied.
+    rounded: bool,
 }
 
 impl Attention {
@@ -26,7 +28,14 @@ impl Attention {
     #[must_use]
     pub fn new(isa: Isa, tokens: usize, channels: usize, heads: usize) -> Self {
         assert!(heads > 0 && channels.is_multiple_of(heads), "{channels} channels in {heads} heads");
-        Self { isa: isa.clamped(), tokens, channels, heads }
+        Self { isa: isa.clamped(), tokens, channels, heads, rounded: false }
+    }
+
+    /// The same with probabilities rounded to bf16.
+    #[must_use]
+    pub(super) const fn with_rounded_probabilities(mut self) -> Self {
+        self.rounded = true;
+        self
     }
 
     /// Computes tokens `rows`, counted over the batch. `input` is the whole batch, `[images * tokens, 3 * channels]`; `output`
@@ -71,6 +80,9 @@ impl Attention {
             multiply(&queries, block.clone(), keys, destination, scratch);
             let factor = 1.0 / (width as f32).sqrt();
             probabilities(self.isa, &mut scores[..block.len() * self.tokens], self.tokens, factor);
+            if self.rounded {
+                scores[..block.len() * self.tokens].iter_mut().for_each(|value| *value = rounded(*value));
+            }
             let at = (block.start - rows.start) * output.stride;
             let output = RowsMut::new(&mut output.values[at..], output.stride);
             let destination = Destination { output, column: head * width, stages: &mut [] };

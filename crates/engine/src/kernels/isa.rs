@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::EngineError;
+use crate::{EngineError, Precision};
 
 /// Instruction set of the kernels. Variants are ordered: a later one includes the earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,13 +18,15 @@ pub enum Isa {
     Avx2,
     /// AVX-512 (F, BW, DQ, VL).
     Avx512,
+    /// The matrix unit, for products in bf16; everything else as with AVX-512.
+    Amx,
 }
 
 impl Isa {
-    /// All variants, weakest first.
+    /// All variants of the `f32` kernels, weakest first.
     pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
 
-    /// The best variant of this processor.
+    /// The best variant of this processor for `f32`.
     #[must_use]
     pub fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
@@ -50,13 +52,35 @@ impl Isa {
         }
     }
 
-    /// This variant, or the best one the processor has where that is weaker.
+    /// The best variant of this processor for products in bf16.
+    #[must_use]
+    pub fn best_for_bf16() -> Self {
+        if super::bf16::available() { Self::Amx } else { Self::best() }
+    }
+
+    /// The best variant of this processor for products of a precision, capped by `HEIRLOOM_ISA`.
+    #[must_use]
+    pub fn detect_for(precision: Precision) -> Self {
+        let best = match precision {
+            Precision::F32 => return Self::detect(),
+            Precision::Bf16 => Self::best_for_bf16(),
+        };
+        let cap = std::env::var("HEIRLOOM_ISA").ok().and_then(|cap| cap.parse().ok());
+        cap.map_or(best, |cap: Self| cap.min(best))
+    }
+
+    /// Whether products in bf16 run in the matrix unit.
+    pub(crate) fn has_tiles(self) -> bool {
+        self == Self::Amx && super::bf16::available()
+    }
+
+    /// The variant of the `f32` kernels: this one, or the best the processor has where that is weaker.
     #[must_use]
     pub fn clamped(self) -> Self {
         self.min(Self::best())
     }
 
-    /// The variants this processor can run, weakest first.
+    /// The variants of the `f32` kernels that this processor can run, weakest first.
     pub fn available() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|&isa| isa <= Self::best())
     }
@@ -68,6 +92,7 @@ impl Isa {
             Self::Portable => "portable",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Amx => "amx",
         }
     }
 }
@@ -81,12 +106,12 @@ impl std::fmt::Display for Isa {
 impl FromStr for Isa {
     type Err = EngineError;
 
-    /// `amx` caps like `avx512`: AMX computes bf16 only, and these kernels are f32.
     fn from_str(name: &str) -> Result<Self, EngineError> {
         match name {
             "portable" => Ok(Self::Portable),
             "avx2" => Ok(Self::Avx2),
-            "avx512" | "amx" => Ok(Self::Avx512),
+            "avx512" => Ok(Self::Avx512),
+            "amx" => Ok(Self::Amx),
             other => Err(EngineError::Unsupported {
                 what: format!("instruction set '{other}'; known: portable, avx2, avx512, amx"),
             }),
@@ -123,7 +148,8 @@ mod tests {
             assert_eq!(isa.name().parse::<Isa>().unwrap(), isa);
             assert!(isa.clamped() <= Isa::best());
         }
-        assert_eq!("amx".parse::<Isa>().unwrap(), Isa::Avx512);
+        assert_eq!("amx".parse::<Isa>().unwrap(), Isa::Amx);
+        assert!(Isa::Amx.clamped() <= Isa::Avx512 && Isa::detect_for(Precision::F32) <= Isa::Avx512);
         assert!("sse9".parse::<Isa>().unwrap_err().to_string().contains("sse9"));
         assert!(Isa::available().eq(Isa::ALL.into_iter().filter(|&isa| isa.clamped() == isa)));
     }

@@ -28,6 +28,7 @@ pub struct Scratch {
     pub(crate) tiles: AlignedBuffer,
     pub(crate) panels: AlignedBuffer,
     pub(crate) values: AlignedBuffer,
+    pub(crate) rounded: AlignedBuffer,
 }
 
 /// Where the rows of the left-hand matrix come from.

@@ -14,6 +14,7 @@ mod aligned;
 mod attention;
 mod band_tiles;
 mod bands;
+mod bf16;
 mod convolution;
 mod depthwise;
 mod elementwise;
@@ -44,6 +45,7 @@ mod window;
 
 pub use aligned::AlignedBuffer;
 pub use attention::Attention;
+pub use bf16::{Bf16Attention, Bf16Convolution, Bf16Linear, rounded};
 pub use convolution::Convolution;
 pub use depthwise::Depthwise;
 pub use elementwise::{Normalization, transform, transform_in_place};

@@ -12,7 +12,7 @@ use schedule::Schedule;
 use step::Step;
 
 use crate::kernels::{AlignedBuffer, Scratch};
-use crate::{EngineError, Graph, Isa, Shape, Weights, taps};
+use crate::{EngineError, Graph, Isa, Precision, Shape, Weights, taps};
 
 /// What to compile for.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct PlanOptions {
     pub taps: Vec<String>,
     /// Which kernels to use.
     pub isa: Isa,
+    /// Precision of the products.
+    pub precision: Precision,
 }
 
 /// A batch of images, NHWC.
@@ -83,7 +85,7 @@ impl Plan {
         let Schedule { steps, memory } = schedule::schedule(graph, &shapes, &nodes);
         let steps = steps
             .into_iter()
-            .map(|slotted| Step::build(graph, weights, &shapes, slotted, options.isa))
+            .map(|slotted| Step::build(graph, weights, &shapes, slotted, options))
             .collect::<Result<_, _>>()?;
         let taps = options.taps.iter().zip(nodes).map(|(name, id)| Tap { name: name.clone(), shape: shapes[id] });
         Ok(Self {

@@ -1,5 +1,6 @@
 //! One step of a plan: an anchor's kernel, the stages fused behind it, and the buffers they use.
 
+use super::PlanOptions;
 use super::schedule::Slotted;
 use super::stages::{self, StageData};
 use super::work::{Call, Work};
@@ -24,11 +25,11 @@ impl Step {
         weights: &Weights,
         shapes: &[Shape],
         slotted: Slotted,
-        isa: Isa,
+        options: &PlanOptions,
     ) -> Result<Self, EngineError> {
         let anchor = slotted.group.anchor;
         let (node, shape) = (&graph.nodes[anchor], shapes[anchor]);
-        let work = Work::build(isa, weights, node, shapes, shape)
+        let work = Work::build(options.isa, options.precision, weights, node, shapes, shape)
             .ok_or_else(|| EngineError::Shape { node: node.name.clone(), reason: "its window does not fit".into() })?;
         let operand = |at: usize| at.checked_sub(1).and_then(|at| slotted.operands[at]);
         let mut stages = Vec::new();

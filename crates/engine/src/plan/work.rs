@@ -1,9 +1,9 @@
 //! The kernels behind the operators: what an anchor becomes when it is compiled, and how it runs.
 
 use crate::kernels::{
-    self, Attention, Convolution, Gate, Linear, Normalization, Rows, RowsMut, Scratch, Stage, Window,
+    self, Attention, Bf16Attention, Bf16Convolution, Bf16Linear, Convolution, Gate, Linear, Normalization, Rows, RowsMut, Scratch, Stage, Window,
 };
-use crate::{Isa, Node, Op, Pixels, Shape, Weights, ops};
+use crate::{Isa, Node, Op, Pixels, Precision, Shape, Weights, ops};
 
 /// An anchor with its packed weights.
 #[derive(Debug)]
@@ -13,6 +13,9 @@ pub(crate) enum Work {
     Normalize(Normalization),
     Convolution(Convolution),
     Linear(Linear),
+    Bf16Convolution(Bf16Convolution),
+    Bf16Linear(Bf16Linear),
+    Bf16Attention(Bf16Attention),
     LayerNorm {
         weight: Vec<f32>,
         bias: Vec<f32>,
@@ -73,10 +76,22 @@ pub(crate) struct Call<'a> {
 
 impl Work {
     /// Compiles `node`; `None` when its shapes do not fit (shape inference has refused those already).
-    pub fn build(isa: Isa, weights: &Weights, node: &Node, shapes: &[Shape], output: Shape) -> Option<Self> {
+    pub fn build(
+        isa: Isa,
+        precision: Precision,
+        weights: &Weights,
+        node: &Node,
+        shapes: &[Shape],
+        output: Shape,
+    ) -> Option<Self> {
         let values = |name: &str| weights.tensors.get(name).map(|tensor| tensor.values.as_slice());
         let inputs: Vec<Shape> = node.inputs.iter().map(|&id| shapes[id]).collect();
         let input = inputs.first().copied().unwrap_or(output);
+        if precision == Precision::Bf16
+            && let Some(work) = Self::build_bf16(isa, weights, node, input, output)
+        {
+            return Some(work);
+        }
         Some(match &node.op {
             Op::Input { .. } => Self::Pixels,
             Op::Normalize { mean, std } => Self::Normalize(Normalization::new(isa, mean, std)),
@@ -124,11 +139,38 @@ impl Work {
         })
     }
 
+    /// The products that bf16 has kernels for; everything else is as in `f32`.
+    fn build_bf16(isa: Isa, weights: &Weights, node: &Node, input: Shape, output: Shape) -> Option<Self> {
+        let values = |name: &str| weights.tensors.get(name).map(|tensor| tensor.values.as_slice());
+        let from = input.channels();
+        match &node.op {
+            Op::Convolution { weight, groups, channels, .. } => {
+                let window = ops::convolution_window(&node.op, input)?;
+                let depthwise = *groups > 1 && *groups == from && *groups == *channels;
+                let values = values(weight)?;
+                (!depthwise)
+                    .then(|| Self::Bf16Convolution(Bf16Convolution::new(isa, window, values, *channels, from, *groups)))
+            }
+            Op::Linear { weight, channels, .. } => {
+                Some(Self::Bf16Linear(Bf16Linear::new(isa, values(weight)?, *channels, from)))
+            }
+            Op::Attention { heads } => Some(Self::Bf16Attention(Bf16Attention::new(
+                isa,
+                output.positions(),
+                output.channels(),
+                *heads,
+            ))),
+            _ => None,
+        }
+    }
+
     /// Bytes of the packed weights.
     pub fn bytes(&self) -> usize {
         match self {
             Self::Convolution(convolution) => convolution.bytes(),
             Self::Linear(linear) => linear.weight().bytes(),
+            Self::Bf16Convolution(convolution) => convolution.bytes(),
+            Self::Bf16Linear(linear) => linear.bytes(),
             Self::LayerNorm { weight, bias, .. } => 4 * (weight.len() + bias.len()),
             Self::Tangent { weight, .. } => 4 * weight.len(),
             Self::Tokens { class_token, position } => 4 * (class_token.len() + position.len()),
@@ -154,6 +196,15 @@ impl Work {
             }
             Self::Linear(linear) => {
                 linear.run(from, 0..rows, RowsMut::new(output, channels), &mut call.stages, call.scratch);
+            }
+            Self::Bf16Convolution(convolution) => {
+                convolution.run(input, RowsMut::new(output, channels), &mut call.stages, call.scratch);
+            }
+            Self::Bf16Linear(linear) => {
+                linear.run(from, rows, RowsMut::new(output, channels), &mut call.stages, call.scratch);
+            }
+            Self::Bf16Attention(attention) => {
+                attention.run(input, images, RowsMut::new(output, channels), call.scratch);
             }
             Self::LayerNorm { weight, bias, epsilon } => {
                 kernels::layer_norm(isa, from, 0..rows, weight, bias, *epsilon, RowsMut::new(output, channels));

@@ -1,6 +1,7 @@
 //! Every kernel against a plain f64 reference, on every instruction set of this machine, and the bit-for-bit promises.
 
 mod attention;
+mod bf16;
 mod bits;
 mod convolution;
 mod elementwise;

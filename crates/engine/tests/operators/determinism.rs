@@ -1,7 +1,7 @@
 //! A row's bits depend on nothing but the row: not on the batch, the place in it, or the other taps.
 
 use super::cases::{self, Case};
-use heirloom_engine::{Isa, Pixels, Plan, PlanOptions, Workspace};
+use heirloom_engine::{Isa, Pixels, Plan, PlanOptions, Precision, Workspace};
 
 /// The images of a batch: the stored one with other signs and scales, so that rows differ.
 fn batch(case: &Case, images: usize) -> Vec<f32> {
@@ -10,7 +10,7 @@ fn batch(case: &Case, images: usize) -> Vec<f32> {
 }
 
 fn run(case: &Case, isa: Isa, taps: Vec<String>, pixels: &[f32], images: usize) -> Vec<f32> {
-    let options = PlanOptions { input_size: case.input_size, taps, isa };
+    let options = PlanOptions { input_size: case.input_size, taps, isa, precision: Precision::F32 };
     let plan = Plan::compile(&case.graph, &case.weights(), &options).unwrap();
     let mut workspace = Workspace::default();
     plan.run(Pixels::Normalized(pixels), images, &mut workspace).unwrap();

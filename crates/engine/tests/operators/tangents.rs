@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::gradients::slopes;
 use super::{cases, cases::Case, error};
-use heirloom_engine::{Graph, Node, Op, Pixels, Plan, PlanOptions, Tensor, Weights, Workspace, reference};
+use heirloom_engine::{Graph, Node, Op, Pixels, Plan, PlanOptions, Precision, Tensor, Weights, Workspace, reference};
 
 /// Key of factors on the input: along them the input itself moves.
 const INPUT: &str = "input.factor";
@@ -72,7 +72,7 @@ fn check(case: &Case, what: &str, only: impl Fn(&str) -> bool) {
     let along: f64 = found[1].iter().zip(slopes(case.expected.len())).map(|(dy, slope)| dy * slope).sum();
     assert!((along - expected).abs() < 1e-9 * (1.0 + expected.abs()), "{}, {what}: {along} {expected}", case.name);
     for isa in cases::instruction_sets() {
-        let options = PlanOptions { input_size: case.input_size, taps: names.to_vec(), isa };
+        let options = PlanOptions { input_size: case.input_size, taps: names.to_vec(), isa, precision: Precision::F32 };
         let plan = Plan::compile(&graph, &weights, &options).unwrap();
         let mut workspace = Workspace::default();
         plan.run(pixels, 1, &mut workspace).unwrap();

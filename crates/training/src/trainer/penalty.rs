@@ -1,6 +1,6 @@
 //! The regularisers at work: what each reads of the network and adds to its gradients.
 
-use heirloom_engine::{Graph, Isa, Pixels, Plan, PlanOptions, Weights, Workspace};
+use heirloom_engine::{Graph, Isa, Pixels, Plan, PlanOptions, Precision, Weights, Workspace};
 use rayon::prelude::*;
 
 use super::error::TrainingError;
@@ -50,7 +50,7 @@ impl Delta {
         alpha: f64,
         attention: Option<Vec<Vec<f64>>>,
     ) -> Result<Self, TrainingError> {
-        let options = PlanOptions { input_size, taps: taps.clone(), isa: Isa::detect() };
+        let options = PlanOptions { input_size, taps: taps.clone(), isa: Isa::detect(), precision: Precision::F32 };
         Ok(Self { plan: Plan::compile(graph, weights, &options)?, taps, alpha, attention })
     }
 

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use heirloom_engine::{Isa, Plan, PlanOptions};
+use heirloom_engine::{Isa, Plan, PlanOptions, Precision};
 
 use super::chunks::Chunk;
 use super::columns::{Column, Columns};
@@ -67,6 +67,7 @@ impl Compiled {
             input_size: network.preprocess.input_size,
             taps: taps.iter().map(|columns| columns[0].tap.clone()).collect(),
             isa,
+            precision: Precision::F32,
         };
         Ok(Self { plan: Plan::compile(network.graph, network.weights, &options)?, taps })
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use heirloom_engine::{Graph, Isa, Pixels, Plan, PlanOptions, Weights, Workspace};
+use heirloom_engine::{Graph, Isa, Pixels, Plan, PlanOptions, Precision, Weights, Workspace};
 use safetensors::SafeTensors;
 
 /// The folder of real weights, or `None` (said on stderr) where there is no real data.
@@ -67,7 +67,7 @@ pub fn run_on(
     images: usize,
     taps: &[&str],
 ) -> Vec<Vec<f32>> {
-    let options = PlanOptions { input_size: size, taps: taps.iter().map(|&tap| tap.to_owned()).collect(), isa };
+    let options = PlanOptions { input_size: size, taps: taps.iter().map(|&tap| tap.to_owned()).collect(), isa, precision: Precision::F32 };
     let plan = Plan::compile(graph, weights, &options).unwrap();
     let mut workspace = Workspace::default();
     plan.run(pixels, images, &mut workspace).unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use heirloom_data::{Split, Table, TableOptions, World};
-use heirloom_engine::Isa;
+use heirloom_engine::{Isa, Precision};
 use heirloom_transfer::fit::{FitOptions, Watch, fit};
 use heirloom_transfer::heads::{Method, Settings};
 use heirloom_zoo::{Backbone, Initialization, Recipe};
@@ -114,7 +114,7 @@ fn statistics_measured_anew_are_the_means_over_batches() {
     let plan = heirloom_engine::Plan::compile(
         network.graph,
         network.weights,
-        &heirloom_engine::PlanOptions { input_size: [32, 32], taps: vec!["conv1".into()], isa: Isa::detect() },
+        &heirloom_engine::PlanOptions { input_size: [32, 32], taps: vec!["conv1".into()], isa: Isa::detect(), precision: Precision::F32 },
     )
     .unwrap();
     let mut pixels = Vec::new();

@@ -1,6 +1,6 @@
 //! Values of many taps of a network for a batch of images, as Gram matrices: as many taps in one pass as memory allows.
 
-use heirloom_engine::{EngineError, Isa, Pixels, Plan, PlanOptions, Workspace};
+use heirloom_engine::{EngineError, Isa, Pixels, Plan, PlanOptions, Precision, Workspace};
 use heirloom_transfer::extract::Network;
 use rayon::prelude::*;
 
@@ -51,7 +51,7 @@ impl<'a> Activations<'a> {
                 None => runs.push((vec![tap.clone()], bytes)),
             }
         }
-        let compile = |taps| Plan::compile(network.graph, network.weights, &PlanOptions { input_size, taps, isa });
+        let compile = |taps| Plan::compile(network.graph, network.weights, &PlanOptions { input_size, taps, isa, precision: Precision::F32 });
         let plans = runs.into_iter().map(|(taps, _)| compile(taps)).collect::<Result<_, _>>()?;
         Ok(Self { images, plans })
     }

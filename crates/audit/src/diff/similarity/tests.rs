@@ -1,7 +1,7 @@
 //! Similarity of small networks on the made-up image world.
 
 use heirloom_data::{Table, TableOptions, World};
-use heirloom_engine::{Pixels, Plan, PlanOptions, Workspace};
+use heirloom_engine::{Pixels, Plan, PlanOptions, Precision, Workspace};
 use heirloom_zoo::{Backbone, Initialization, Recipe};
 
 use super::*;
@@ -48,7 +48,7 @@ fn gram_matrices_are_those_of_the_values_of_a_plain_run() {
     let alone =
         Activations::new(&(&network).into(), &taps, &images, 6, 1, Isa::detect()).unwrap().grams(&chosen).unwrap();
     assert_eq!(found, alone);
-    let plan_options = PlanOptions { input_size: [32, 32], taps, isa: Isa::detect() };
+    let plan_options = PlanOptions { input_size: [32, 32], taps, isa: Isa::detect(), precision: Precision::F32 };
     let plan = Plan::compile(&network.graph, &network.weights, &plan_options).unwrap();
     let pixels: Vec<u8> = chosen.iter().flat_map(|image| images.pixels(*image)).copied().collect();
     let mut workspace = Workspace::default();

@@ -1,6 +1,6 @@
 //! A weight file: what it is, which layers can be read, what an image costs, how much memory a run takes.
 
-use heirloom_engine::{Isa, Plan, PlanOptions};
+use heirloom_engine::{Isa, Plan, PlanOptions, Precision};
 use heirloom_report::{Align, Table, count};
 use heirloom_zoo::Backbone;
 use serde_json::json;
@@ -17,7 +17,7 @@ pub fn run(arguments: &InspectArguments, shared: &SharedArguments, console: Cons
     let input_size = backbone.preprocess.input_size;
     let taps = vec![backbone.features.clone()];
     let cost = backbone.graph.cost(input_size, &taps).map_err(|error| Failure::input(error.to_string()))?;
-    let plan = Plan::compile(&backbone.graph, &backbone.weights, &PlanOptions { input_size, taps, isa: Isa::detect() })
+    let plan = Plan::compile(&backbone.graph, &backbone.weights, &PlanOptions { input_size, taps, isa: Isa::detect(), precision: Precision::F32 })
         .map_err(|error| Failure::input(error.to_string()))?;
     let images = usize::from(arguments.images);
     let memory = Memory {

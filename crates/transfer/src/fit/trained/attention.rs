@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use heirloom_data::batches::{Batch, Loader};
-use heirloom_engine::{Graph, Isa, Node, NodeId, Op, Pixels, Plan, PlanOptions, Tensor, Weights, Workspace};
+use heirloom_engine::{Graph, Isa, Node, NodeId, Op, Pixels, Plan, PlanOptions, Precision, Tensor, Weights, Workspace};
 use heirloom_training::loss::{CrossEntropy, Targets};
 use heirloom_training::regularizer::delta;
 use heirloom_training::trainer::TrainingError;
@@ -72,7 +72,7 @@ impl Probe {
         let mut weights: Weights = network.weights.clone();
         weights.tensors.insert(MASK.to_owned(), Tensor { shape: vec![channels], values: mask });
         let taps = vec!["logits".to_owned()];
-        let options = PlanOptions { input_size: network.preprocess.input_size, taps, isa: Isa::detect() };
+        let options = PlanOptions { input_size: network.preprocess.input_size, taps, isa: Isa::detect(), precision: Precision::F32 };
         let plan = Plan::compile(graph, &weights, &options)?;
         let length = self.batch.pixels.len() / self.batch.images().max(1);
         let (mut workspace, mut logits) = (Workspace::default(), Vec::new());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use heirloom_data::augment::Augmentation;
 use heirloom_data::batches::{Batch, Loader, LoaderOptions};
-use heirloom_engine::{Isa, Pixels, Plan, PlanOptions, Workspace};
+use heirloom_engine::{Isa, Pixels, Plan, PlanOptions, Precision, Workspace};
 use heirloom_zoo::{Backbone, ChannelStatistics};
 use rayon::prelude::*;
 
@@ -100,7 +100,7 @@ fn statistics(
     rows: &[usize],
 ) -> Result<BTreeMap<String, ChannelStatistics>, FitError> {
     let input_size = network.preprocess.input_size;
-    let options = PlanOptions { input_size, taps: convolutions.to_vec(), isa: Isa::detect() };
+    let options = PlanOptions { input_size, taps: convolutions.to_vec(), isa: Isa::detect(), precision: Precision::F32 };
     let plan = Plan::compile(&network.graph, &network.weights, &options)?;
     let shapes = network.graph.tap_shapes(input_size, convolutions)?;
     let channels: Vec<usize> = shapes.into_iter().map(heirloom_engine::Shape::channels).collect();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use heirloom_data::batches::{Batch, Loader};
-use heirloom_engine::{Graph, Isa, Pixels, Plan, PlanOptions, Weights, Workspace};
+use heirloom_engine::{Graph, Isa, Pixels, Plan, PlanOptions, Precision, Weights, Workspace};
 use heirloom_training::checkpoint::{Checkpoint, Identity};
 use heirloom_training::loss::{CrossEntropy, Targets};
 use heirloom_training::trainer::{EpochReport, Foreign, HeldOut, Readout, StepReport, Watcher};
@@ -49,7 +49,7 @@ impl Validation<'_> {
     fn judge(&self, weights: &Weights) -> Result<HeldOut, Foreign> {
         let taps = self.readout.map_or_else(|| vec!["logits".to_owned()], |readout| readout.nodes().to_vec());
         let count = taps.len();
-        let options = PlanOptions { input_size: self.input_size, taps, isa: Isa::detect() };
+        let options = PlanOptions { input_size: self.input_size, taps, isa: Isa::detect(), precision: Precision::F32 };
         let plan = Plan::compile(self.graph, weights, &options)?;
         let (mut batches, mut batch) = (self.loader.epoch(0, &self.rows, 64)?, Batch::default());
         let (mut logits, mut labels) = (Vec::new(), Vec::new());

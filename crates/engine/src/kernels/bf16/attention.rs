@@ -1,0 +1,132 @@
+//! Multi-head softmax attention in bf16: queries, keys, values and probabilities are rounded, scores and the softmax are `f32`.
+
+use super::maps::ChannelRows;
+use super::matrix::{halves, panels, place};
+use super::product::{Positions, Product};
+use super::rounding::{convert, round_into};
+use super::tile::{DEPTH, Run, SIDE};
+use crate::kernels::attention::probabilities;
+use crate::kernels::{Attention, Isa, RowsMut, Scratch};
+
+/// Query rows whose scores are held at a time.
+const QUERIES: usize = 64;
+
+/// Softmax attention on rows of queries, keys and values, one after the other, heads inside each.
+#[derive(Debug, Clone, Copy)]
+pub struct Bf16Attention {
+    isa: Isa,
+    tokens: usize,
+    channels: usize,
+    heads: usize,
+}
+
+impl Bf16Attention {
+    /// Attention over `tokens` tokens of `channels` channels per image; `heads` divides the channels.
+    #[must_use]
+    pub fn new(isa: Isa, tokens: usize, channels: usize, heads: usize) -> Self {
+        assert!(heads > 0 && channels.is_multiple_of(heads), "{channels} channels in {heads} heads");
+        Self { isa, tokens, channels, heads }
+    }
+
+    /// Computes all tokens of `images` images. `input` is `[images * tokens, 3 * channels]`, `output` `[images * tokens, channels]`.
+    pub fn run(&self, input: &[f32], images: usize, mut output: RowsMut<'_>, scratch: &mut Scratch) {
+        let len = self.tokens * 3 * self.channels;
+        assert!(input.len() >= images * len, "{images} images of {} tokens", self.tokens);
+        output.check(images * self.tokens, self.channels);
+        if !self.isa.has_tiles() {
+            let mut copy = std::mem::take(&mut scratch.rounded);
+            copy.grow(images * len);
+            round_into(&input[..images * len], &mut copy);
+            let attention = Attention::new(self.isa, self.tokens, self.channels, self.heads).with_rounded_probabilities();
+            attention.run(&copy[..images * len], 0..images * self.tokens, output, scratch);
+            scratch.rounded = copy;
+            return;
+        }
+        for (image, values) in input.chunks_exact(len.max(1)).take(images).enumerate() {
+            for head in 0..self.heads {
+                self.head(values, image, head, &mut output, scratch);
+            }
+        }
+    }
+
+    /// One head of one image.
+    fn head(&self, image: &[f32], index: usize, head: usize, output: &mut RowsMut<'_>, scratch: &mut Scratch) {
+        let (tokens, width, stride) = (self.tokens, self.channels / self.heads, 3 * self.channels);
+        let part = |part: usize| &image[part * self.channels + head * width..];
+        let queries = ChannelRows { count: width, step: width.next_multiple_of(DEPTH), height: QUERIES };
+        let weights = ChannelRows { count: tokens, step: tokens.next_multiple_of(DEPTH), height: QUERIES };
+        let key_blocks = queries.step / DEPTH;
+        let value_blocks = weights.step / DEPTH;
+        let (keys_len, values_len) = (halves(key_blocks, tokens), halves(value_blocks, width));
+        scratch.panels.grow((keys_len + values_len).div_ceil(2));
+        scratch.rows.grow(queries.halves(QUERIES).max(weights.halves(QUERIES)).div_ceil(2));
+        scratch.values.grow(QUERIES * tokens);
+        let (keys, values) = scratch.panels.halves_mut()[..keys_len + values_len].split_at_mut(keys_len);
+        self.pack_keys(part(1), stride, width, keys);
+        self.pack_values(part(2), stride, width, values);
+        let (keys, values) = scratch.panels.halves()[..keys_len + values_len].split_at(keys_len);
+        let factor = 1.0 / (width as f32).sqrt();
+        for first in (0..tokens).step_by(QUERIES) {
+            let rows = QUERIES.min(tokens - first);
+            let starts = (first..first + rows).map(|token| token * stride);
+            queries.copy(self.isa, part(0), starts, scratch.rows.halves_mut());
+            let scores = RowsMut::new(&mut scratch.values, tokens);
+            multiply(self.isa, scratch.rows.halves(), &queries, (keys, key_blocks, tokens), scores, (rows, 0));
+            probabilities(self.isa, &mut scratch.values[..rows * tokens], tokens, factor);
+            let starts = (0..rows).map(|row| row * tokens);
+            weights.copy(self.isa, &scratch.values, starts, scratch.rows.halves_mut());
+            let row = (index * tokens + first) * output.stride;
+            let output = RowsMut::new(&mut output.values[row..], output.stride);
+            multiply(self.isa, scratch.rows.halves(), &weights, (values, value_blocks, width), output, (rows, head * width));
+        }
+    }
+
+    /// Packs the transpose of the keys: depth is the width of a head, columns are tokens.
+    fn pack_keys(&self, from: &[f32], stride: usize, width: usize, to: &mut [u16]) {
+        to.fill(0);
+        let blocks = width.div_ceil(DEPTH);
+        let mut row = vec![0; width];
+        for token in 0..self.tokens {
+            convert(self.isa, &from[token * stride..][..width], &mut row);
+            for (block, values) in row.chunks(DEPTH).enumerate() {
+                let start = place(blocks, self.tokens, block, 0, token);
+                for (pair, to) in values.chunks(2).zip(to[start..].chunks_mut(DEPTH)) {
+                    to[..pair.len()].copy_from_slice(pair);
+                }
+            }
+        }
+    }
+
+    /// Packs the values: depth is tokens, columns are the width of a head.
+    fn pack_values(&self, from: &[f32], stride: usize, width: usize, to: &mut [u16]) {
+        to.fill(0);
+        let blocks = self.tokens.div_ceil(DEPTH);
+        let mut row = vec![0; width];
+        for token in 0..self.tokens {
+            convert(self.isa, &from[token * stride..][..width], &mut row);
+            for (tile, values) in row.chunks(SIDE).enumerate() {
+                let start = place(blocks, width, token / DEPTH, token % DEPTH, tile * SIDE);
+                for (value, to) in values.iter().zip(to[start..].iter_mut().step_by(2)) {
+                    *to = *value;
+                }
+            }
+        }
+    }
+}
+
+/// `rows` copied rows times a packed matrix `(values, blocks, columns)`, to channels from `first` on.
+fn multiply(
+    isa: Isa,
+    copy: &[u16],
+    layout: &ChannelRows,
+    (values, blocks, columns): (&[u16], usize, usize),
+    output: RowsMut<'_>,
+    (rows, first): (usize, usize),
+) {
+    let runs = [Run { offset: 0, blocks }];
+    let at = Positions { copy, step: layout.step, runs: &runs, width: rows, valid: rows, height: 1, row: 0 };
+    let mut product = Product::new(isa, output, &mut [], rows, first + columns);
+    for panel in panels(values, blocks, columns) {
+        product.panel(&at, panel, first);
+    }
+}

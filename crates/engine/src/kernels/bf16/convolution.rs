@@ -1,0 +1,165 @@
+//! Convolutions in bf16, dense or in groups; depthwise ones stay in `f32`, where memory is the limit and not the sums.
+
+use super::linear::channel_rows;
+use super::maps::{ChannelRows, Maps};
+use super::matrix::TileMatrix;
+use super::product::{Positions, Product};
+use super::rounding::{round_into, rounded};
+use super::tile::DEPTH;
+use crate::kernels::{Convolution, Isa, RowsMut, Scratch, Stage, Window};
+
+/// Bytes of several images' copies that are multiplied with a panel before the next.
+const TOGETHER: usize = 1024 * 1024;
+
+/// A convolution over maps of one size, with packed weights; a bias is a [`Stage`].
+#[derive(Debug, Clone)]
+pub struct Bf16Convolution {
+    isa: Isa,
+    window: Window,
+    input: usize,
+    output: usize,
+    weights: Weights,
+}
+
+#[derive(Debug, Clone)]
+enum Weights {
+    /// A window of one pixel: channels first, layout and matrix of every group.
+    Pixels(Vec<(ChannelRows, TileMatrix)>),
+    Maps(Vec<(Maps, TileMatrix)>),
+    Rounded(Convolution),
+}
+
+impl Bf16Convolution {
+    /// Packs the weight `[output, input / groups, height, width]`. `groups` divides both numbers of channels.
+    #[must_use]
+    pub fn new(isa: Isa, window: Window, weight: &[f32], output: usize, input: usize, groups: usize) -> Self {
+        let weights = if isa.has_tiles() {
+            tiles(&window, weight, output, input, groups)
+        } else {
+            let weight: Vec<f32> = weight.iter().map(|value| rounded(*value)).collect();
+            Weights::Rounded(Convolution::new(isa, window, &weight, output, input, groups))
+        };
+        Self { isa, window, input, output, weights }
+    }
+
+    /// Bytes of the packed weights.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.weights {
+            Weights::Pixels(groups) => groups.iter().map(|(_, matrix)| matrix.bytes()).sum(),
+            Weights::Maps(groups) => groups.iter().map(|(_, matrix)| matrix.bytes()).sum(),
+            Weights::Rounded(convolution) => convolution.bytes(),
+        }
+    }
+
+    /// Computes all output pixels of the batch `input`, NHWC.
+    pub fn run(&self, input: &[f32], output: RowsMut<'_>, stages: &mut [Stage<'_>], scratch: &mut Scratch) {
+        let images = self.window.images(input.len(), self.input);
+        let rows = images * self.window.output_pixels();
+        match &self.weights {
+            Weights::Pixels(groups) => {
+                let width = self.output / groups.len();
+                for (group, (layout, matrix)) in groups.iter().enumerate() {
+                    let first = group * layout.count;
+                    let starts = (0..rows).map(|row| self.pixel(row) * self.input + first);
+                    let output = (RowsMut::new(&mut *output.values, output.stride), &mut *stages);
+                    let columns = group * width..(group + 1) * width;
+                    channel_rows(self.isa, layout, (input, starts), matrix, output, columns, scratch);
+                }
+            }
+            Weights::Maps(groups) => {
+                for (group, (maps, matrix)) in groups.iter().enumerate() {
+                    let output = RowsMut::new(&mut *output.values, output.stride);
+                    let first = group * self.output / groups.len();
+                    let product = Product::new(self.isa, output, stages, rows, first + matrix.columns);
+                    self.maps((maps, matrix), first, input, product, scratch);
+                }
+            }
+            Weights::Rounded(convolution) => {
+                output.check(rows, self.output);
+                let mut copy = std::mem::take(&mut scratch.rounded);
+                copy.grow(input.len());
+                round_into(input, &mut copy);
+                convolution.run(&copy[..input.len()], 0..rows, output, stages, scratch);
+                scratch.rounded = copy;
+            }
+        }
+    }
+
+    /// The input pixel, counted over the batch, of an output pixel of a window of one pixel.
+    fn pixel(&self, row: usize) -> usize {
+        if self.window.stride == [1, 1] {
+            return row;
+        }
+        let (image, y, x) = self.window.place(row);
+        (image * self.window.input[0] + y * self.window.stride[0]) * self.window.input[1] + x * self.window.stride[1]
+    }
+
+    /// One group of channels: bands of large maps one by one, small maps several together.
+    fn maps(
+        &self,
+        (maps, matrix): (&Maps, &TileMatrix),
+        first: usize,
+        input: &[f32],
+        mut product: Product<'_, '_>,
+        scratch: &mut Scratch,
+    ) {
+        let [height, width] = self.window.output;
+        let image_len = self.window.input_pixels() * self.input;
+        let bands: Vec<(usize, usize)> = (0..self.window.images(input.len(), self.input))
+            .flat_map(|image| (0..height).step_by(maps.height).map(move |y| (image, y)))
+            .collect();
+        let region = maps.halves(maps.height).next_multiple_of(DEPTH);
+        let together = (TOGETHER / (2 * region)).max(1);
+        scratch.rows.grow((region * together.min(bands.len())).div_ceil(2));
+        for bands in bands.chunks(together) {
+            for (at, &(image, y)) in bands.iter().enumerate() {
+                let pixels = &input[image * image_len..][..image_len];
+                let to = &mut scratch.rows.halves_mut()[at * region..][..region];
+                maps.copy(self.isa, pixels, y..height.min(y + maps.height), to);
+            }
+            let copies = scratch.rows.halves();
+            for panel in matrix.panels() {
+                for (at, &(image, y)) in bands.iter().enumerate() {
+                    let rows = maps.height.min(height - y);
+                    let runs = maps.runs(rows);
+                    let at = Positions {
+                        copy: &copies[at * region..][..region],
+                        step: maps.step(),
+                        runs: &runs,
+                        width: maps.width(),
+                        valid: width,
+                        height: rows,
+                        row: (image * height + y) * width,
+                    };
+                    product.panel(&at, panel, first);
+                }
+            }
+        }
+    }
+}
+
+fn tiles(window: &Window, weight: &[f32], output: usize, input: usize, groups: usize) -> Weights {
+    assert!(
+        groups > 0 && input.is_multiple_of(groups) && output.is_multiple_of(groups),
+        "{input} -> {output} channels in {groups} groups"
+    );
+    let (count, columns) = (input / groups, output / groups);
+    let taps = window.kernel[0] * window.kernel[1];
+    assert_eq!(weight.len(), output * count * taps, "weight of a convolution {input} -> {output}, {window:?}");
+    let group = |group: usize| &weight[group * columns * count * taps..][..columns * count * taps];
+    if taps == 1 && window.before == [0, 0] && window.after == [0, 0] {
+        let packed = (0..groups).map(|at| {
+            let matrix = TileMatrix::new(&[count], columns, |k, n| group(at)[n * count + k]);
+            (ChannelRows::new(count, output, matrix.bytes()), matrix)
+        });
+        return Weights::Pixels(packed.collect());
+    }
+    let runs = Maps::run_lengths(window, count);
+    let packed = (0..groups).map(|at| {
+        // The depth is ordered (height, width, input) whether a run is one pixel or a row of them.
+        let value = |k: usize, n: usize| group(at)[(n * count + k % count) * taps + k / count];
+        (Maps::new(*window, input, at * count, count), TileMatrix::new(&runs, columns, value))
+    });
+    Weights::Maps(packed.collect())
+}

@@ -1,0 +1,99 @@
+//! The right-hand matrix of a product, packed once into tiles of the matrix unit.
+
+use super::rounding::bits;
+use super::tile::{DEPTH, SIDE, TILE};
+use crate::kernels::AlignedBuffer;
+
+/// A matrix `[depth, columns]` in panels of two tiles of columns, the last one or two: for each block of the depth the panel's tiles. A
+/// tile holds pairs of the depth side by side, 16 columns of them in a row. The depth is made of runs, each filled up with zeros.
+#[derive(Debug, Clone)]
+pub(super) struct TileMatrix {
+    pub columns: usize,
+    /// Blocks of the depth, over all runs.
+    pub blocks: usize,
+    values: AlignedBuffer,
+}
+
+/// Some columns of a packed matrix.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Panel<'a> {
+    /// First column.
+    pub column: usize,
+    /// Tiles of columns, one or two.
+    pub tiles: usize,
+    /// Columns that are there.
+    pub width: usize,
+    pub values: &'a [u16],
+}
+
+impl TileMatrix {
+    /// Packs the matrix whose element in row `k`, counted over the runs without their filling, and column `n` is `value(k, n)`.
+    pub fn new(runs: &[usize], columns: usize, value: impl Fn(usize, usize) -> f32) -> Self {
+        let blocks = runs.iter().map(|run| run.div_ceil(DEPTH)).sum();
+        let mut values = AlignedBuffer::zeroed(halves(blocks, columns) / 2);
+        let mut matrix = Self { columns, blocks, values: AlignedBuffer::default() };
+        let packed = values.halves_mut();
+        let (mut row, mut block) = (0, 0);
+        for run in runs {
+            for k in 0..*run {
+                for n in 0..columns {
+                    packed[place(blocks, columns, block + k / DEPTH, k % DEPTH, n)] = bits(value(row + k, n));
+                }
+            }
+            (row, block) = (row + run, block + run.div_ceil(DEPTH));
+        }
+        matrix.values = values;
+        matrix
+    }
+
+    /// Bytes of the packed values.
+    pub fn bytes(&self) -> usize {
+        size_of::<f32>() * self.values.len()
+    }
+
+    /// The panels in order.
+    pub fn panels(&self) -> impl Iterator<Item = Panel<'_>> {
+        panels(self.values.halves(), self.blocks, self.columns)
+    }
+}
+
+/// Halves that a packed matrix takes.
+pub(super) fn halves(blocks: usize, columns: usize) -> usize {
+    blocks * columns.div_ceil(SIDE) * TILE
+}
+
+/// The panels of a packed matrix in borrowed memory.
+pub(super) fn panels(values: &[u16], blocks: usize, columns: usize) -> impl Iterator<Item = Panel<'_>> {
+    (0..columns).step_by(2 * SIDE).map(move |column| {
+        let tiles = (columns - column).div_ceil(SIDE).min(2);
+        let start = column / SIDE * TILE * blocks;
+        let width = (columns - column).min(2 * SIDE);
+        Panel { column, tiles, width, values: &values[start..][..blocks * tiles * TILE] }
+    })
+}
+
+/// Where the value in row `k` of a block of the depth and column `n` lies.
+pub(super) fn place(blocks: usize, columns: usize, block: usize, k: usize, n: usize) -> usize {
+    let panel = n / (2 * SIDE) * 2 * SIDE;
+    let tiles = (columns - panel).div_ceil(SIDE).min(2);
+    let tile = (n - panel) / SIDE;
+    panel / SIDE * TILE * blocks + (block * tiles + tile) * TILE + k / 2 * DEPTH + n % SIDE * 2 + k % 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_has_a_place_of_its_own_and_the_filling_is_zero() {
+        for (runs, columns) in [(&[5][..], 3), (&[32, 32], 16), (&[40, 7, 64], 33), (&[21; 7], 64), (&[3, 3], 49)] {
+            let depth: usize = runs.iter().sum();
+            let matrix = TileMatrix::new(runs, columns, |k, n| (1 + (k * columns + n) % 100) as f32);
+            let total: f32 = matrix.values.halves().iter().map(|half| f32::from_bits(u32::from(*half) << 16)).sum();
+            let expected: usize = (0..depth * columns).map(|at| 1 + at % 100).sum();
+            assert_eq!(total, expected as f32, "{runs:?} {columns}");
+            assert_eq!(matrix.panels().map(|panel| panel.width).sum::<usize>(), columns);
+            assert_eq!(matrix.panels().map(|panel| panel.values.len()).sum::<usize>(), 2 * matrix.values.len());
+        }
+    }
+}

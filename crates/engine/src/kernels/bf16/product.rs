@@ -1,0 +1,122 @@
+//! The product of copied rows with a packed matrix: two by two tiles at a time, each completed by the stages while its sums are in the
+//! first-level cache.
+#![allow(unsafe_code)]
+
+use super::matrix::Panel;
+use super::tile::{self, DEPTH, Operands, Run, SIDE};
+use super::unit::Tiles;
+use crate::kernels::epilogue::{self, Block, Place, Stage, Target};
+use crate::kernels::matmul::announce;
+use crate::kernels::{Isa, RowsMut};
+
+/// Sums of two by two tiles, a line apart from row to row so that they spread over the cache's sets.
+const SUMS_STRIDE: usize = 2 * SIDE;
+
+/// Sums of the tiles at work.
+#[repr(C, align(64))]
+struct Sums([f32; 2 * SIDE * SUMS_STRIDE]);
+
+/// Where the sums go: the output and the stages, checked for all rows and columns, and the tiles that compute them.
+pub(super) struct Product<'a, 'b> {
+    isa: Isa,
+    rows: usize,
+    columns: usize,
+    target: Target,
+    stages: &'a mut [Stage<'b>],
+    tiles: Tiles,
+    sums: Sums,
+}
+
+/// Positions of a copy, and which of them are rows of the output.
+#[derive(Clone, Copy)]
+pub(super) struct Positions<'a> {
+    /// Copy from the first position on, and halves from one to the next.
+    pub copy: &'a [u16],
+    pub step: usize,
+    pub runs: &'a [Run],
+    /// Positions from the start of an output row to that of the next, how many of them are output, and how many rows there are.
+    pub width: usize,
+    pub valid: usize,
+    pub height: usize,
+    /// Row of the output that the first is.
+    pub row: usize,
+}
+
+impl<'a, 'b> Product<'a, 'b> {
+    /// For `rows` rows of the output, and its channels up to `columns`.
+    pub fn new(isa: Isa, output: RowsMut<'a>, stages: &'a mut [Stage<'b>], rows: usize, columns: usize) -> Self {
+        epilogue::check(&output, stages, &(0..rows), columns);
+        let target = Target { values: output.values.as_mut_ptr(), stride: output.stride };
+        Self {
+            isa,
+            rows,
+            columns,
+            target,
+            stages,
+            tiles: Tiles::configure(),
+            sums: Sums([0.0; 2 * SIDE * SUMS_STRIDE]),
+        }
+    }
+
+    /// All positions, the columns of one panel, which go to channels from `first` on.
+    pub fn panel(&mut self, at: &Positions<'_>, panel: Panel<'_>, first: usize) {
+        let count = (at.height - 1) * at.width + at.valid;
+        let reach = at.runs.iter().map(|run| run.offset / 2 + run.blocks * DEPTH).max().unwrap_or(0);
+        let blocks: usize = at.runs.iter().map(|run| run.blocks).sum();
+        assert!(
+            (count.next_multiple_of(SIDE) - 1) * at.step + reach <= at.copy.len()
+                && panel.values.len() >= blocks * panel.tiles * tile::TILE
+                && at.runs.iter().all(|run| run.blocks > 0 && run.offset.is_multiple_of(2))
+                && at.row + at.height * at.valid <= self.rows
+                && first + panel.column + panel.width <= self.columns,
+            "positions or a panel beyond their memory"
+        );
+        let column = first + panel.column;
+        for start in (0..count).step_by(2 * SIDE) {
+            let here = (count - start).min(2 * SIDE);
+            if at.height == 1 {
+                let place = Place { row: at.row + start, range_start: 0, column };
+                announce(self.target, self.stages, place, here, panel.width);
+            }
+            let operands = Operands {
+                rows: at.copy[start * at.step..].as_ptr(),
+                stride: 2 * at.step,
+                runs: at.runs.as_ptr(),
+                count: at.runs.len(),
+                panel: panel.values.as_ptr(),
+                sums: self.sums.0.as_mut_ptr(),
+                sums_stride: size_of::<f32>() * SUMS_STRIDE,
+            };
+            // SAFETY: rows of whole tiles up to the last position and the panel's values were just checked; the sums hold two by two
+            // tiles; there is at least one run, and none is empty.
+            unsafe { tile::multiply(&self.tiles, [here.div_ceil(SIDE), panel.tiles], &operands) };
+            self.complete(at, start, here, column, panel.width);
+        }
+    }
+
+    /// Sends the sums of `here` positions from `start` on through the stages, output row by output row.
+    fn complete(&mut self, at: &Positions<'_>, start: usize, here: usize, column: usize, width: usize) {
+        let end = start + here;
+        let (mut y, mut position) = (start / at.width, start);
+        while position < end {
+            let row_end = (y * at.width + at.valid).min(end);
+            if position < row_end {
+                let row = at.row + y * at.valid + (position - y * at.width);
+                let block = Block {
+                    source: self.sums.0[(position - start) * SUMS_STRIDE..].as_ptr(),
+                    stride: SUMS_STRIDE,
+                    rows: row_end - position,
+                    columns: width,
+                    place: Place { row, range_start: 0, column },
+                    target: self.target,
+                    stages: &mut *self.stages,
+                };
+                // SAFETY: `new` checked the output and the stages for rows and columns that hold the block, as `panel` checked;
+                // the sums hold the block's rows.
+                unsafe { block.complete(self.isa) };
+            }
+            y += 1;
+            position = y * at.width;
+        }
+    }
+}
