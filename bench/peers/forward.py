@@ -1,10 +1,12 @@
-"""Forward passes at 224 px in f32: Heirloom beside PyTorch, ONNX Runtime and OpenVINO, interleaved in one run.
+"""Forward passes at 224 px in f32 or bf16: Heirloom beside PyTorch, ONNX Runtime and OpenVINO, interleaved in one run.
 
 Needs: pip install torch timm onnx onnxruntime openvino. From the workspace root:
-    cargo build --release -p heirloom-bench && python bench/peers/forward.py [--rounds 7] [--models resnet50,...]
+    cargo build --release -p heirloom-bench && python bench/peers/forward.py [--rounds 7] [--precision bf16] [--models resnet50,...]
 
 Each peer first shows its best setting (batch and mode, listed below) in a short search; then every round times each
 side once, in turn, and the ratio to the fastest peer is taken within the round. Weights are random: only time counts.
+In bf16 PyTorch runs a bf16 model and under autocast, OpenVINO with its precision hint; ONNX Runtime has no bf16 kernels
+for processors and is left out.
 """
 
 import argparse
@@ -20,6 +22,7 @@ MODELS = {
     "resnet18": "resnet18",
     "mobilenetv3_large_100": "mobilenetv3_large_100",
     "vit_tiny": "deit_tiny_patch16_224",
+    "vit_base": "vit_base_patch16_224",
 }
 BATCHES = [1, 2, 8, 16, 32]
 
@@ -29,6 +32,7 @@ def parse():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one timing")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--binary", default="target/release/heirloom-bench")
     return parser.parse_args()
@@ -47,24 +51,32 @@ def rate(run, batch, seconds):
 class Torch:
     name = "PyTorch"
 
-    def __init__(self, model, threads):
+    def __init__(self, model, threads, precision):
+        import copy
+
         import torch
 
         torch.set_num_threads(threads)
-        self.torch, self.model = torch, model.eval().to(memory_format=torch.channels_last)
-        self.settings = [("eager channels-last", batch) for batch in BATCHES] + [("TorchScript frozen", 8), ("TorchScript frozen", 16)]
+        self.torch, self.model = torch, copy.deepcopy(model).eval().to(memory_format=torch.channels_last)
+        eager = ["eager channels-last"] + (["autocast channels-last"] if precision == "bf16" else [])
+        self.type = torch.bfloat16 if precision == "bf16" else torch.float32
+        self.settings = [(mode, batch) for mode in eager for batch in BATCHES] + [("TorchScript frozen", 8), ("TorchScript frozen", 16)]
 
     def prepare(self, setting):
+        import copy
+
         mode, batch = setting
         torch = self.torch
-        x = torch.randn(batch, 3, 224, 224).to(memory_format=torch.channels_last)
-        model = self.model
-        if mode != "eager channels-last":
+        autocast = mode.startswith("autocast")
+        kind = torch.float32 if autocast else self.type
+        x = torch.randn(batch, 3, 224, 224).to(memory_format=torch.channels_last).to(kind)
+        model = copy.deepcopy(self.model).to(kind)
+        if mode.startswith("TorchScript"):
             with torch.inference_mode():
-                model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(self.model, x)))
+                model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, x)))
 
         def run():
-            with torch.inference_mode():
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
                 model(x)
 
         return run, batch
@@ -93,11 +105,11 @@ class OnnxRuntime:
 class OpenVino:
     name = "OpenVINO"
 
-    def __init__(self, path, threads):
+    def __init__(self, path, threads, precision):
         import numpy
         import openvino
 
-        self.numpy, self.openvino, self.path, self.threads = numpy, openvino, path, threads
+        self.numpy, self.openvino, self.path, self.threads, self.precision = numpy, openvino, path, threads, precision
         self.core = openvino.Core()
         self.settings = [("latency", batch) for batch in BATCHES] + [("throughput", batch) for batch in (1, 2, 4, 8)]
 
@@ -105,7 +117,7 @@ class OpenVino:
         mode, batch = setting
         model = self.core.read_model(self.path)
         model.reshape({"x": [batch, 3, 224, 224]})
-        hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": self.threads, "PERFORMANCE_HINT": mode.upper()}
+        hints = {"INFERENCE_PRECISION_HINT": self.precision, "INFERENCE_NUM_THREADS": self.threads, "PERFORMANCE_HINT": mode.upper()}
         if mode == "throughput":
             hints["NUM_STREAMS"] = self.threads
         compiled = self.core.compile_model(model, "CPU", hints)
@@ -128,8 +140,8 @@ class Heirloom:
 
     name = "Heirloom"
 
-    def __init__(self, binary, folder, threads):
-        command = [binary, "forward", folder, "--threads", str(threads), "--serve"]
+    def __init__(self, binary, folder, threads, precision):
+        command = [binary, "forward", folder, "--threads", str(threads), "--precision", precision, "--serve"]
         self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, seconds):
@@ -183,10 +195,12 @@ def main():
             path = f"{folder}/model.onnx"
             export(model, path)
             save(model, MODELS[name], folder)
-            peers = [Torch(model, arguments.threads), OnnxRuntime(path, arguments.threads), OpenVino(path, arguments.threads)]
+            peers = [Torch(model, arguments.threads, arguments.precision), OpenVino(path, arguments.threads, arguments.precision)]
+            if arguments.precision == "f32":
+                peers.append(OnnxRuntime(path, arguments.threads))
             chosen = {peer.name: best(peer, 0.7) for peer in peers}
             runs = {peer.name: peer.prepare(chosen[peer.name]) for peer in peers}
-            ours = Heirloom(arguments.binary, folder, arguments.threads)
+            ours = Heirloom(arguments.binary, folder, arguments.threads, arguments.precision)
             ours.ask(0.5)
             rows = []
             for _ in range(arguments.rounds):

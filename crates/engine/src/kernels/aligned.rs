@@ -40,13 +40,13 @@ impl AlignedBuffer {
     }
 
     /// The memory as halves: two for each value.
-    pub(super) fn halves(&self) -> &[u16] {
+    pub(crate) fn halves(&self) -> &[u16] {
         // SAFETY: the values are initialised and contiguous, any bits are a `u16`, and its alignment is the lesser.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), 2 * self.len) }
     }
 
     /// The memory as halves, to write.
-    pub(super) fn halves_mut(&mut self) -> &mut [u16] {
+    pub(crate) fn halves_mut(&mut self) -> &mut [u16] {
         // SAFETY: as in `halves`, any bits are an `f32`, too, and `self` is borrowed exclusively.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), 2 * self.len) }
     }

@@ -3,7 +3,10 @@
 #![allow(unsafe_code)]
 
 use super::math::activate;
+use super::rows::check_rows;
 use super::simd::{Kernel, Simd, dispatch};
+#[cfg(target_arch = "x86_64")]
+use super::simd_avx512::Avx512;
 use super::{Isa, Rows, RowsMut};
 use crate::Activation;
 
@@ -25,6 +28,13 @@ pub enum Stage<'a> {
     Activate(Activation),
     /// Adds an activation of the same shape.
     Add(Rows<'a>),
+    /// Adds an activation of the same shape that is stored as halves.
+    AddBf16 {
+        /// The halves, from the first of row 0.
+        values: &'a [u16],
+        /// Halves between the starts of two rows.
+        stride: usize,
+    },
     /// Multiplies by an activation of the same shape.
     Multiply(Rows<'a>),
     /// Multiplies by one value per image and channel.
@@ -63,8 +73,13 @@ pub(crate) struct Target {
 
 /// Panics unless the output and every stage hold `rows` rows (of a range that starts at `range_start`) of `columns` channels.
 pub(crate) fn check(output: &RowsMut<'_>, stages: &[Stage<'_>], range: &std::ops::Range<usize>, columns: usize) {
+    output.check(range.len(), columns);
+    check_stages(stages, range, columns);
+}
+
+/// Panics unless every stage holds the rows of the range, of `columns` channels.
+pub(crate) fn check_stages(stages: &[Stage<'_>], range: &std::ops::Range<usize>, columns: usize) {
     let rows = range.len();
-    output.check(rows, columns);
     for stage in stages {
         match stage {
             Stage::Bias(values) | Stage::Scale(values) => {
@@ -79,6 +94,7 @@ pub(crate) fn check(output: &RowsMut<'_>, stages: &[Stage<'_>], range: &std::ops
                 );
             }
             Stage::Add(operand) | Stage::Multiply(operand) => operand.check(rows, columns),
+            Stage::AddBf16 { values, stride } => check_rows(values.len(), *stride, rows, columns),
             Stage::Gate(gate) => gate.factors.check(range.end.div_ceil(gate.positions), columns),
             Stage::Write(tap) => tap.check(rows, columns),
             Stage::Activate(_) => {}
@@ -110,6 +126,7 @@ unsafe fn complete<S: Simd, const G: usize, const FULL: bool>(
     count: usize,
     place: Place,
     target: Target,
+    halves: Option<*mut u16>,
     stages: &mut [Stage<'_>],
 ) {
     for stage in stages {
@@ -143,6 +160,13 @@ unsafe fn complete<S: Simd, const G: usize, const FULL: bool>(
                             simd.add(values[row], load::<S, FULL>(simd, start.add(row * operand.stride), count));
                     }
                 }
+                Stage::AddBf16 { values: halves, stride } => {
+                    let start = halves.as_ptr().add(place.row * *stride + place.column);
+                    for row in 0..G {
+                        let operand = simd.load_first_halves(start.add(row * *stride), count);
+                        values[row] = simd.add(values[row], operand);
+                    }
+                }
                 Stage::Multiply(operand) => {
                     let start = operand.values.as_ptr().add(place.row * operand.stride + place.column);
                     for row in 0..G {
@@ -167,14 +191,13 @@ unsafe fn complete<S: Simd, const G: usize, const FULL: bool>(
         }
     }
     for row in 0..G {
+        let at = (place.row + row) * target.stride + place.column;
         // SAFETY: `check` covers the output.
         unsafe {
-            store::<S, FULL>(
-                simd,
-                target.values.add((place.row + row) * target.stride + place.column),
-                values[row],
-                count,
-            )
+            match halves {
+                None => store::<S, FULL>(simd, target.values.add(at), values[row], count),
+                Some(halves) => simd.store_first_halves(halves.add(at), values[row], count),
+            }
         };
     }
 }
@@ -200,6 +223,37 @@ impl Block<'_, '_> {
     pub(crate) unsafe fn complete(self, isa: Isa) {
         dispatch(isa, Complete(self));
     }
+
+    /// Applies the stages to the block and writes it, rounded, to `halves`, where `target` says.
+    ///
+    /// # Safety
+    /// As for [`Block::complete`], with the output in `halves`, and the processor has AVX-512 with BF16.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) unsafe fn complete_bf16(self, halves: *mut u16) {
+        #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+        unsafe fn run(block: Block<'_, '_>, halves: *mut u16) {
+            block.run(Avx512::with_rounding(), Some(halves));
+        }
+        // SAFETY: as the caller promises.
+        unsafe { run(self, halves) }
+    }
+
+    /// What [`Block::complete`] and its sibling promise is promised here.
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S, halves: Option<*mut u16>) {
+        let Block { source, stride, rows, columns, place, target, stages } = self;
+        // A few rows at a time, so that a row's channels are visited while it is in the first-level cache.
+        let mut row = 0;
+        while row < rows {
+            let count = (rows - row).min(14);
+            let place = Place { row: place.row + row, ..place };
+            // SAFETY: as the callers were promised.
+            unsafe {
+                complete_rows(simd, source.add(row * stride), stride, count, columns, place, target, halves, stages);
+            }
+            row += count;
+        }
+    }
 }
 
 /// Made by [`Block::complete`] alone, which has the promises.
@@ -210,16 +264,7 @@ impl Kernel for Complete<'_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Block { source, stride, rows, columns, place, target, stages } = self.0;
-        // A few rows at a time, so that a row's channels are visited while it is in the first-level cache.
-        let mut row = 0;
-        while row < rows {
-            let count = (rows - row).min(14);
-            let place = Place { row: place.row + row, ..place };
-            // SAFETY: as `Block::complete` was promised.
-            unsafe { complete_rows(simd, source.add(row * stride), stride, count, columns, place, target, stages) };
-            row += count;
-        }
+        self.0.run(simd, None);
     }
 }
 
@@ -234,6 +279,7 @@ unsafe fn complete_rows<S: Simd>(
     columns: usize,
     place: Place,
     target: Target,
+    halves: Option<*mut u16>,
     stages: &mut [Stage<'_>],
 ) {
     let mut column = 0;
@@ -248,9 +294,9 @@ unsafe fn complete_rows<S: Simd>(
                     unsafe {
                         let from = source.add(row * stride + column);
                         if count == S::LANES {
-                            group::<S, $rows, true>(simd, from, stride, count, place, target, stages);
+                            group::<S, $rows, true>(simd, from, stride, count, place, target, halves, stages);
                         } else {
-                            group::<S, $rows, false>(simd, from, stride, count, place, target, stages);
+                            group::<S, $rows, false>(simd, from, stride, count, place, target, halves, stages);
                         }
                     }
                     row += $rows;
@@ -273,6 +319,7 @@ unsafe fn group<S: Simd, const G: usize, const FULL: bool>(
     count: usize,
     place: Place,
     target: Target,
+    halves: Option<*mut u16>,
     stages: &mut [Stage<'_>],
 ) {
     let mut values = [simd.splat(0.0); G];
@@ -281,5 +328,5 @@ unsafe fn group<S: Simd, const G: usize, const FULL: bool>(
         values[row] = unsafe { load::<S, FULL>(simd, from.add(row * stride), count) };
     }
     // SAFETY: as the caller promises.
-    unsafe { complete::<S, G, FULL>(simd, values, count, place, target, stages) };
+    unsafe { complete::<S, G, FULL>(simd, values, count, place, target, halves, stages) };
 }

@@ -45,7 +45,10 @@ mod window;
 
 pub use aligned::AlignedBuffer;
 pub use attention::Attention;
-pub use bf16::{Bf16Attention, Bf16Convolution, Bf16Linear, rounded};
+pub use bf16::{
+    Bf16Attention, Bf16Convolution, Bf16Linear, Stored, StoredMut, StoredRowsMut, bf16_layer_norm, bf16_max_pool,
+    bf16_mean_positions, round_in_place, rounded,
+};
 pub use convolution::Convolution;
 pub use depthwise::Depthwise;
 pub use elementwise::{Normalization, transform, transform_in_place};

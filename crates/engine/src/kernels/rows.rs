@@ -27,12 +27,7 @@ impl<'a> Rows<'a> {
     }
 
     pub(crate) fn check(&self, rows: usize, columns: usize) {
-        assert!(
-            fits(self.values.len(), self.stride, rows, columns),
-            "{rows} rows of {columns} values, {} apart, in {}",
-            self.stride,
-            self.values.len()
-        );
+        check_rows(self.values.len(), self.stride, rows, columns);
     }
 }
 
@@ -44,13 +39,13 @@ impl<'a> RowsMut<'a> {
     }
 
     pub(crate) fn check(&self, rows: usize, columns: usize) {
-        assert!(
-            fits(self.values.len(), self.stride, rows, columns),
-            "{rows} rows of {columns} values, {} apart, in {}",
-            self.stride,
-            self.values.len()
-        );
+        check_rows(self.values.len(), self.stride, rows, columns);
     }
+}
+
+/// Panics unless `rows` rows of `columns` values, `stride` apart and not overlapping, lie inside `len` values.
+pub(crate) fn check_rows(len: usize, stride: usize, rows: usize, columns: usize) {
+    assert!(fits(len, stride, rows, columns), "{rows} rows of {columns} values, {stride} apart, in {len}");
 }
 
 /// Whether `rows` rows of `columns` values, `stride` apart and not overlapping, lie inside `len` values.

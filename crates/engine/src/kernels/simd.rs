@@ -58,6 +58,47 @@ pub(crate) trait Simd: Copy {
     /// `LANES` bytes must be readable at `from`.
     unsafe fn load_bytes(self, from: *const u8) -> Self::Vector;
 
+    /// The values of the first `count <= LANES` halves, zeros in the other lanes.
+    /// # Safety
+    /// `count` halves must be readable at `from`.
+    #[inline(always)]
+    unsafe fn load_first_halves(self, from: *const u16, count: usize) -> Self::Vector {
+        let mut values = [0.0; 16];
+        for (at, value) in values.iter_mut().enumerate().take(count) {
+            // SAFETY: as the caller promises.
+            *value = f32::from_bits(u32::from(unsafe { *from.add(at) }) << 16);
+        }
+        self.load(&values)
+    }
+
+    /// Rounds the first `count <= LANES` lanes to halves.
+    /// # Safety
+    /// `count` halves must be writable at `to`.
+    #[inline(always)]
+    unsafe fn store_first_halves(self, to: *mut u16, value: Self::Vector, count: usize) {
+        let mut values = [0.0; 16];
+        self.store(&mut values, value);
+        for (at, value) in values.iter().enumerate().take(count) {
+            // SAFETY: as the caller promises.
+            unsafe { *to.add(at) = super::bf16::bits(*value) };
+        }
+    }
+
+    /// The values of the first `LANES` halves of `from`; where it is shorter, zeros follow.
+    #[inline(always)]
+    fn load_halves(self, from: &[u16]) -> Self::Vector {
+        // SAFETY: so many are readable.
+        unsafe { self.load_first_halves(from.as_ptr(), from.len().min(Self::LANES)) }
+    }
+
+    /// Writes the upper halves of the first `min(LANES, to.len())` lanes, which are all there is to values of eight bits.
+    #[inline(always)]
+    fn store_high_halves(self, to: &mut [u16], value: Self::Vector) {
+        let mut values = [0.0; 16];
+        self.store(&mut values, value);
+        to.iter_mut().zip(values).take(Self::LANES).for_each(|(to, value)| *to = (value.to_bits() >> 16) as u16);
+    }
+
     /// The first `LANES` values of `from`; where it is shorter, zeros follow.
     #[inline(always)]
     fn load(self, from: &[f32]) -> Self::Vector {

@@ -5,11 +5,20 @@ use std::arch::x86_64::*;
 
 use super::simd::Simd;
 
-/// Proof that the processor has AVX-512 F, BW, DQ and VL.
+/// Proof that the processor has AVX-512 F, BW, DQ and VL, and BF16 where `ROUNDS`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Avx512(());
+pub(crate) struct Avx512<const ROUNDS: bool = false>(());
 
-impl Avx512 {
+impl Avx512<true> {
+    /// Callable only where the instructions are enabled.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+    pub(crate) fn with_rounding() -> Self {
+        Self(())
+    }
+}
+
+impl Avx512<false> {
     /// Callable only where the instructions are enabled.
     #[inline]
     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
@@ -25,7 +34,7 @@ macro_rules! instruction {
     };
 }
 
-impl Simd for Avx512 {
+impl<const ROUNDS: bool> Simd for Avx512<ROUNDS> {
     type Vector = __m512;
     const LANES: usize = 16;
 
@@ -119,6 +128,47 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn load_bytes(self, from: *const u8) -> __m512 {
         instruction!(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()))))
+    }
+    #[inline(always)]
+    unsafe fn load_first_halves(self, from: *const u16, count: usize) -> __m512 {
+        instruction! {
+            let halves = if count < 16 {
+                _mm256_maskz_loadu_epi16(mask(count), from.cast())
+            } else {
+                _mm256_loadu_si256(from.cast())
+            };
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(halves)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_first_halves(self, to: *mut u16, value: __m512, count: usize) {
+        if ROUNDS {
+            instruction! {
+                let halves: __m256i = std::mem::transmute(_mm512_cvtneps_pbh(value));
+                if count < 16 {
+                    _mm256_mask_storeu_epi16(to.cast(), mask(count), halves);
+                } else {
+                    _mm256_storeu_si256(to.cast(), halves);
+                }
+            }
+            return;
+        }
+        let mut values = [0.0; 16];
+        self.store(&mut values, value);
+        for (at, value) in values.iter().enumerate().take(count) {
+            instruction!(*to.add(at) = super::bf16::bits(*value));
+        }
+    }
+    #[inline(always)]
+    fn store_high_halves(self, to: &mut [u16], value: __m512) {
+        instruction! {
+            let halves = _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(_mm512_castps_si512(value)));
+            if to.len() < 16 {
+                _mm256_mask_storeu_epi16(to.as_mut_ptr().cast(), mask(to.len()), halves);
+            } else {
+                _mm256_storeu_si256(to.as_mut_ptr().cast(), halves);
+            }
+        }
     }
 }
 

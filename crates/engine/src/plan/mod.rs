@@ -6,13 +6,14 @@ mod run;
 mod schedule;
 mod stages;
 mod step;
+mod storage;
 mod work;
 
 use schedule::Schedule;
 use step::Step;
 
 use crate::kernels::{AlignedBuffer, Scratch};
-use crate::{EngineError, Graph, Isa, Precision, Shape, Weights, taps};
+use crate::{EngineError, Graph, Isa, NodeId, Precision, Shape, Weights, taps};
 
 /// What to compile for.
 #[derive(Debug, Clone)]
@@ -52,6 +53,8 @@ pub struct Plan {
     /// Values of one input image.
     input_length: usize,
     taps: Vec<Tap>,
+    /// For each tap whether it is kept as halves.
+    tap_halves: Vec<bool>,
     steps: Vec<Step>,
     /// Values for one image that each buffer holds.
     slots: Vec<usize>,
@@ -63,6 +66,8 @@ pub struct Workspace {
     slots: Vec<AlignedBuffer>,
     scratch: Scratch,
     taps: Vec<Vec<f32>>,
+    /// A tap that was kept as halves.
+    widened: Vec<f32>,
 }
 
 impl Workspace {
@@ -82,16 +87,20 @@ impl Plan {
         let shapes = graph.shapes(options.input_size)?;
         weights.check(graph)?;
         let nodes = taps::resolve(graph, &options.taps)?;
-        let Schedule { steps, memory } = schedule::schedule(graph, &shapes, &nodes);
+        let rounded = storage::rounded(graph, options.precision);
+        let halves: Vec<bool> = rounded.iter().map(|rounded| *rounded && options.isa.has_tiles()).collect();
+        let Schedule { steps, memory } = schedule::schedule(graph, &shapes, &nodes, &halves);
         let steps = steps
             .into_iter()
-            .map(|slotted| Step::build(graph, weights, &shapes, slotted, options))
+            .map(|slotted| Step::build(graph, weights, (&shapes, &rounded), slotted, options))
             .collect::<Result<_, _>>()?;
-        let taps = options.taps.iter().zip(nodes).map(|(name, id)| Tap { name: name.clone(), shape: shapes[id] });
+        let taps = options.taps.iter().zip(&nodes).map(|(name, &id)| Tap { name: name.clone(), shape: shapes[id] });
+        let taps = taps.collect();
         Ok(Self {
             isa: options.isa,
             input_length: shapes.first().map_or(0, |shape| shape.len()),
-            taps: taps.collect(),
+            taps,
+            tap_halves: nodes.iter().map(|&id| halves[id]).collect(),
             steps,
             slots: memory.slots,
         })
@@ -103,6 +112,11 @@ impl Plan {
         &self.taps
     }
 
+    /// The steps in the order in which they run: the nodes that each runs, the first of which names it, and the rest fused behind it.
+    pub fn steps(&self) -> impl Iterator<Item = impl Iterator<Item = NodeId> + '_> + '_ {
+        self.steps.iter().map(|step| step.slotted.group.nodes())
+    }
+
     /// Bytes of the packed weights.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
@@ -112,6 +126,8 @@ impl Plan {
     /// Peak bytes of one [`Workspace`] that runs blocks of `images` images through [`Plan::run_each`].
     #[must_use]
     pub fn workspace_bytes(&self, images: usize) -> usize {
-        4 * images * self.slots.iter().sum::<usize>()
+        let widened = self.taps.iter().zip(&self.tap_halves).filter(|(_, halves)| **halves);
+        let widened = widened.map(|(tap, _)| tap.shape.len()).max().unwrap_or(0);
+        4 * images * (self.slots.iter().sum::<usize>() + widened)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Pixels, Plan, Workspace};
 use crate::EngineError;
+use crate::kernels::Stored;
 
 impl Plan {
     /// Runs `images` images on the calling thread and leaves every tap in the workspace ([`Workspace::tap`]).
@@ -30,19 +31,42 @@ impl Plan {
         pixels: Pixels<'_>,
         images: usize,
         workspace: &mut Workspace,
+        sink: impl FnMut(usize, &[f32]),
+    ) -> Result<(), EngineError> {
+        self.run_watched(pixels, images, workspace, sink, |_| {})
+    }
+
+    /// As [`Plan::run_each`], with `finished` called after each step with its place in [`Plan::steps`]: to see where the time goes.
+    ///
+    /// # Errors
+    /// When `pixels` does not hold `images` images of the compiled size.
+    pub fn run_watched(
+        &self,
+        pixels: Pixels<'_>,
+        images: usize,
+        workspace: &mut Workspace,
         mut sink: impl FnMut(usize, &[f32]),
+        mut finished: impl FnMut(usize),
     ) -> Result<(), EngineError> {
         pixels.check(images, self.input_length)?;
         workspace.slots.resize_with(workspace.slots.len().max(self.slots.len()), Default::default);
         for (slot, &length) in workspace.slots.iter_mut().zip(&self.slots) {
             slot.grow(images * length);
         }
-        for step in &self.steps {
+        for (at, step) in self.steps.iter().enumerate() {
             step.run(self.isa, pixels, images, &mut workspace.slots, &mut workspace.scratch);
             for &(tap, slot) in &step.slotted.taps {
                 let length = images * self.taps[tap].shape.len();
-                sink(tap, &workspace.slots[slot][..length]);
+                if self.tap_halves[tap] {
+                    let halves = Stored::Bf16(&workspace.slots[slot].halves()[..length]);
+                    workspace.widened.resize(length, 0.0);
+                    halves.widen_to(&mut workspace.widened);
+                    sink(tap, &workspace.widened);
+                } else {
+                    sink(tap, &workspace.slots[slot][..length]);
+                }
             }
+            finished(at);
         }
         Ok(())
     }

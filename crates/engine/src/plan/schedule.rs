@@ -29,7 +29,9 @@ pub(crate) struct Schedule {
 }
 
 /// Schedules what `wanted` needs. Several taps may name the same node.
-pub(crate) fn schedule(graph: &Graph, shapes: &[Shape], wanted: &[NodeId]) -> Schedule {
+///
+/// `halves` says for each node whether two of its values take the room of one.
+pub(crate) fn schedule(graph: &Graph, shapes: &[Shape], wanted: &[NodeId], halves: &[bool]) -> Schedule {
     let needed = taps::needed(graph, wanted);
     let groups: Vec<Group> = fuse::groups(graph)
         .into_iter()
@@ -39,7 +41,7 @@ pub(crate) fn schedule(graph: &Graph, shapes: &[Shape], wanted: &[NodeId]) -> Sc
             group
         })
         .collect();
-    let values = Values::of(graph, shapes, wanted, &groups);
+    let values = Values::of(graph, shapes, wanted, &groups, halves);
     let memory = memory::assign(&values.lifetimes);
     let slot = |node: NodeId| values.index[node].map(|value| memory.slot_of[value]);
     let steps = groups
@@ -88,7 +90,7 @@ struct Values {
 }
 
 impl Values {
-    fn of(graph: &Graph, shapes: &[Shape], wanted: &[NodeId], groups: &[Group]) -> Self {
+    fn of(graph: &Graph, shapes: &[Shape], wanted: &[NodeId], groups: &[Group], halves: &[bool]) -> Self {
         let mut values = Self { index: vec![None; graph.nodes.len()], lifetimes: Vec::new() };
         for (step, group) in groups.iter().enumerate() {
             let reads =
@@ -98,7 +100,8 @@ impl Values {
             for node in group.nodes().filter(|node| *node == last || wanted.contains(node)) {
                 let replaces = values.replaced(graph, group, node);
                 values.index[node] = Some(values.lifetimes.len());
-                values.lifetimes.push(Lifetime { length: shapes[node].len(), birth: step, death: step, replaces });
+                let length = if halves[node] { shapes[node].len().div_ceil(2) } else { shapes[node].len() };
+                values.lifetimes.push(Lifetime { length, birth: step, death: step, replaces });
             }
         }
         values
@@ -157,7 +160,7 @@ mod tests {
     fn anchors(wanted: &[NodeId]) -> Vec<NodeId> {
         let graph = graph();
         let shapes = graph.shapes([2, 2]).unwrap();
-        schedule(&graph, &shapes, wanted).steps.iter().map(|step| step.group.anchor).collect()
+        schedule(&graph, &shapes, wanted, &vec![false; graph.nodes.len()]).steps.iter().map(|step| step.group.anchor).collect()
     }
 
     #[test]
@@ -172,7 +175,7 @@ mod tests {
     fn a_tap_inside_a_group_is_written_apart() {
         let graph = graph();
         let shapes = graph.shapes([2, 2]).unwrap();
-        let plan = schedule(&graph, &shapes, &[6, 4]);
+        let plan = schedule(&graph, &shapes, &[6, 4], &vec![false; graph.nodes.len()]);
         let step = &plan.steps[2];
         assert_eq!((step.group.anchor, &step.group.chain[..]), (4, &[5, 6][..]));
         assert_eq!(step.operands, [Some(plan.steps[1].output), None]);

@@ -16,6 +16,8 @@ pub(crate) enum StageData {
     Activate(Activation),
     /// Adds the value in this buffer.
     Add(usize),
+    /// Adds the value in this buffer, kept as halves.
+    AddBf16(usize),
     /// Leaves the value at this point in the next write.
     Write,
 }
@@ -30,13 +32,14 @@ fn per_channel(weights: &Weights, name: &str, channels: usize) -> Vec<f32> {
     if let [single] = values[..] { vec![single; channels] } else { values }
 }
 
-/// The stages of one node on its own. `operand` is the buffer of an addition's second operand.
+/// The stages of one node on its own. `operand` is the buffer of an addition's second operand, and whether it
+/// is kept as halves.
 pub(crate) fn of_node(
     graph: &Graph,
     weights: &Weights,
     node: NodeId,
     channels: usize,
-    operand: Option<usize>,
+    operand: Option<(usize, bool)>,
 ) -> Option<StageData> {
     match &graph.nodes[node].op {
         Op::Convolution { bias, .. } | Op::Linear { bias, .. } => {
@@ -48,7 +51,7 @@ pub(crate) fn of_node(
         Op::Scale { weight } => Some(StageData::Scale(per_channel(weights, weight, channels))),
         Op::Shift { bias } => Some(StageData::Bias(per_channel(weights, bias, channels))),
         Op::Activate { function } => Some(StageData::Activate(*function)),
-        Op::Add => operand.map(StageData::Add),
+        Op::Add => operand.map(|(slot, halves)| if halves { StageData::AddBf16(slot) } else { StageData::Add(slot) }),
         _ => None,
     }
 }
@@ -92,6 +95,9 @@ pub(crate) fn bind<'a>(
                 StageData::Scale(values) => Stage::Scale(values),
                 StageData::Activate(function) => Stage::Activate(*function),
                 StageData::Add(slot) => Stage::Add(Rows::new(&slots[*slot][..length], channels)),
+                StageData::AddBf16(slot) => {
+                    Stage::AddBf16 { values: &slots[*slot].halves()[..length], stride: channels }
+                }
                 StageData::Write => Stage::Write(RowsMut::new(&mut writes.next()?[..length], channels)),
             })
         })

@@ -1,7 +1,8 @@
 //! The kernels behind the operators: what an anchor becomes when it is compiled, and how it runs.
 
 use crate::kernels::{
-    self, Attention, Bf16Attention, Bf16Convolution, Bf16Linear, Convolution, Gate, Linear, Normalization, Rows, RowsMut, Scratch, Stage, Window,
+    self, Attention, Bf16Attention, Bf16Convolution, Bf16Linear, Convolution, Gate, Linear, Normalization, Rows, RowsMut,
+    Scratch, Stage, Stored, StoredMut, StoredRowsMut, Window,
 };
 use crate::{Isa, Node, Op, Pixels, Precision, Shape, Weights, ops};
 
@@ -67,7 +68,7 @@ pub(crate) struct Call<'a> {
     pub images: usize,
     pub pixels: Pixels<'a>,
     /// Inputs with their shapes; the first is missing when it is overwritten in place.
-    pub inputs: &'a [(&'a [f32], Shape)],
+    pub inputs: &'a [(Stored<'a>, Shape)],
     pub in_place: bool,
     pub shape: Shape,
     pub stages: Vec<Stage<'a>>,
@@ -179,12 +180,54 @@ impl Work {
     }
 
     /// Runs the kernel on all images of the block.
-    pub fn run(&self, mut call: Call<'_>, output: &mut [f32]) {
+    pub fn run(&self, call: Call<'_>, output: StoredMut<'_>) {
+        match (self, output) {
+            (Self::Bf16Convolution(_) | Self::Bf16Linear(_) | Self::Bf16Attention(_), output) => {
+                self.run_product(call, output);
+            }
+            (_, StoredMut::Bf16(output)) => self.run_into_halves(call, output),
+            (_, StoredMut::F32(output)) => self.run_f32(call, output),
+        }
+    }
+
+    /// The products in bf16, which read and write either kind of value.
+    fn run_product(&self, mut call: Call<'_>, output: StoredMut<'_>) {
+        let (images, shape) = (call.images, call.shape);
+        let Some(&(input, from)) = call.inputs.first() else { return };
+        let output = StoredRowsMut::new(output, shape.channels());
+        match self {
+            Self::Bf16Convolution(convolution) => convolution.run(input, output, &mut call.stages, call.scratch),
+            Self::Bf16Linear(linear) => {
+                let rows = images * shape.positions();
+                linear.run((input, from.channels()), rows, output, &mut call.stages, call.scratch);
+            }
+            Self::Bf16Attention(attention) => attention.run(input, images, output, call.scratch),
+            _ => {}
+        }
+    }
+
+    /// Kernels that leave halves beside the products.
+    fn run_into_halves(&self, call: Call<'_>, output: &mut [u16]) {
+        let (isa, rows, channels) = (call.isa, call.images * call.shape.positions(), call.shape.channels());
+        match (self, call.inputs.first()) {
+            (Self::LayerNorm { weight, bias, epsilon }, Some((Stored::F32(input), from))) => {
+                let input = Rows::new(input, from.channels());
+                kernels::bf16_layer_norm(isa, input, rows, (weight, bias, *epsilon), output, call.scratch);
+            }
+            (Self::MaxPool(window), Some((Stored::Bf16(input), _))) => {
+                kernels::bf16_max_pool(isa, window, channels, input, output);
+            }
+            _ => {}
+        }
+    }
+
+    fn run_f32(&self, mut call: Call<'_>, output: &mut [f32]) {
         let (isa, images, shape) = (call.isa, call.images, call.shape);
         let (channels, rows) = (shape.channels(), images * shape.positions());
-        let (input, input_shape) = call.inputs.first().copied().unwrap_or((&[], shape));
+        let (stored, input_shape) = call.inputs.first().copied().unwrap_or((Stored::F32(&[]), shape));
+        let input = stored.f32();
         let from = Rows::new(input, input_shape.channels());
-        let second = call.inputs.get(1).map(|&(values, shape)| Rows::new(values, shape.channels()));
+        let second = call.inputs.get(1).map(|&(values, shape)| Rows::new(values.f32(), shape.channels()));
         match self {
             Self::Pixels => raw(call.pixels, output),
             Self::Normalize(normalization) => match call.pixels {
@@ -197,15 +240,7 @@ impl Work {
             Self::Linear(linear) => {
                 linear.run(from, 0..rows, RowsMut::new(output, channels), &mut call.stages, call.scratch);
             }
-            Self::Bf16Convolution(convolution) => {
-                convolution.run(input, RowsMut::new(output, channels), &mut call.stages, call.scratch);
-            }
-            Self::Bf16Linear(linear) => {
-                linear.run(from, rows, RowsMut::new(output, channels), &mut call.stages, call.scratch);
-            }
-            Self::Bf16Attention(attention) => {
-                attention.run(input, images, RowsMut::new(output, channels), call.scratch);
-            }
+            Self::Bf16Convolution(_) | Self::Bf16Linear(_) | Self::Bf16Attention(_) => {}
             Self::LayerNorm { weight, bias, epsilon } => {
                 kernels::layer_norm(isa, from, 0..rows, weight, bias, *epsilon, RowsMut::new(output, channels));
             }
@@ -237,12 +272,20 @@ impl Work {
                 }
                 kernels::softmax(isa, RowsMut::new(output, channels), rows, channels);
             }
+            Self::MaxPool(window) if let Stored::Bf16(halves) = stored => {
+                let mut pooled = vec![0; output.len()];
+                kernels::bf16_max_pool(isa, window, channels, halves, &mut pooled);
+                Stored::Bf16(&pooled).widen_to(output);
+            }
             Self::MaxPool(window) => {
                 kernels::max_pool(isa, window, channels, input, 0..rows, RowsMut::new(output, channels));
             }
             Self::AveragePool { window, count_padding } => {
                 let output = RowsMut::new(output, channels);
                 kernels::average_pool(isa, window, channels, input, 0..rows, output, *count_padding);
+            }
+            Self::Mean { skip } if let Stored::Bf16(halves) = stored => {
+                kernels::bf16_mean_positions(isa, halves, input_shape.positions(), *skip, channels, output);
             }
             Self::Mean { skip } => {
                 let (positions, output) = (input_shape.positions(), RowsMut::new(output, channels));
@@ -270,8 +313,9 @@ impl Work {
 }
 
 /// The tangent of an operator's output, image by image; element-wise functions as the backward pass has them, whose slopes are the same.
-fn tangent(isa: Isa, (of, weight): (&Op, &[f32]), inputs: &[(&[f32], Shape)], shape: Shape, output: &mut [f32]) {
+fn tangent(isa: Isa, (of, weight): (&Op, &[f32]), inputs: &[(Stored<'_>, Shape)], shape: Shape, output: &mut [f32]) {
     let [(x, from), (dx, _)] = *inputs else { return };
+    let (x, dx) = (x.f32(), dx.f32());
     if let Op::Activate { function } = of {
         kernels::training::activation_gradient(isa, *function, x, dx, None, output);
         return;
@@ -290,12 +334,12 @@ fn raw(pixels: Pixels<'_>, output: &mut [f32]) {
     }
 }
 
-fn concat(inputs: &[(&[f32], Shape)], rows: usize, channels: usize, output: &mut [f32]) {
+fn concat(inputs: &[(Stored<'_>, Shape)], rows: usize, channels: usize, output: &mut [f32]) {
     let mut first = 0;
     for (values, shape) in inputs {
         let width = shape.channels();
         for row in 0..rows {
-            output[row * channels + first..][..width].copy_from_slice(&values[row * width..][..width]);
+            output[row * channels + first..][..width].copy_from_slice(&values.f32()[row * width..][..width]);
         }
         first += width;
     }

@@ -1,7 +1,8 @@
 //! Products in bf16: on every variant the sums of the rounded operands, and the bits of a row whatever its batch.
 
 use heirloom_engine::kernels::{
-    Bf16Attention, Bf16Convolution, Bf16Linear, Isa, Rows, RowsMut, Scratch, Stage, Window, rounded,
+    Bf16Attention, Bf16Convolution, Bf16Linear, Isa, Rows, RowsMut, Scratch, Stage, Stored, StoredMut, StoredRowsMut,
+    Window, rounded,
 };
 use heirloom_engine::{Activation, Padding};
 
@@ -38,13 +39,15 @@ fn check(case: &Case, seed: u64) {
         let operator = Bf16Convolution::new(isa, window, &weight, output, input, groups);
         let mut found = vec![f32::NAN; images * window.output_pixels() * output];
         let mut scratch = Scratch::default();
-        operator.run(&pixels, RowsMut::new(&mut found, output), &mut [], &mut scratch);
+        let to = StoredRowsMut::new(StoredMut::F32(&mut found), output);
+        operator.run(Stored::F32(&pixels), to, &mut [], &mut scratch);
         let what = format!("{isa} {images} images, {input} to {output} channels in {groups} groups, {window:?}");
         assert_sums(&found, &expected, &what);
         // The last image alone, in memory that holds something else.
         let [image, to] = [window.input_pixels() * input, window.output_pixels() * output];
         let mut alone = vec![f32::NAN; to];
-        operator.run(&pixels[(images - 1) * image..], RowsMut::new(&mut alone, output), &mut [], &mut scratch);
+        let rows = RowsMut::new(&mut alone, output).into();
+        operator.run(Stored::F32(&pixels[(images - 1) * image..]), rows, &mut [], &mut scratch);
         assert_eq!(bits(&alone), bits(&found[(images - 1) * to..]), "alone: {what}");
     }
 }
@@ -115,8 +118,8 @@ fn linear_layers_of_any_size_and_stride() {
         for isa in variants() {
             let layer = Bf16Linear::new(isa, &weight, output, input);
             let mut found = vec![f32::NAN; rows * output];
-            let output = RowsMut::new(&mut found, output);
-            layer.run(Rows::new(&left, stride), rows, output, &mut [], &mut Scratch::default());
+            let to = RowsMut::new(&mut found, output).into();
+            layer.run((Stored::F32(&left), stride), rows, to, &mut [], &mut Scratch::default());
             assert_sums(&found, &expected, &format!("{isa} {rows}x{input}"));
         }
     }
@@ -130,7 +133,8 @@ fn stages_follow_the_sums_and_other_channels_stay() {
     for isa in variants() {
         let layer = Bf16Linear::new(isa, &weight, output, input);
         let run = |to: &mut [f32], stride: usize, stages: &mut [Stage<'_>]| {
-            layer.run(Rows::new(&left, input), rows, RowsMut::new(to, stride), stages, &mut Scratch::default());
+            let to = RowsMut::new(to, stride).into();
+            layer.run((Stored::F32(&left), input), rows, to, stages, &mut Scratch::default());
         };
         let mut plain = vec![0.0; rows * output];
         run(&mut plain, output, &mut []);
@@ -161,11 +165,12 @@ fn attention_of_any_shape() {
             let operator = Bf16Attention::new(isa, tokens, channels, heads);
             let mut found = vec![f32::NAN; images * tokens * channels];
             let mut scratch = Scratch::default();
-            operator.run(&input, images, RowsMut::new(&mut found, channels), &mut scratch);
+            operator.run(Stored::F32(&input), images, RowsMut::new(&mut found, channels).into(), &mut scratch);
             // Probabilities are rounded to eight bits, so a mean of values below one is off by less than a 256th.
             assert_near(&found, &expected, 1.0 / 256.0, 1.0, &format!("{isa} {images}x{tokens} {heads}x{width}"));
             let mut alone = vec![f32::NAN; tokens * channels];
-            operator.run(&input[(images - 1) * len..], 1, RowsMut::new(&mut alone, channels), &mut scratch);
+            let last = Stored::F32(&input[(images - 1) * len..]);
+            operator.run(last, 1, RowsMut::new(&mut alone, channels).into(), &mut scratch);
             assert_eq!(bits(&alone), bits(&found[(images - 1) * tokens * channels..]));
         }
     }

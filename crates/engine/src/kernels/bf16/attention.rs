@@ -3,9 +3,11 @@
 use super::maps::ChannelRows;
 use super::matrix::{halves, panels, place};
 use super::product::{Positions, Product};
-use super::rounding::{convert, round_into};
+use super::rounding::round_into;
+use super::stored::{Stored, StoredRowsMut};
 use super::tile::{DEPTH, Run, SIDE};
 use crate::kernels::attention::probabilities;
+use crate::kernels::rows::check_rows;
 use crate::kernels::{Attention, Isa, RowsMut, Scratch};
 
 /// Query rows whose scores are held at a time.
@@ -29,30 +31,37 @@ impl Bf16Attention {
     }
 
     /// Computes all tokens of `images` images. `input` is `[images * tokens, 3 * channels]`, `output` `[images * tokens, channels]`.
-    pub fn run(&self, input: &[f32], images: usize, mut output: RowsMut<'_>, scratch: &mut Scratch) {
+    pub fn run(&self, input: Stored<'_>, images: usize, mut output: StoredRowsMut<'_>, scratch: &mut Scratch) {
         let len = self.tokens * 3 * self.channels;
         assert!(input.len() >= images * len, "{images} images of {} tokens", self.tokens);
-        output.check(images * self.tokens, self.channels);
+        check_rows(output.values.len(), output.stride, images * self.tokens, self.channels);
         if !self.isa.has_tiles() {
             let mut copy = std::mem::take(&mut scratch.rounded);
             copy.grow(images * len);
-            round_into(&input[..images * len], &mut copy);
+            round_into(&input.f32()[..images * len], &mut copy);
             let attention = Attention::new(self.isa, self.tokens, self.channels, self.heads).with_rounded_probabilities();
-            attention.run(&copy[..images * len], 0..images * self.tokens, output, scratch);
+            attention.run(&copy[..images * len], 0..images * self.tokens, output.f32(), scratch);
             scratch.rounded = copy;
             return;
         }
-        for (image, values) in input.chunks_exact(len.max(1)).take(images).enumerate() {
+        for image in 0..images {
             for head in 0..self.heads {
-                self.head(values, image, head, &mut output, scratch);
+                self.head(input.from(image * len), image, head, &mut output, scratch);
             }
         }
     }
 
     /// One head of one image.
-    fn head(&self, image: &[f32], index: usize, head: usize, output: &mut RowsMut<'_>, scratch: &mut Scratch) {
+    fn head(
+        &self,
+        image: Stored<'_>,
+        index: usize,
+        head: usize,
+        output: &mut StoredRowsMut<'_>,
+        scratch: &mut Scratch,
+    ) {
         let (tokens, width, stride) = (self.tokens, self.channels / self.heads, 3 * self.channels);
-        let part = |part: usize| &image[part * self.channels + head * width..];
+        let part = |part: usize| image.from(part * self.channels + head * width);
         let queries = ChannelRows { count: width, step: width.next_multiple_of(DEPTH), height: QUERIES };
         let weights = ChannelRows { count: tokens, step: tokens.next_multiple_of(DEPTH), height: QUERIES };
         let key_blocks = queries.step / DEPTH;
@@ -70,24 +79,24 @@ impl Bf16Attention {
             let rows = QUERIES.min(tokens - first);
             let starts = (first..first + rows).map(|token| token * stride);
             queries.copy(self.isa, part(0), starts, scratch.rows.halves_mut());
-            let scores = RowsMut::new(&mut scratch.values, tokens);
-            multiply(self.isa, scratch.rows.halves(), &queries, (keys, key_blocks, tokens), scores, (rows, 0));
+            let scores = RowsMut::new(&mut scratch.values, tokens).into();
+            multiply(self.isa, scratch.rows.halves(), &queries, (keys, key_blocks, tokens), scores, (0..rows, 0));
             probabilities(self.isa, &mut scratch.values[..rows * tokens], tokens, factor);
             let starts = (0..rows).map(|row| row * tokens);
-            weights.copy(self.isa, &scratch.values, starts, scratch.rows.halves_mut());
-            let row = (index * tokens + first) * output.stride;
-            let output = RowsMut::new(&mut output.values[row..], output.stride);
-            multiply(self.isa, scratch.rows.halves(), &weights, (values, value_blocks, width), output, (rows, head * width));
+            weights.copy(self.isa, Stored::F32(&scratch.values), starts, scratch.rows.halves_mut());
+            let to = (index * tokens + first..index * tokens + first + rows, head * width);
+            let matrix = (values, value_blocks, width);
+            multiply(self.isa, scratch.rows.halves(), &weights, matrix, output.reborrow(), to);
         }
     }
 
     /// Packs the transpose of the keys: depth is the width of a head, columns are tokens.
-    fn pack_keys(&self, from: &[f32], stride: usize, width: usize, to: &mut [u16]) {
+    fn pack_keys(&self, from: Stored<'_>, stride: usize, width: usize, to: &mut [u16]) {
         to.fill(0);
         let blocks = width.div_ceil(DEPTH);
         let mut row = vec![0; width];
         for token in 0..self.tokens {
-            convert(self.isa, &from[token * stride..][..width], &mut row);
+            from.copy(self.isa, token * stride, &mut row);
             for (block, values) in row.chunks(DEPTH).enumerate() {
                 let start = place(blocks, self.tokens, block, 0, token);
                 for (pair, to) in values.chunks(2).zip(to[start..].chunks_mut(DEPTH)) {
@@ -98,12 +107,12 @@ impl Bf16Attention {
     }
 
     /// Packs the values: depth is tokens, columns are the width of a head.
-    fn pack_values(&self, from: &[f32], stride: usize, width: usize, to: &mut [u16]) {
+    fn pack_values(&self, from: Stored<'_>, stride: usize, width: usize, to: &mut [u16]) {
         to.fill(0);
         let blocks = self.tokens.div_ceil(DEPTH);
         let mut row = vec![0; width];
         for token in 0..self.tokens {
-            convert(self.isa, &from[token * stride..][..width], &mut row);
+            from.copy(self.isa, token * stride, &mut row);
             for (tile, values) in row.chunks(SIDE).enumerate() {
                 let start = place(blocks, width, token / DEPTH, token % DEPTH, tile * SIDE);
                 for (value, to) in values.iter().zip(to[start..].iter_mut().step_by(2)) {
@@ -114,18 +123,18 @@ impl Bf16Attention {
     }
 }
 
-/// `rows` copied rows times a packed matrix `(values, blocks, columns)`, to channels from `first` on.
+/// Copied rows times a packed matrix `(values, blocks, columns)`, to rows `rows` and channels from `first` on.
 fn multiply(
     isa: Isa,
     copy: &[u16],
     layout: &ChannelRows,
     (values, blocks, columns): (&[u16], usize, usize),
-    output: RowsMut<'_>,
-    (rows, first): (usize, usize),
+    output: StoredRowsMut<'_>,
+    (rows, first): (std::ops::Range<usize>, usize),
 ) {
-    let runs = [Run { offset: 0, blocks }];
-    let at = Positions { copy, step: layout.step, runs: &runs, width: rows, valid: rows, height: 1, row: 0 };
-    let mut product = Product::new(isa, output, &mut [], rows, first + columns);
+    let (runs, valid) = ([Run { offset: 0, blocks }], rows.len());
+    let at = Positions { copy, step: layout.step, runs: &runs, width: valid, valid, height: 1, row: rows.start };
+    let mut product = Product::new(isa, output, &mut [], rows.end, first + columns);
     for panel in panels(values, blocks, columns) {
         product.panel(&at, panel, first);
     }

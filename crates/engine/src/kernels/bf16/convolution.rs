@@ -1,12 +1,14 @@
 //! Convolutions in bf16, dense or in groups; depthwise ones stay in `f32`, where memory is the limit and not the sums.
 
-use super::linear::channel_rows;
+use super::linear::{ChannelSource, channel_rows};
 use super::maps::{ChannelRows, Maps};
 use super::matrix::TileMatrix;
 use super::product::{Positions, Product};
 use super::rounding::{round_into, rounded};
+use super::stored::{Stored, StoredRowsMut};
 use super::tile::DEPTH;
-use crate::kernels::{Convolution, Isa, RowsMut, Scratch, Stage, Window};
+use crate::kernels::rows::check_rows;
+use crate::kernels::{Convolution, Isa, Scratch, Stage, Window};
 
 /// Bytes of several images' copies that are multiplied with a panel before the next.
 const TOGETHER: usize = 1024 * 1024;
@@ -53,7 +55,7 @@ impl Bf16Convolution {
     }
 
     /// Computes all output pixels of the batch `input`, NHWC.
-    pub fn run(&self, input: &[f32], output: RowsMut<'_>, stages: &mut [Stage<'_>], scratch: &mut Scratch) {
+    pub fn run(&self, input: Stored<'_>, mut output: StoredRowsMut<'_>, stages: &mut [Stage<'_>], scratch: &mut Scratch) {
         let images = self.window.images(input.len(), self.input);
         let rows = images * self.window.output_pixels();
         match &self.weights {
@@ -62,21 +64,23 @@ impl Bf16Convolution {
                 for (group, (layout, matrix)) in groups.iter().enumerate() {
                     let first = group * layout.count;
                     let starts = (0..rows).map(|row| self.pixel(row) * self.input + first);
-                    let output = (RowsMut::new(&mut *output.values, output.stride), &mut *stages);
+                    let contiguous = groups.len() == 1 && self.window.stride == [1, 1];
+                    let from = ChannelSource { input, starts, contiguous };
                     let columns = group * width..(group + 1) * width;
-                    channel_rows(self.isa, layout, (input, starts), matrix, output, columns, scratch);
+                    let output = (output.reborrow(), &mut *stages);
+                    channel_rows(self.isa, layout, from, matrix, output, columns, scratch);
                 }
             }
             Weights::Maps(groups) => {
                 for (group, (maps, matrix)) in groups.iter().enumerate() {
-                    let output = RowsMut::new(&mut *output.values, output.stride);
                     let first = group * self.output / groups.len();
-                    let product = Product::new(self.isa, output, stages, rows, first + matrix.columns);
+                    let product = Product::new(self.isa, output.reborrow(), stages, rows, first + matrix.columns);
                     self.maps((maps, matrix), first, input, product, scratch);
                 }
             }
             Weights::Rounded(convolution) => {
-                output.check(rows, self.output);
+                let (input, output) = (input.f32(), output.f32());
+                check_rows(output.values.len(), output.stride, rows, self.output);
                 let mut copy = std::mem::take(&mut scratch.rounded);
                 copy.grow(input.len());
                 round_into(input, &mut copy);
@@ -100,7 +104,7 @@ impl Bf16Convolution {
         &self,
         (maps, matrix): (&Maps, &TileMatrix),
         first: usize,
-        input: &[f32],
+        input: Stored<'_>,
         mut product: Product<'_, '_>,
         scratch: &mut Scratch,
     ) {
@@ -114,7 +118,7 @@ impl Bf16Convolution {
         scratch.rows.grow((region * together.min(bands.len())).div_ceil(2));
         for bands in bands.chunks(together) {
             for (at, &(image, y)) in bands.iter().enumerate() {
-                let pixels = &input[image * image_len..][..image_len];
+                let pixels = input.from(image * image_len);
                 let to = &mut scratch.rows.halves_mut()[at * region..][..region];
                 maps.copy(self.isa, pixels, y..height.min(y + maps.height), to);
             }

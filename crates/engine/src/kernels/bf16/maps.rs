@@ -6,14 +6,14 @@
 
 use std::ops::Range;
 
-use super::rounding::convert;
+use super::stored::Stored;
 use super::tile::{DEPTH, Run};
 use crate::kernels::{Isa, Window};
 
 /// Bytes of the copy to aim for: a quarter of the second-level cache of the processors that have the unit.
 const COPY: usize = 512 * 1024;
 /// Positions that tiles may read beyond the last one: two tiles of rows.
-const BEYOND: usize = 32;
+pub(super) const BEYOND: usize = 32;
 
 /// Output rows of a map at work and how their copy lies.
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ impl Maps {
     }
 
     /// Copies what output rows `rows` of an image read.
-    pub fn copy(&self, isa: Isa, image: &[f32], rows: Range<usize>, to: &mut [u16]) {
+    pub fn copy(&self, isa: Isa, image: Stored<'_>, rows: Range<usize>, to: &mut [u16]) {
         let (height, stride) = (rows.len(), self.window.stride[0]);
         let (plane, row_len) = (self.plane(height), self.row * self.count);
         let read = self.read(height);
@@ -99,7 +99,7 @@ impl Maps {
     }
 
     /// One row of the padded map; zeros where it is outside.
-    fn copy_row(&self, isa: Isa, image: &[f32], row: usize, to: &mut [u16]) {
+    fn copy_row(&self, isa: Isa, image: Stored<'_>, row: usize, to: &mut [u16]) {
         let Window { input, before, .. } = self.window;
         if row >= input[0] {
             to.fill(0);
@@ -107,16 +107,16 @@ impl Maps {
         }
         let left = before[1].min(self.row);
         let columns = input[1].min(self.row - left);
-        let from = &image[row * input[1] * self.channels..][..input[1] * self.channels];
+        let from = row * input[1] * self.channels + self.first;
         to[..left * self.count].fill(0);
         to[(left + columns) * self.count..].fill(0);
         let to = &mut to[left * self.count..][..columns * self.count];
         if self.count == self.channels {
-            convert(isa, &from[..columns * self.count], to);
+            image.copy(isa, from, to);
             return;
         }
-        for (pixel, to) in from.chunks_exact(self.channels).zip(to.chunks_exact_mut(self.count)) {
-            convert(isa, &pixel[self.first..self.first + self.count], to);
+        for (pixel, to) in to.chunks_exact_mut(self.count).enumerate() {
+            image.copy(isa, from + pixel * self.channels, to);
         }
     }
 }
@@ -153,10 +153,10 @@ impl ChannelRows {
     }
 
     /// Copies the rows that start at `starts` in `from`.
-    pub fn copy(&self, isa: Isa, from: &[f32], starts: impl Iterator<Item = usize>, to: &mut [u16]) {
+    pub fn copy(&self, isa: Isa, from: Stored<'_>, starts: impl Iterator<Item = usize>, to: &mut [u16]) {
         for (start, to) in starts.zip(to.chunks_exact_mut(self.step)) {
             let (values, filling) = to.split_at_mut(self.count);
-            convert(isa, &from[start..start + self.count], values);
+            from.copy(isa, start, values);
             filling.fill(0);
         }
     }

@@ -7,7 +7,8 @@ use super::tile::{self, DEPTH, Operands, Run, SIDE};
 use super::unit::Tiles;
 use crate::kernels::epilogue::{self, Block, Place, Stage, Target};
 use crate::kernels::matmul::announce;
-use crate::kernels::{Isa, RowsMut};
+use crate::kernels::rows::check_rows;
+use crate::kernels::{Isa, StoredMut, StoredRowsMut};
 
 /// Sums of two by two tiles, a line apart from row to row so that they spread over the cache's sets.
 const SUMS_STRIDE: usize = 2 * SIDE;
@@ -22,6 +23,8 @@ pub(super) struct Product<'a, 'b> {
     rows: usize,
     columns: usize,
     target: Target,
+    /// Where the output is, if it is halves.
+    halves: Option<*mut u16>,
     stages: &'a mut [Stage<'b>],
     tiles: Tiles,
     sums: Sums,
@@ -44,14 +47,20 @@ pub(super) struct Positions<'a> {
 
 impl<'a, 'b> Product<'a, 'b> {
     /// For `rows` rows of the output, and its channels up to `columns`.
-    pub fn new(isa: Isa, output: RowsMut<'a>, stages: &'a mut [Stage<'b>], rows: usize, columns: usize) -> Self {
-        epilogue::check(&output, stages, &(0..rows), columns);
-        let target = Target { values: output.values.as_mut_ptr(), stride: output.stride };
+    pub fn new(isa: Isa, output: StoredRowsMut<'a>, stages: &'a mut [Stage<'b>], rows: usize, columns: usize) -> Self {
+        check_rows(output.values.len(), output.stride, rows, columns);
+        epilogue::check_stages(stages, &(0..rows), columns);
+        let (values, halves) = match output.values {
+            StoredMut::F32(values) => (values.as_mut_ptr(), None),
+            StoredMut::Bf16(halves) => (std::ptr::null_mut(), Some(halves.as_mut_ptr())),
+        };
+        let target = Target { values, stride: output.stride };
         Self {
             isa,
             rows,
             columns,
             target,
+            halves,
             stages,
             tiles: Tiles::configure(),
             sums: Sums([0.0; 2 * SIDE * SUMS_STRIDE]),
@@ -74,7 +83,7 @@ impl<'a, 'b> Product<'a, 'b> {
         let column = first + panel.column;
         for start in (0..count).step_by(2 * SIDE) {
             let here = (count - start).min(2 * SIDE);
-            if at.height == 1 {
+            if at.height == 1 && self.halves.is_none() {
                 let place = Place { row: at.row + start, range_start: 0, column };
                 announce(self.target, self.stages, place, here, panel.width);
             }
@@ -112,8 +121,16 @@ impl<'a, 'b> Product<'a, 'b> {
                     stages: &mut *self.stages,
                 };
                 // SAFETY: `new` checked the output and the stages for rows and columns that hold the block, as `panel` checked;
-                // the sums hold the block's rows.
-                unsafe { block.complete(self.isa) };
+                // the sums hold the block's rows; where the tiles are, the conversions are, too.
+                unsafe {
+                    match self.halves {
+                        None => block.complete(self.isa),
+                        #[cfg(target_arch = "x86_64")]
+                        Some(halves) => block.complete_bf16(halves),
+                        #[cfg(not(target_arch = "x86_64"))]
+                        Some(_) => {}
+                    }
+                }
             }
             y += 1;
             position = y * at.width;

@@ -5,7 +5,7 @@ use super::super::Isa;
 
 /// The bits of a value in bf16.
 #[inline(always)]
-pub(super) fn bits(value: f32) -> u16 {
+pub(in crate::kernels) fn bits(value: f32) -> u16 {
     let bits = value.to_bits();
     let nearest = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
     let exact = bits >> 16;
@@ -25,7 +25,17 @@ pub(super) fn bits(value: f32) -> u16 {
 /// ```
 #[must_use]
 pub fn rounded(value: f32) -> f32 {
-    f32::from_bits(u32::from(bits(value)) << 16)
+    widen(bits(value))
+}
+
+/// The value of the bits of one in bf16.
+pub(super) fn widen(half: u16) -> f32 {
+    f32::from_bits(u32::from(half) << 16)
+}
+
+/// Rounds values where they are.
+pub fn round_in_place(values: &mut [f32]) {
+    values.iter_mut().for_each(|value| *value = rounded(*value));
 }
 
 /// Rounds `from` into `to`, which is as long.

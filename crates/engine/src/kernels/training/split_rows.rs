@@ -66,6 +66,10 @@ fn split_stage(stage: Stage<'_>, first: usize) -> (Stage<'_>, Stage<'_>) {
         Stage::Scale(values) => (Stage::Scale(values), Stage::Scale(values)),
         Stage::Activate(function) => (Stage::Activate(function), Stage::Activate(function)),
         Stage::Add(rows) => (Stage::Add(rows), Stage::Add(rest(rows, first))),
+        Stage::AddBf16 { values, stride } => {
+            let rest = values.get(first * stride..).unwrap_or_default();
+            (Stage::AddBf16 { values, stride }, Stage::AddBf16 { values: rest, stride })
+        }
         Stage::Multiply(rows) => (Stage::Multiply(rows), Stage::Multiply(rest(rows, first))),
         Stage::Gate(gate) => (Stage::Gate(gate), Stage::Gate(gate)),
         Stage::Write(rows) => {

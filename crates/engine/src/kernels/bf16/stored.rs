@@ -1,0 +1,135 @@
+//! Activations as they lie in memory: values that only products and pools read are kept as halves, which changes no bit of a product
+//! (it would round them itself) and halves the memory that a pass moves.
+
+use super::rounding::{convert, widen};
+use crate::kernels::{Isa, RowsMut};
+
+/// Values to read.
+#[derive(Debug, Clone, Copy)]
+pub enum Stored<'a> {
+    /// As they are.
+    F32(&'a [f32]),
+    /// The bits of values rounded to bf16.
+    Bf16(&'a [u16]),
+}
+
+/// Values to write.
+#[derive(Debug)]
+pub enum StoredMut<'a> {
+    /// As they are.
+    F32(&'a mut [f32]),
+    /// The bits of values rounded to bf16.
+    Bf16(&'a mut [u16]),
+}
+
+/// Rows to write: row `r` starts at `values[r * stride]`.
+#[derive(Debug)]
+pub struct StoredRowsMut<'a> {
+    /// The values, from the first of row 0.
+    pub values: StoredMut<'a>,
+    /// Values between the starts of two rows.
+    pub stride: usize,
+}
+
+impl<'a> Stored<'a> {
+    /// Number of values.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::Bf16(values) => values.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The values of a kernel that reads `f32` alone; none where they are halves, which the plan hands to no such kernel.
+    #[must_use]
+    pub const fn f32(&self) -> &'a [f32] {
+        match self {
+            Self::F32(values) => values,
+            Self::Bf16(_) => &[],
+        }
+    }
+
+    /// Values from `start` on.
+    #[must_use]
+    pub fn from(&self, start: usize) -> Self {
+        match self {
+            Self::F32(values) => Self::F32(&values[start..]),
+            Self::Bf16(values) => Self::Bf16(&values[start..]),
+        }
+    }
+
+    /// Copies values `start..start + to.len()` as halves.
+    pub(super) fn copy(&self, isa: Isa, start: usize, to: &mut [u16]) {
+        match self {
+            Self::F32(values) => convert(isa, &values[start..start + to.len()], to),
+            Self::Bf16(values) => to.copy_from_slice(&values[start..start + to.len()]),
+        }
+    }
+
+    /// Copies the values as `f32` to as many.
+    pub fn widen_to(&self, to: &mut [f32]) {
+        match self {
+            Self::F32(values) => to.copy_from_slice(values),
+            Self::Bf16(values) => to.iter_mut().zip(*values).for_each(|(to, half)| *to = widen(*half)),
+        }
+    }
+}
+
+impl StoredMut<'_> {
+    /// Number of values.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::Bf16(values) => values.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The same values for a shorter time.
+    pub(super) fn reborrow(&mut self) -> StoredMut<'_> {
+        match self {
+            Self::F32(values) => StoredMut::F32(values),
+            Self::Bf16(values) => StoredMut::Bf16(values),
+        }
+    }
+}
+
+impl<'a> StoredRowsMut<'a> {
+    /// Rows of `stride` values one after the other.
+    #[must_use]
+    pub const fn new(values: StoredMut<'a>, stride: usize) -> Self {
+        Self { values, stride }
+    }
+
+    /// The rows for a shorter time.
+    pub(super) fn reborrow(&mut self) -> StoredRowsMut<'_> {
+        StoredRowsMut { values: self.values.reborrow(), stride: self.stride }
+    }
+
+    /// The rows of a kernel that writes `f32` alone; none where they are halves, which the plan hands to no such kernel.
+    pub(super) fn f32(self) -> RowsMut<'a> {
+        match self.values {
+            StoredMut::F32(values) => RowsMut::new(values, self.stride),
+            StoredMut::Bf16(_) => RowsMut::new(&mut [], self.stride),
+        }
+    }
+}
+
+impl<'a> From<RowsMut<'a>> for StoredRowsMut<'a> {
+    fn from(rows: RowsMut<'a>) -> Self {
+        Self { values: StoredMut::F32(rows.values), stride: rows.stride }
+    }
+}
