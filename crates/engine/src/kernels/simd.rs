@@ -91,6 +91,13 @@ pub(crate) trait Simd: Copy {
         unsafe { self.load_first_halves(from.as_ptr(), from.len().min(Self::LANES)) }
     }
 
+    /// Rounds the first `min(LANES, to.len())` lanes to halves.
+    #[inline(always)]
+    fn store_halves(self, to: &mut [u16], value: Self::Vector) {
+        // SAFETY: so many are writable.
+        unsafe { self.store_first_halves(to.as_mut_ptr(), value, to.len().min(Self::LANES)) }
+    }
+
     /// Writes the upper halves of the first `min(LANES, to.len())` lanes, which are all there is to values of eight bits.
     #[inline(always)]
     fn store_high_halves(self, to: &mut [u16], value: Self::Vector) {
@@ -143,6 +150,25 @@ pub(crate) fn dispatch<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
         Isa::Avx2 => unsafe { run_avx2(kernel) },
         _ => kernel.run(Portable),
     }
+}
+
+/// Runs `kernel` with AVX-512 and its conversions to bf16.
+///
+/// # Panics
+/// Where the processor has no matrix unit: the conversions are known to be there only beside it.
+pub(crate) fn dispatch_rounding<K: Kernel>(kernel: K) -> K::Output {
+    assert!(super::bf16::available(), "the processor has no matrix unit");
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+        fn run<K: Kernel>(kernel: K) -> K::Output {
+            kernel.run(Avx512::with_rounding())
+        }
+        // SAFETY: just checked.
+        unsafe { run(kernel) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    kernel.run(Portable)
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -6,8 +6,9 @@ use super::product::{Positions, Product};
 use super::rounding::round_into;
 use super::stored::{Stored, StoredRowsMut};
 use super::tile::{DEPTH, Run, SIDE};
-use crate::kernels::attention::probabilities;
 use crate::kernels::rows::check_rows;
+use crate::kernels::simd::{Kernel, Simd, dispatch_rounding};
+use crate::kernels::softmax::exponentials;
 use crate::kernels::{Attention, Isa, RowsMut, Scratch};
 
 /// Query rows whose scores are held at a time.
@@ -70,7 +71,7 @@ impl Bf16Attention {
         scratch.panels.grow((keys_len + values_len).div_ceil(2));
         scratch.rows.grow(queries.halves(QUERIES).max(weights.halves(QUERIES)).div_ceil(2));
         scratch.values.grow(QUERIES * tokens);
-        let (keys, values) = scratch.panels.halves_mut()[..keys_len + values_len].split_at_mut(keys_len);
+        let (keys, values) = scratch.panels.split_at_mut(keys_len / 2);
         self.pack_keys(part(1), stride, width, keys);
         self.pack_values(part(2), stride, width, values);
         let (keys, values) = scratch.panels.halves()[..keys_len + values_len].split_at(keys_len);
@@ -81,44 +82,81 @@ impl Bf16Attention {
             queries.copy(self.isa, part(0), starts, scratch.rows.halves_mut());
             let scores = RowsMut::new(&mut scratch.values, tokens).into();
             multiply(self.isa, scratch.rows.halves(), &queries, (keys, key_blocks, tokens), scores, (0..rows, 0));
-            probabilities(self.isa, &mut scratch.values[..rows * tokens], tokens, factor);
-            let starts = (0..rows).map(|row| row * tokens);
-            weights.copy(self.isa, Stored::F32(&scratch.values), starts, scratch.rows.halves_mut());
+            let scores = &mut scratch.values[..rows * tokens];
+            dispatch_rounding(Probabilities { scores, tokens, factor, layout: weights, to: scratch.rows.halves_mut() });
             let to = (index * tokens + first..index * tokens + first + rows, head * width);
             let matrix = (values, value_blocks, width);
             multiply(self.isa, scratch.rows.halves(), &weights, matrix, output.reborrow(), to);
         }
     }
 
-    /// Packs the transpose of the keys: depth is the width of a head, columns are tokens.
-    fn pack_keys(&self, from: Stored<'_>, stride: usize, width: usize, to: &mut [u16]) {
-        to.fill(0);
+    /// Packs the transpose of the keys: depth is the width of a head, columns are tokens. Pairs of halves are moved as one `f32`.
+    fn pack_keys(&self, from: Stored<'_>, stride: usize, width: usize, to: &mut [f32]) {
         let blocks = width.div_ceil(DEPTH);
-        let mut row = vec![0; width];
-        for token in 0..self.tokens {
-            from.copy(self.isa, token * stride, &mut row);
-            for (block, values) in row.chunks(DEPTH).enumerate() {
-                let start = place(blocks, self.tokens, block, 0, token);
-                for (pair, to) in values.chunks(2).zip(to[start..].chunks_mut(DEPTH)) {
-                    to[..pair.len()].copy_from_slice(pair);
+        let mut row = vec![0; blocks * DEPTH];
+        for token in 0..self.tokens.next_multiple_of(SIDE) {
+            if token < self.tokens {
+                from.copy(self.isa, token * stride, &mut row[..width]);
+            } else {
+                row.fill(0);
+            }
+            for (block, values) in row.chunks_exact(DEPTH).enumerate() {
+                let start = place(blocks, self.tokens, block, 0, token) / 2;
+                for (pair, to) in values.chunks_exact(2).zip(to[start..].iter_mut().step_by(SIDE)) {
+                    *to = both(pair[0], pair[1]);
                 }
             }
         }
     }
 
     /// Packs the values: depth is tokens, columns are the width of a head.
-    fn pack_values(&self, from: Stored<'_>, stride: usize, width: usize, to: &mut [u16]) {
-        to.fill(0);
+    fn pack_values(&self, from: Stored<'_>, stride: usize, width: usize, to: &mut [f32]) {
         let blocks = self.tokens.div_ceil(DEPTH);
-        let mut row = vec![0; width];
-        for token in 0..self.tokens {
-            from.copy(self.isa, token * stride, &mut row);
-            for (tile, values) in row.chunks(SIDE).enumerate() {
-                let start = place(blocks, width, token / DEPTH, token % DEPTH, tile * SIDE);
-                for (value, to) in values.iter().zip(to[start..].iter_mut().step_by(2)) {
-                    *to = *value;
+        let columns = width.next_multiple_of(SIDE);
+        let (mut even, mut odd) = (vec![0; columns], vec![0; columns]);
+        for token in (0..blocks * DEPTH).step_by(2) {
+            for (row, token) in [(&mut even, token), (&mut odd, token + 1)] {
+                if token < self.tokens {
+                    from.copy(self.isa, token * stride, &mut row[..width]);
+                } else {
+                    row.fill(0);
                 }
             }
+            for (tile, (even, odd)) in even.chunks_exact(SIDE).zip(odd.chunks_exact(SIDE)).enumerate() {
+                let start = place(blocks, width, token / DEPTH, token % DEPTH, tile * SIDE) / 2;
+                for ((even, odd), to) in even.iter().zip(odd).zip(&mut to[start..start + SIDE]) {
+                    *to = both(*even, *odd);
+                }
+            }
+        }
+    }
+}
+
+/// Two halves in the place of one `f32`, the first in the lower bits.
+fn both(first: u16, second: u16) -> f32 {
+    f32::from_bits(u32::from(second) << 16 | u32::from(first))
+}
+
+/// Replaces rows of `tokens` scores by rows of the layout, of the softmax of `factor` times them, rounded.
+struct Probabilities<'a> {
+    scores: &'a mut [f32],
+    tokens: usize,
+    factor: f32,
+    layout: ChannelRows,
+    to: &'a mut [u16],
+}
+
+impl Kernel for Probabilities<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for (row, to) in self.scores.chunks_exact_mut(self.tokens).zip(self.to.chunks_exact_mut(self.layout.step)) {
+            let factor = simd.splat(1.0 / exponentials(simd, row, self.factor));
+            for (chunk, to) in row.chunks(S::LANES).zip(to.chunks_mut(S::LANES)) {
+                simd.store_halves(&mut to[..chunk.len()], simd.multiply(simd.load(chunk), factor));
+            }
+            to[self.tokens..].fill(0);
         }
     }
 }

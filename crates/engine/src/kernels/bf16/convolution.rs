@@ -6,7 +6,7 @@ use super::matrix::TileMatrix;
 use super::product::{Positions, Product};
 use super::rounding::{round_into, rounded};
 use super::stored::{Stored, StoredRowsMut};
-use super::tile::DEPTH;
+use super::tile::{DEPTH, Run};
 use crate::kernels::rows::check_rows;
 use crate::kernels::{Convolution, Isa, Scratch, Stage, Window};
 
@@ -123,21 +123,18 @@ impl Bf16Convolution {
                 maps.copy(self.isa, pixels, y..height.min(y + maps.height), to);
             }
             let copies = scratch.rows.halves();
+            let runs: Vec<Vec<Run>> = bands.iter().map(|&(_, y)| maps.runs(maps.height.min(height - y))).collect();
+            let positions = |at: usize| Positions {
+                copy: &copies[at * region..][..region],
+                step: maps.step(),
+                runs: &runs[at],
+                width: maps.width(),
+                valid: width,
+                height: maps.height.min(height - bands[at].1),
+                row: (bands[at].0 * height + bands[at].1) * width,
+            };
             for panel in matrix.panels() {
-                for (at, &(image, y)) in bands.iter().enumerate() {
-                    let rows = maps.height.min(height - y);
-                    let runs = maps.runs(rows);
-                    let at = Positions {
-                        copy: &copies[at * region..][..region],
-                        step: maps.step(),
-                        runs: &runs,
-                        width: maps.width(),
-                        valid: width,
-                        height: rows,
-                        row: (image * height + y) * width,
-                    };
-                    product.panel(&at, panel, first);
-                }
+                (0..bands.len()).for_each(|at| product.panel(&positions(at), panel, first));
             }
         }
     }
@@ -155,7 +152,7 @@ fn tiles(window: &Window, weight: &[f32], output: usize, input: usize, groups: u
     if taps == 1 && window.before == [0, 0] && window.after == [0, 0] {
         let packed = (0..groups).map(|at| {
             let matrix = TileMatrix::new(&[count], columns, |k, n| group(at)[n * count + k]);
-            (ChannelRows::new(count, output, matrix.bytes()), matrix)
+            (ChannelRows::new(count), matrix)
         });
         return Weights::Pixels(packed.collect());
     }

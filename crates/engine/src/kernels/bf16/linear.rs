@@ -29,7 +29,7 @@ impl Bf16Linear {
         assert_eq!(weight.len(), output * input, "weight of a linear layer [{output}, {input}]");
         let weights = if isa.has_tiles() {
             let matrix = TileMatrix::new(&[input], output, |k, n| weight[n * input + k]);
-            Weights::Tiles(ChannelRows::new(input, output, matrix.bytes()), matrix)
+            Weights::Tiles(ChannelRows::new(input), matrix)
         } else {
             let weight: Vec<f32> = weight.iter().map(|value| rounded(*value)).collect();
             Weights::Rounded(Linear::new(isa, &weight, output, input))
@@ -119,9 +119,7 @@ pub(super) fn channel_rows<I: ExactSizeIterator<Item = usize>>(
     let mut product = Product::new(isa, output, stages, rows, columns.end);
     let mut run = |copy: &[u16], row: usize, valid: usize| {
         let at = Positions { copy, step: layout.step, runs: &runs, width: valid, valid, height: 1, row };
-        for panel in matrix.panels() {
-            product.panel(&at, panel, columns.start);
-        }
+        product.run(&at, matrix, columns.start);
     };
     for row in (0..rows).step_by(layout.height) {
         let valid = layout.height.min(rows - row);

@@ -137,14 +137,10 @@ pub(super) struct ChannelRows {
 }
 
 impl ChannelRows {
-    /// For rows of `count` channels that are multiplied with a matrix of `matrix` bytes into `columns` columns.
-    pub fn new(count: usize, columns: usize, matrix: usize) -> Self {
+    /// For rows of `count` channels.
+    pub fn new(count: usize) -> Self {
         let step = count.next_multiple_of(DEPTH);
-        let within = |bytes: usize, row: usize| bytes / row.max(1) / BEYOND * BEYOND;
-        let copied = within(COPY, 2 * step);
-        // A matrix that stays in the cache may be passed over for few rows at a time, whose sums then stay there, too.
-        let written = if matrix <= COPY / 2 { within(COPY, 4 * columns) } else { usize::MAX };
-        Self { count, step, height: copied.min(written).max(BEYOND) }
+        Self { count, step, height: (COPY / (2 * step).max(1) / BEYOND * BEYOND).max(BEYOND) }
     }
 
     /// Halves of a copy of `rows` rows, with what tiles read beyond it.

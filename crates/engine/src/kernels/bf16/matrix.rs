@@ -4,6 +4,9 @@ use super::rounding::bits;
 use super::tile::{DEPTH, SIDE, TILE};
 use crate::kernels::AlignedBuffer;
 
+/// Bytes of a matrix that stays in the second-level cache.
+const RESIDENT: usize = 640 * 1024;
+
 /// A matrix `[depth, columns]` in panels of two tiles of columns, the last one or two: for each block of the depth the panel's tiles. A
 /// tile holds pairs of the depth side by side, 16 columns of them in a row. The depth is made of runs, each filled up with zeros.
 #[derive(Debug, Clone)]
@@ -49,6 +52,11 @@ impl TileMatrix {
     /// Bytes of the packed values.
     pub fn bytes(&self) -> usize {
         size_of::<f32>() * self.values.len()
+    }
+
+    /// Whether it stays in the second-level cache beside the rows it is multiplied with.
+    pub fn stays_cached(&self) -> bool {
+        self.bytes() <= RESIDENT
     }
 
     /// The panels in order.

@@ -2,12 +2,12 @@
 //! first-level cache.
 #![allow(unsafe_code)]
 
-use super::matrix::Panel;
+use super::matrix::{Panel, TileMatrix};
 use super::tile::{self, DEPTH, Operands, Run, SIDE};
 use super::unit::Tiles;
 use crate::kernels::epilogue::{self, Block, Place, Stage, Target};
-use crate::kernels::matmul::announce;
 use crate::kernels::rows::check_rows;
+use crate::kernels::simd::{prefetch, prefetch_to_write};
 use crate::kernels::{Isa, StoredMut, StoredRowsMut};
 
 /// Sums of two by two tiles, a line apart from row to row so that they spread over the cache's sets.
@@ -45,6 +45,22 @@ pub(super) struct Positions<'a> {
     pub row: usize,
 }
 
+impl Positions<'_> {
+    /// Positions up to the last that is output.
+    const fn count(&self) -> usize {
+        (self.height - 1) * self.width + self.valid
+    }
+}
+
+/// Calls `ask` with both lines of up to two tiles of columns.
+#[inline(always)]
+fn lines(row: *const f32, width: usize, ask: impl Fn(*const f32)) {
+    ask(row);
+    if width > SIDE {
+        ask(row.wrapping_add(SIDE));
+    }
+}
+
 impl<'a, 'b> Product<'a, 'b> {
     /// For `rows` rows of the output, and its channels up to `columns`.
     pub fn new(isa: Isa, output: StoredRowsMut<'a>, stages: &'a mut [Stage<'b>], rows: usize, columns: usize) -> Self {
@@ -67,9 +83,35 @@ impl<'a, 'b> Product<'a, 'b> {
         }
     }
 
+    /// All positions and all columns, which go to channels from `first` on: positions outside, so that rows of the output are
+    /// written from end to end, where the matrix stays in the cache meanwhile, else panels outside.
+    pub fn run(&mut self, at: &Positions<'_>, matrix: &TileMatrix, first: usize) {
+        if !matrix.stays_cached() {
+            matrix.panels().for_each(|panel| self.panel(at, panel, first));
+            return;
+        }
+        let count = at.count();
+        matrix.panels().for_each(|panel| self.check(at, panel, first));
+        for start in (0..count).step_by(2 * SIDE) {
+            for panel in matrix.panels() {
+                // SAFETY: just checked.
+                unsafe { self.block(at, start, panel, first) };
+            }
+        }
+    }
+
     /// All positions, the columns of one panel, which go to channels from `first` on.
     pub fn panel(&mut self, at: &Positions<'_>, panel: Panel<'_>, first: usize) {
-        let count = (at.height - 1) * at.width + at.valid;
+        self.check(at, panel, first);
+        for start in (0..at.count()).step_by(2 * SIDE) {
+            // SAFETY: just checked.
+            unsafe { self.block(at, start, panel, first) };
+        }
+    }
+
+    /// Panics where positions or a panel are not all there.
+    fn check(&self, at: &Positions<'_>, panel: Panel<'_>, first: usize) {
+        let count = at.count();
         let reach = at.runs.iter().map(|run| run.offset / 2 + run.blocks * DEPTH).max().unwrap_or(0);
         let blocks: usize = at.runs.iter().map(|run| run.blocks).sum();
         assert!(
@@ -80,26 +122,55 @@ impl<'a, 'b> Product<'a, 'b> {
                 && first + panel.column + panel.width <= self.columns,
             "positions or a panel beyond their memory"
         );
+    }
+
+    /// Two tiles of positions from `start` on, the columns of one panel.
+    ///
+    /// # Safety
+    /// [`Product::check`] passed for the positions and the panel, and `start` is a position.
+    unsafe fn block(&mut self, at: &Positions<'_>, start: usize, panel: Panel<'_>, first: usize) {
         let column = first + panel.column;
-        for start in (0..count).step_by(2 * SIDE) {
-            let here = (count - start).min(2 * SIDE);
-            if at.height == 1 && self.halves.is_none() {
-                let place = Place { row: at.row + start, range_start: 0, column };
-                announce(self.target, self.stages, place, here, panel.width);
+        let here = (at.count() - start).min(2 * SIDE);
+        self.announce(at, start + 2 * SIDE, column, panel.width);
+        let operands = Operands {
+            rows: at.copy[start * at.step..].as_ptr(),
+            stride: 2 * at.step,
+            runs: at.runs.as_ptr(),
+            count: at.runs.len(),
+            panel: panel.values.as_ptr(),
+            sums: self.sums.0.as_mut_ptr(),
+            sums_stride: size_of::<f32>() * SUMS_STRIDE,
+        };
+        // SAFETY: rows of whole tiles up to the last position and the panel's values were checked; the sums hold two by two tiles;
+        // there is at least one run, and none is empty.
+        unsafe { tile::multiply(&self.tiles, [here.div_ceil(SIDE), panel.tiles], &operands) };
+        self.complete(at, start, here, column, panel.width);
+    }
+
+    /// Asks for the lines of the output and of added rows that the block of positions from `start` on will need.
+    fn announce(&self, at: &Positions<'_>, start: usize, column: usize, width: usize) {
+        let (y, x) = (start / at.width, start % at.width);
+        if y >= at.height {
+            return;
+        }
+        let row = at.row + y * at.valid + x.min(at.valid);
+        for row in row..(row + 2 * SIDE).min(at.row + at.height * at.valid) {
+            let place = row * self.target.stride + column;
+            match self.halves {
+                Some(halves) => prefetch_to_write(halves.wrapping_add(place).cast()),
+                None => lines(self.target.values.wrapping_add(place).cast_const(), width, prefetch_to_write),
             }
-            let operands = Operands {
-                rows: at.copy[start * at.step..].as_ptr(),
-                stride: 2 * at.step,
-                runs: at.runs.as_ptr(),
-                count: at.runs.len(),
-                panel: panel.values.as_ptr(),
-                sums: self.sums.0.as_mut_ptr(),
-                sums_stride: size_of::<f32>() * SUMS_STRIDE,
-            };
-            // SAFETY: rows of whole tiles up to the last position and the panel's values were just checked; the sums hold two by two
-            // tiles; there is at least one run, and none is empty.
-            unsafe { tile::multiply(&self.tiles, [here.div_ceil(SIDE), panel.tiles], &operands) };
-            self.complete(at, start, here, column, panel.width);
+            for stage in &*self.stages {
+                match stage {
+                    Stage::AddBf16 { values, stride } => {
+                        prefetch(values.as_ptr().wrapping_add(row * stride + column).cast());
+                    }
+                    Stage::Add(rows) => {
+                        lines(rows.values.as_ptr().wrapping_add(row * rows.stride + column), width, prefetch);
+                    }
+                    _ => {}
+                }
+            }
         }
     }
 
