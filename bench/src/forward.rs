@@ -29,7 +29,9 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
     };
     let precision = match arguments.iter().position(|argument| argument == "--precision") {
         None => Precision::F32,
-        Some(at) => arguments.get(at + 1).ok_or("--precision takes f32 or bf16")?.parse().map_err(|error| format!("{error}"))?,
+        Some(at) => {
+            arguments.get(at + 1).ok_or("--precision takes f32 or bf16")?.parse().map_err(|error| format!("{error}"))?
+        }
     };
     let path = arguments.first().filter(|path| !path.starts_with("--")).cloned();
     Ok(Request {

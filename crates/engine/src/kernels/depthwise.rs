@@ -5,8 +5,9 @@
 use std::ops::Range;
 
 use super::epilogue::{self, Block, Place, Stage, Target};
+use super::rows::check_rows;
 use super::simd::{Kernel, Simd, dispatch, prefetch, prefetch_to_write};
-use super::{AlignedBuffer, Isa, RowsMut, Window};
+use super::{AlignedBuffer, Isa, RowsMut, Scratch, Stored, StoredMut, StoredRowsMut, Window};
 
 /// A depthwise convolution over maps of one size, with its weights reordered to `[height, width, channels]`.
 #[derive(Debug, Clone)]
@@ -67,12 +68,8 @@ impl Depthwise {
     /// rows of the range.
     pub fn run(&self, input: &[f32], rows: Range<usize>, output: RowsMut<'_>, stages: &mut [Stage<'_>]) {
         epilogue::check(&output, stages, &rows, self.channels);
-        let images = self.window.images(input.len(), self.channels);
-        assert!(
-            rows.end <= images * self.window.output_pixels(),
-            "rows {rows:?} of {images} images, {:?}",
-            self.window
-        );
+        self.check(input.len(), &rows);
+        let input = Stored::F32(input);
         let target = Target { values: output.values.as_mut_ptr(), stride: output.stride };
         let mut row = rows.start;
         while row < rows.end {
@@ -92,12 +89,48 @@ impl Depthwise {
             row = end;
         }
     }
+
+    /// All output pixels of a batch, of values that are stored one way or the other.
+    pub(crate) fn run_stored(
+        &self,
+        input: Stored<'_>,
+        rows: usize,
+        output: StoredRowsMut<'_>,
+        stages: &mut [Stage<'_>],
+        scratch: &mut Scratch,
+    ) {
+        check_rows(output.values.len(), output.stride, rows, self.channels);
+        epilogue::check_stages(stages, &(0..rows), self.channels);
+        self.check(input.len(), &(0..rows));
+        let width = self.window.output[1];
+        scratch.values.grow(width * self.channels);
+        let (values, halves) = match output.values {
+            StoredMut::F32(values) => (values.as_mut_ptr(), None),
+            StoredMut::Bf16(halves) => (std::ptr::null_mut(), Some(halves.as_mut_ptr())),
+        };
+        let target = Target { values, stride: output.stride };
+        for row in (0..rows).step_by(width) {
+            let sums = scratch.values.as_mut_ptr();
+            let stride = self.channels;
+            dispatch(self.isa, Segment { operator: self, input, row, xs: 0..width, sums, stride });
+            let place = Place { row, range_start: 0, column: 0 };
+            let block = Block { source: sums, stride, rows: width, columns: stride, place, target, stages };
+            // SAFETY: the output and the stages were checked for all rows, which are whole rows of maps; the sums hold one of those.
+            unsafe { block.complete_stored(self.isa, halves) };
+        }
+    }
+
+    fn check(&self, values: usize, rows: &Range<usize>) {
+        let images = self.window.images(values, self.channels);
+        let there = images * self.window.output_pixels();
+        assert!(rows.end <= there, "rows {rows:?} of {images} images, {:?}", self.window);
+    }
 }
 
 /// Output pixels `xs` of one row of a map, written to `sums`; `row` is the first of them, counted over the batch.
 struct Segment<'a> {
     operator: &'a Depthwise,
-    input: &'a [f32],
+    input: Stored<'a>,
     row: usize,
     xs: Range<usize>,
     sums: *mut f32,
@@ -124,20 +157,19 @@ impl Kernel for Segment<'_> {
         let mut x = xs.start;
         while x < xs.end {
             let room = if (left..right).contains(&x) { right - x } else { 1 };
-            x += match room {
-                0..2 => self.pixels::<S, 1>(simd, x),
-                2..4 => self.pixels::<S, 2>(simd, x),
-                4..8 => self.pixels::<S, 4>(simd, x),
-                _ => self.pixels::<S, 8>(simd, x),
+            x += match self.input {
+                Stored::F32(_) => self.some::<S, false>(simd, x, room),
+                Stored::Bf16(_) => self.some::<S, true>(simd, x, room),
             };
         }
     }
 }
 
-/// The pixels under the window that one vector of channels reads.
+/// The pixels under the window that one vector of channels reads, halves where `H`.
 #[derive(Clone, Copy)]
-struct Taps {
+struct Taps<const H: bool> {
     input: *const f32,
+    halves: *const u16,
     weight: *const f32,
     /// Values between input rows, input pixels, window rows, window pixels and output pixels.
     map_row: usize,
@@ -150,9 +182,20 @@ struct Taps {
 }
 
 impl Segment<'_> {
+    /// As many output pixels from `x` on as there is room for.
+    #[inline(always)]
+    fn some<S: Simd, const H: bool>(&self, simd: S, x: usize, room: usize) -> usize {
+        match room {
+            0..2 => self.pixels::<S, 1, H>(simd, x),
+            2..4 => self.pixels::<S, 2, H>(simd, x),
+            4..8 => self.pixels::<S, 4, H>(simd, x),
+            _ => self.pixels::<S, 8, H>(simd, x),
+        }
+    }
+
     /// `P` output pixels from `x` on, which all see the same part of the window. Returns `P`.
     #[inline(always)]
-    fn pixels<S: Simd, const P: usize>(&self, simd: S, x: usize) -> usize {
+    fn pixels<S: Simd, const P: usize, const H: bool>(&self, simd: S, x: usize) -> usize {
         let Depthwise { window, channels, weight, .. } = self.operator;
         let (image, y, _) = window.place(self.row);
         let (ys, xs) = (window.inside(0, y), window.inside(1, x));
@@ -167,14 +210,19 @@ impl Segment<'_> {
         };
         let weight_start = if empty { 0 } else { (ys.start * window.kernel[1] + xs.start) * channels };
         let below = ys.len() * window.dilation[0] * window.input[1] * channels;
+        let (values, halves) = match self.input {
+            Stored::F32(values) => (values.as_ptr(), std::ptr::null()),
+            Stored::Bf16(halves) => (std::ptr::null(), halves.as_ptr()),
+        };
         let mut column = 0;
         while column < *channels {
             let count = S::LANES.min(channels - column);
             // SAFETY: `inside` keeps every window pixel in the map and `run` checked that the batch holds the image, so all reads
             // of `count` channels are inside `input` and `weight`; `epilogue::check` covers the output.
             unsafe {
-                let taps = Taps {
-                    input: self.input.as_ptr().add(start * channels + column),
+                let taps = Taps::<H> {
+                    input: values.wrapping_add(start * channels + column),
+                    halves: halves.wrapping_add(start * channels + column),
                     weight: weight.as_ptr().add(weight_start + column),
                     map_row: window.dilation[0] * window.input[1] * channels,
                     pixel: window.dilation[1] * channels,
@@ -190,10 +238,10 @@ impl Segment<'_> {
                     prefetch_to_write(to.wrapping_add((window.output[1] + p) * self.stride));
                 }
                 for row in 0..window.stride[0] {
-                    let mut pixel = taps.input.wrapping_add(below + row * window.input[1] * channels);
-                    for _ in 0..P * window.stride[1] {
-                        prefetch(pixel);
-                        pixel = pixel.wrapping_add(*channels);
+                    let ahead = below + row * window.input[1] * channels;
+                    for pixel in 0..P * window.stride[1] {
+                        let at = ahead + pixel * channels;
+                        prefetch(if H { taps.halves.wrapping_add(at).cast() } else { taps.input.wrapping_add(at) });
                     }
                 }
                 if count == S::LANES {
@@ -208,7 +256,7 @@ impl Segment<'_> {
     }
 }
 
-impl Taps {
+impl<const H: bool> Taps<H> {
     /// # Safety
     /// `count` channels of every pixel under the windows of `P` output pixels must be readable, and writable at `to` for the `P`
     /// output pixels; `count` is `LANES` where `FULL`, else less.
@@ -220,11 +268,17 @@ impl Taps {
                 // SAFETY: as the caller promises.
                 unsafe {
                     let weight = self.weight.add(y * self.weight_row + x * self.weight_pixel);
-                    let input = self.input.add(y * self.map_row + x * self.pixel);
+                    let at = y * self.map_row + x * self.pixel;
                     let weight = if FULL { simd.load_pointer(weight) } else { simd.load_first(weight, count) };
                     for p in 0..P {
-                        let input = input.add(p * self.step);
-                        let value = if FULL { simd.load_pointer(input) } else { simd.load_first(input, count) };
+                        let at = at + p * self.step;
+                        let value = if H {
+                            simd.load_first_halves(self.halves.add(at), count)
+                        } else if FULL {
+                            simd.load_pointer(self.input.add(at))
+                        } else {
+                            simd.load_first(self.input.add(at), count)
+                        };
                         sums[p] = simd.multiply_add(value, weight, sums[p]);
                     }
                 }

@@ -229,13 +229,30 @@ impl Block<'_, '_> {
     /// # Safety
     /// As for [`Block::complete`], with the output in `halves`, and the processor has AVX-512 with BF16.
     #[cfg(target_arch = "x86_64")]
-    pub(crate) unsafe fn complete_bf16(self, halves: *mut u16) {
+    unsafe fn complete_bf16(self, halves: *mut u16) {
         #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
         unsafe fn run(block: Block<'_, '_>, halves: *mut u16) {
             block.run(Avx512::with_rounding(), Some(halves));
         }
         // SAFETY: as the caller promises.
         unsafe { run(self, halves) }
+    }
+
+    /// One or the other: to `halves` where there are any.
+    ///
+    /// # Safety
+    /// As for the one that applies.
+    pub(crate) unsafe fn complete_stored(self, isa: Isa, halves: Option<*mut u16>) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            match halves {
+                None => self.complete(isa),
+                #[cfg(target_arch = "x86_64")]
+                Some(halves) => self.complete_bf16(halves),
+                #[cfg(not(target_arch = "x86_64"))]
+                Some(_) => {}
+            }
+        }
     }
 
     /// What [`Block::complete`] and its sibling promise is promised here.

@@ -160,7 +160,11 @@ mod tests {
     fn anchors(wanted: &[NodeId]) -> Vec<NodeId> {
         let graph = graph();
         let shapes = graph.shapes([2, 2]).unwrap();
-        schedule(&graph, &shapes, wanted, &vec![false; graph.nodes.len()]).steps.iter().map(|step| step.group.anchor).collect()
+        schedule(&graph, &shapes, wanted, &vec![false; graph.nodes.len()])
+            .steps
+            .iter()
+            .map(|step| step.group.anchor)
+            .collect()
     }
 
     #[test]

@@ -37,14 +37,11 @@ pub(crate) fn rounded(graph: &Graph, precision: Precision) -> Vec<bool> {
     rounded
 }
 
-/// Whether a node is a product that bf16 has a kernel for.
-pub(crate) fn product(graph: &Graph, node: NodeId) -> bool {
+/// Whether a node is a product whose kernels read and write rounded values; depthwise convolutions are, though their sums are of
+/// weights in `f32`.
+fn product(graph: &Graph, node: NodeId) -> bool {
     match &graph.nodes[node].op {
-        Op::Convolution { groups, channels, weight, .. } => {
-            let inputs = graph.parameters.get(weight).and_then(|shape| shape.get(1)).copied().unwrap_or(1) * groups;
-            !(*groups > 1 && *groups == inputs && groups == channels)
-        }
-        Op::Linear { .. } | Op::Attention { .. } => true,
+        Op::Convolution { .. } | Op::Linear { .. } | Op::Attention { .. } => true,
         _ => false,
     }
 }

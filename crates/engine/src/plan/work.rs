@@ -1,8 +1,8 @@
 //! The kernels behind the operators: what an anchor becomes when it is compiled, and how it runs.
 
 use crate::kernels::{
-    self, Attention, Bf16Attention, Bf16Convolution, Bf16Linear, Convolution, Gate, Linear, Normalization, Rows, RowsMut,
-    Scratch, Stage, Stored, StoredMut, StoredRowsMut, Window,
+    self, Attention, Bf16Attention, Bf16Convolution, Bf16Linear, Convolution, Depthwise, Gate, Linear, Normalization,
+    Rows, RowsMut, Scratch, Stage, Stored, StoredMut, StoredRowsMut, Window,
 };
 use crate::{Isa, Node, Op, Pixels, Precision, Shape, Weights, ops};
 
@@ -17,6 +17,8 @@ pub(crate) enum Work {
     Bf16Convolution(Bf16Convolution),
     Bf16Linear(Bf16Linear),
     Bf16Attention(Bf16Attention),
+    /// A depthwise convolution that reads and writes values as they are stored.
+    StoredDepthwise(Depthwise),
     LayerNorm {
         weight: Vec<f32>,
         bias: Vec<f32>,
@@ -149,18 +151,18 @@ impl Work {
                 let window = ops::convolution_window(&node.op, input)?;
                 let depthwise = *groups > 1 && *groups == from && *groups == *channels;
                 let values = values(weight)?;
-                (!depthwise)
-                    .then(|| Self::Bf16Convolution(Bf16Convolution::new(isa, window, values, *channels, from, *groups)))
+                Some(if depthwise {
+                    Self::StoredDepthwise(Depthwise::new(isa, window, values, from))
+                } else {
+                    Self::Bf16Convolution(Bf16Convolution::new(isa, window, values, *channels, from, *groups))
+                })
             }
             Op::Linear { weight, channels, .. } => {
                 Some(Self::Bf16Linear(Bf16Linear::new(isa, values(weight)?, *channels, from)))
             }
-            Op::Attention { heads } => Some(Self::Bf16Attention(Bf16Attention::new(
-                isa,
-                output.positions(),
-                output.channels(),
-                *heads,
-            ))),
+            Op::Attention { heads } => {
+                Some(Self::Bf16Attention(Bf16Attention::new(isa, output.positions(), output.channels(), *heads)))
+            }
             _ => None,
         }
     }
@@ -172,6 +174,7 @@ impl Work {
             Self::Linear(linear) => linear.weight().bytes(),
             Self::Bf16Convolution(convolution) => convolution.bytes(),
             Self::Bf16Linear(linear) => linear.bytes(),
+            Self::StoredDepthwise(depthwise) => depthwise.bytes(),
             Self::LayerNorm { weight, bias, .. } => 4 * (weight.len() + bias.len()),
             Self::Tangent { weight, .. } => 4 * weight.len(),
             Self::Tokens { class_token, position } => 4 * (class_token.len() + position.len()),
@@ -182,9 +185,10 @@ impl Work {
     /// Runs the kernel on all images of the block.
     pub fn run(&self, call: Call<'_>, output: StoredMut<'_>) {
         match (self, output) {
-            (Self::Bf16Convolution(_) | Self::Bf16Linear(_) | Self::Bf16Attention(_), output) => {
-                self.run_product(call, output);
-            }
+            (
+                Self::Bf16Convolution(_) | Self::Bf16Linear(_) | Self::Bf16Attention(_) | Self::StoredDepthwise(_),
+                output,
+            ) => self.run_product(call, output),
             (_, StoredMut::Bf16(output)) => self.run_into_halves(call, output),
             (_, StoredMut::F32(output)) => self.run_f32(call, output),
         }
@@ -202,6 +206,10 @@ impl Work {
                 linear.run((input, from.channels()), rows, output, &mut call.stages, call.scratch);
             }
             Self::Bf16Attention(attention) => attention.run(input, images, output, call.scratch),
+            Self::StoredDepthwise(depthwise) => {
+                let rows = images * shape.positions();
+                depthwise.run_stored(input, rows, output, &mut call.stages, call.scratch);
+            }
             _ => {}
         }
     }
@@ -240,7 +248,7 @@ impl Work {
             Self::Linear(linear) => {
                 linear.run(from, 0..rows, RowsMut::new(output, channels), &mut call.stages, call.scratch);
             }
-            Self::Bf16Convolution(_) | Self::Bf16Linear(_) | Self::Bf16Attention(_) => {}
+            Self::Bf16Convolution(_) | Self::Bf16Linear(_) | Self::Bf16Attention(_) | Self::StoredDepthwise(_) => {}
             Self::LayerNorm { weight, bias, epsilon } => {
                 kernels::layer_norm(isa, from, 0..rows, weight, bias, *epsilon, RowsMut::new(output, channels));
             }

@@ -139,8 +139,7 @@ fn stages_follow_the_sums_and_other_channels_stay() {
         let mut plain = vec![0.0; rows * output];
         run(&mut plain, output, &mut []);
         let mut staged = vec![7.0; rows * wide];
-        let mut stages =
-            [Stage::Bias(&bias), Stage::Add(Rows::new(&added, output)), Stage::Activate(Activation::Relu)];
+        let mut stages = [Stage::Bias(&bias), Stage::Add(Rows::new(&added, output)), Stage::Activate(Activation::Relu)];
         run(&mut staged, wide, &mut stages);
         for (at, found) in staged.iter().enumerate() {
             let (row, column) = (at / wide, at % wide);

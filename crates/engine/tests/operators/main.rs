@@ -30,7 +30,8 @@ fn the_reference_agrees_with_pytorch() {
 fn every_instruction_set_agrees_with_pytorch() {
     for isa in cases::instruction_sets() {
         for case in cases::inference() {
-            let options = PlanOptions { input_size: case.input_size, taps: case.output(), isa, precision: Precision::F32 };
+            let options =
+                PlanOptions { input_size: case.input_size, taps: case.output(), isa, precision: Precision::F32 };
             let plan = Plan::compile(&case.graph, &case.weights(), &options).unwrap();
             let mut workspace = Workspace::default();
             plan.run(Pixels::Normalized(&case.input), 1, &mut workspace).unwrap();

@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicUsize;
 
 use heirloom_data::{Interpolation, Preprocess, Resize};
 use heirloom_engine::{
-    Activation, EngineError, Graph, Node, Op, Padding, Pixels, Plan, PlanOptions, Precision, Shape, Tensor, Weights, Workspace,
+    Activation, EngineError, Graph, Node, Op, Padding, Pixels, Plan, PlanOptions, Precision, Shape, Tensor, Weights,
+    Workspace,
 };
 
 use super::*;
@@ -177,7 +178,8 @@ fn values_are_the_pooled_taps_of_each_image() {
     extraction.store = None;
     let extracted = extraction.run().unwrap();
     assert_eq!((extracted.rows.as_slice(), images.prepared()), ([3, 4, 17].as_slice(), 3));
-    let options = PlanOptions { input_size: [12, 12], taps: vec!["relu".into()], isa: Isa::detect(), precision: Precision::F32 };
+    let options =
+        PlanOptions { input_size: [12, 12], taps: vec!["relu".into()], isa: Isa::detect(), precision: Precision::F32 };
     let plan = Plan::compile(&fixture.tiny.graph, &fixture.tiny.weights, &options).unwrap();
     for (index, row) in extracted.rows.iter().enumerate() {
         let (mut pixels, mut workspace) = (vec![0; 432], Workspace::default());

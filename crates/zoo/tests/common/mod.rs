@@ -67,11 +67,28 @@ pub fn run_on(
     images: usize,
     taps: &[&str],
 ) -> Vec<Vec<f32>> {
-    let options = PlanOptions { input_size: size, taps: taps.iter().map(|&tap| tap.to_owned()).collect(), isa, precision: Precision::F32 };
+    run_in(Precision::F32, isa, graph, weights, size, pixels, images, taps)
+}
+
+/// As [`run_on`], with products in one precision.
+#[allow(clippy::too_many_arguments)]
+pub fn run_in(
+    precision: Precision,
+    isa: Isa,
+    graph: &Graph,
+    weights: &Weights,
+    size: [usize; 2],
+    pixels: Pixels<'_>,
+    images: usize,
+    taps: &[&str],
+) -> Vec<Vec<f32>> {
+    let taps: Vec<String> = taps.iter().map(|&tap| tap.to_owned()).collect();
+    let count = taps.len();
+    let options = PlanOptions { input_size: size, taps, isa, precision };
     let plan = Plan::compile(graph, weights, &options).unwrap();
     let mut workspace = Workspace::default();
     plan.run(pixels, images, &mut workspace).unwrap();
-    (0..taps.len()).map(|tap| workspace.tap(tap).unwrap().to_vec()).collect()
+    (0..count).map(|tap| workspace.tap(tap).unwrap().to_vec()).collect()
 }
 
 /// `max |ours - reference| / max |reference|`.

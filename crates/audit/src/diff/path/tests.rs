@@ -114,7 +114,12 @@ fn statistics_measured_anew_are_the_means_over_batches() {
     let plan = heirloom_engine::Plan::compile(
         network.graph,
         network.weights,
-        &heirloom_engine::PlanOptions { input_size: [32, 32], taps: vec!["conv1".into()], isa: Isa::detect(), precision: Precision::F32 },
+        &heirloom_engine::PlanOptions {
+            input_size: [32, 32],
+            taps: vec!["conv1".into()],
+            isa: Isa::detect(),
+            precision: Precision::F32,
+        },
     )
     .unwrap();
     let mut pixels = Vec::new();

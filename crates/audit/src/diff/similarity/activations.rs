@@ -51,7 +51,13 @@ impl<'a> Activations<'a> {
                 None => runs.push((vec![tap.clone()], bytes)),
             }
         }
-        let compile = |taps| Plan::compile(network.graph, network.weights, &PlanOptions { input_size, taps, isa, precision: Precision::F32 });
+        let compile = |taps| {
+            Plan::compile(
+                network.graph,
+                network.weights,
+                &PlanOptions { input_size, taps, isa, precision: Precision::F32 },
+            )
+        };
         let plans = runs.into_iter().map(|(taps, _)| compile(taps)).collect::<Result<_, _>>()?;
         Ok(Self { images, plans })
     }

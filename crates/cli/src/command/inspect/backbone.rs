@@ -17,8 +17,12 @@ pub fn run(arguments: &InspectArguments, shared: &SharedArguments, console: Cons
     let input_size = backbone.preprocess.input_size;
     let taps = vec![backbone.features.clone()];
     let cost = backbone.graph.cost(input_size, &taps).map_err(|error| Failure::input(error.to_string()))?;
-    let plan = Plan::compile(&backbone.graph, &backbone.weights, &PlanOptions { input_size, taps, isa: Isa::detect(), precision: Precision::F32 })
-        .map_err(|error| Failure::input(error.to_string()))?;
+    let plan = Plan::compile(
+        &backbone.graph,
+        &backbone.weights,
+        &PlanOptions { input_size, taps, isa: Isa::detect(), precision: Precision::F32 },
+    )
+    .map_err(|error| Failure::input(error.to_string()))?;
     let images = usize::from(arguments.images);
     let memory = Memory {
         weights: (plan.weight_bytes() + size_of::<f32>() * parameters(&backbone)) as u64,

@@ -40,7 +40,8 @@ impl Bf16Attention {
             let mut copy = std::mem::take(&mut scratch.rounded);
             copy.grow(images * len);
             round_into(&input.f32()[..images * len], &mut copy);
-            let attention = Attention::new(self.isa, self.tokens, self.channels, self.heads).with_rounded_probabilities();
+            let attention =
+                Attention::new(self.isa, self.tokens, self.channels, self.heads).with_rounded_probabilities();
             attention.run(&copy[..images * len], 0..images * self.tokens, output.f32(), scratch);
             scratch.rounded = copy;
             return;

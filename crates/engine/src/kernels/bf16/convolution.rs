@@ -55,7 +55,13 @@ impl Bf16Convolution {
     }
 
     /// Computes all output pixels of the batch `input`, NHWC.
-    pub fn run(&self, input: Stored<'_>, mut output: StoredRowsMut<'_>, stages: &mut [Stage<'_>], scratch: &mut Scratch) {
+    pub fn run(
+        &self,
+        input: Stored<'_>,
+        mut output: StoredRowsMut<'_>,
+        stages: &mut [Stage<'_>],
+        scratch: &mut Scratch,
+    ) {
         let images = self.window.images(input.len(), self.input);
         let rows = images * self.window.output_pixels();
         match &self.weights {

@@ -68,7 +68,11 @@ impl Bf16Linear {
         match &self.weights {
             Weights::Tiles(layout, matrix) => {
                 check_rows(input.len(), stride, rows, layout.count);
-                let from = ChannelSource { input, starts: (0..rows).map(|row| row * stride), contiguous: stride == layout.count };
+                let from = ChannelSource {
+                    input,
+                    starts: (0..rows).map(|row| row * stride),
+                    contiguous: stride == layout.count,
+                };
                 channel_rows(self.isa, layout, from, matrix, (output, stages), 0..matrix.columns, scratch);
             }
             Weights::Rounded(linear) => {

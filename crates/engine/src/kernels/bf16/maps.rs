@@ -12,6 +12,8 @@ use crate::kernels::{Isa, Window};
 
 /// Bytes of the copy to aim for: a quarter of the second-level cache of the processors that have the unit.
 const COPY: usize = 512 * 1024;
+/// The same for rows of channels, which are passed over once for each panel: half of that cache.
+const ROWS: usize = 1024 * 1024;
 /// Positions that tiles may read beyond the last one: two tiles of rows.
 pub(super) const BEYOND: usize = 32;
 
@@ -53,7 +55,8 @@ impl Maps {
         let row = |y: usize| (y % stride[0] * plane + y / stride[0] * self.row) * self.count;
         let columns = if joined(&self.window) { 1 } else { kernel[1] };
         let blocks = (kernel[1] / columns * self.count).div_ceil(DEPTH);
-        let run = |y: usize, x: usize| Run { offset: 2 * (row(y * dilation[0]) + x * dilation[1] * self.count), blocks };
+        let run =
+            |y: usize, x: usize| Run { offset: 2 * (row(y * dilation[0]) + x * dilation[1] * self.count), blocks };
         (0..kernel[0]).flat_map(|y| (0..columns).map(move |x| (y, x))).map(|(y, x)| run(y, x)).collect()
     }
 
@@ -140,7 +143,7 @@ impl ChannelRows {
     /// For rows of `count` channels.
     pub fn new(count: usize) -> Self {
         let step = count.next_multiple_of(DEPTH);
-        Self { count, step, height: (COPY / (2 * step).max(1) / BEYOND * BEYOND).max(BEYOND) }
+        Self { count, step, height: (ROWS / (2 * step).max(1) / BEYOND * BEYOND).max(BEYOND) }
     }
 
     /// Halves of a copy of `rows` rows, with what tiles read beyond it.

@@ -193,15 +193,7 @@ impl<'a, 'b> Product<'a, 'b> {
                 };
                 // SAFETY: `new` checked the output and the stages for rows and columns that hold the block, as `panel` checked;
                 // the sums hold the block's rows; where the tiles are, the conversions are, too.
-                unsafe {
-                    match self.halves {
-                        None => block.complete(self.isa),
-                        #[cfg(target_arch = "x86_64")]
-                        Some(halves) => block.complete_bf16(halves),
-                        #[cfg(not(target_arch = "x86_64"))]
-                        Some(_) => {}
-                    }
-                }
+                unsafe { block.complete_stored(self.isa, self.halves) };
             }
             y += 1;
             position = y * at.width;

@@ -80,7 +80,11 @@ fn convert_avx512(from: &[f32], to: &mut [u16]) {
         if at < len {
             let mask = (1u16 << (len - at)) - 1;
             let halves = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, from.as_ptr().add(at)));
-            _mm256_mask_storeu_epi16(to.as_mut_ptr().add(at).cast(), mask, std::mem::transmute::<__m256bh, __m256i>(halves));
+            _mm256_mask_storeu_epi16(
+                to.as_mut_ptr().add(at).cast(),
+                mask,
+                std::mem::transmute::<__m256bh, __m256i>(halves),
+            );
         }
     }
 }

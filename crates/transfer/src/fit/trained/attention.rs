@@ -72,7 +72,12 @@ impl Probe {
         let mut weights: Weights = network.weights.clone();
         weights.tensors.insert(MASK.to_owned(), Tensor { shape: vec![channels], values: mask });
         let taps = vec!["logits".to_owned()];
-        let options = PlanOptions { input_size: network.preprocess.input_size, taps, isa: Isa::detect(), precision: Precision::F32 };
+        let options = PlanOptions {
+            input_size: network.preprocess.input_size,
+            taps,
+            isa: Isa::detect(),
+            precision: Precision::F32,
+        };
         let plan = Plan::compile(graph, &weights, &options)?;
         let length = self.batch.pixels.len() / self.batch.images().max(1);
         let (mut workspace, mut logits) = (Workspace::default(), Vec::new());

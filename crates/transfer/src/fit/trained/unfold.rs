@@ -100,7 +100,8 @@ fn statistics(
     rows: &[usize],
 ) -> Result<BTreeMap<String, ChannelStatistics>, FitError> {
     let input_size = network.preprocess.input_size;
-    let options = PlanOptions { input_size, taps: convolutions.to_vec(), isa: Isa::detect(), precision: Precision::F32 };
+    let options =
+        PlanOptions { input_size, taps: convolutions.to_vec(), isa: Isa::detect(), precision: Precision::F32 };
     let plan = Plan::compile(&network.graph, &network.weights, &options)?;
     let shapes = network.graph.tap_shapes(input_size, convolutions)?;
     let channels: Vec<usize> = shapes.into_iter().map(heirloom_engine::Shape::channels).collect();

@@ -43,7 +43,8 @@ fn a_mask_of_ones_changes_nothing() {
         network.graph.tap_shapes(network.preprocess.input_size, std::slice::from_ref(tap)).unwrap()[0].channels();
     let whole = probe.loss(&network, &masked(&network.graph, tap, channels).unwrap(), channels, None).unwrap();
     let taps = vec!["logits".to_owned()];
-    let options = PlanOptions { input_size: network.preprocess.input_size, taps, isa: Isa::detect(), precision: Precision::F32 };
+    let options =
+        PlanOptions { input_size: network.preprocess.input_size, taps, isa: Isa::detect(), precision: Precision::F32 };
     let plan = Plan::compile(&network.graph, &network.weights, &options).unwrap();
     let mut workspace = Workspace::default();
     plan.run(Pixels::Bytes(&probe.batch.pixels), 6, &mut workspace).unwrap();

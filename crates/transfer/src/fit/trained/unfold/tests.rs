@@ -30,7 +30,8 @@ fn sums_give_mean_and_variance() {
 /// Logits of the first images of `loader`.
 fn logits(network: &Backbone, loader: &Loader, rows: &[usize]) -> Vec<f32> {
     let taps = vec!["logits".to_owned()];
-    let options = PlanOptions { input_size: network.preprocess.input_size, taps, isa: Isa::detect(), precision: Precision::F32 };
+    let options =
+        PlanOptions { input_size: network.preprocess.input_size, taps, isa: Isa::detect(), precision: Precision::F32 };
     let plan = Plan::compile(&network.graph, &network.weights, &options).unwrap();
     let mut batch = Batch::default();
     loader.epoch(0, rows, rows.len()).unwrap().next_into(&mut batch).unwrap();
