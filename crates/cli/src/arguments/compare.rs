@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use heirloom_transfer::compare::{Adaptation, Auto};
 
-use super::{RecipeArguments, TableArguments};
+use super::{PrecisionArguments, RecipeArguments, TableArguments};
 
 /// Fit many methods on one or more backbones, judge all on the same images, and lay accuracy beside cost on one page.
 ///
@@ -56,6 +56,9 @@ pub struct CompareArguments {
     /// Pooled widths of a layer that head2toe may choose from [default: 1,512,2048]
     #[arg(long, value_name = "T,T,...", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     pub target_sizes: Vec<u32>,
+    /// Precision of the network.
+    #[command(flatten)]
+    pub precision: PrecisionArguments,
     /// Most memory that features may take, in GiB [default: half of what is available]
     #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
     pub memory: Option<u64>,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{ShardArgument, TableArguments};
+use super::{PrecisionArguments, ShardArgument, TableArguments};
 
 /// Compute a backbone's features of a data set into the cache.
 ///
@@ -27,6 +27,9 @@ pub struct ExtractArguments {
     /// Pooled widths of a layer
     #[arg(long, value_name = "T,T,...", value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
     pub target_sizes: Vec<u32>,
+    /// Precision of the network.
+    #[command(flatten)]
+    pub precision: PrecisionArguments,
     /// Most memory that the features of 256 rows may take, in GiB [default: half of what is available]
     #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
     pub memory: Option<u64>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AdaptationArguments, FrozenArguments, MethodName, TableArguments, TrainingArguments};
+use super::{AdaptationArguments, FrozenArguments, MethodName, PrecisionArguments, TableArguments, TrainingArguments};
 
 /// Fit a classifier on a backbone's features, measure it honestly, write one file to deploy.
 ///
@@ -58,6 +58,9 @@ pub struct FitArguments {
     /// Settings of the methods on frozen features.
     #[command(flatten)]
     pub frozen: FrozenArguments,
+    /// Precision of the network.
+    #[command(flatten)]
+    pub precision: PrecisionArguments,
     /// Most memory that features may take, in GiB [default: half of what is available]
     #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
     pub memory: Option<u64>,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::PrecisionArguments;
+
 /// How predictions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PredictionFormat {
@@ -52,6 +54,9 @@ pub struct PredictArguments {
     /// The backbone of a model written with --slim
     #[arg(long, value_name = "PATH|NAME")]
     pub backbone: Option<String>,
+    /// Precision of the network; without it that of the model, where the processor is fast in it.
+    #[command(flatten)]
+    pub precision: PrecisionArguments,
     /// Exit with code 1 when an image had to be skipped
     #[arg(long)]
     pub strict: bool,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use heirloom_transfer::ranking::Score;
 
-use super::TableArguments;
+use super::{PrecisionArguments, TableArguments};
 
 /// Which backbone to take for these images: every candidate judged on its features, without training any of them.
 ///
@@ -45,6 +45,9 @@ pub struct RankArguments {
     /// Exit with code 1 when an image had to be skipped
     #[arg(long)]
     pub strict: bool,
+    /// Precision of the network.
+    #[command(flatten)]
+    pub precision: PrecisionArguments,
     /// Most memory that features may take, in GiB [default: half of what is available]
     #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
     pub memory: Option<u64>,

@@ -2,14 +2,14 @@
 
 use heirloom_data::Table;
 use heirloom_report::{count, counted, duration};
-use heirloom_transfer::extract::{Extraction, Network, Shard, Summary, TableImages};
+use heirloom_transfer::extract::{ExtractOptions, Extraction, Network, Shard, Summary, TableImages};
 use heirloom_transfer::store::Store;
 use heirloom_transfer::{ClassTokenMode, Pooling};
 use heirloom_zoo::Backbone;
 use serde_json::json;
 
 use super::fit::{extract_options, open_table};
-use super::{Outcome, cache_folder, limit};
+use super::{Outcome, cache_folder, limit, precision};
 use crate::arguments::{ExtractArguments, SharedArguments};
 use crate::backbone;
 use crate::console::{Console, facts};
@@ -27,12 +27,16 @@ pub fn run(arguments: &ExtractArguments, shared: &SharedArguments, console: Cons
     let rows: Vec<usize> = (0..table.rows.len()).collect();
     let requests = requests(arguments, &backbone);
     let folder = cache_folder(shared)?;
-    let summary = fill(arguments, shared, &backbone, &table, &rows, &requests, &Store::new(&folder))?;
+    let options = extract_options(arguments.memory, shared);
+    let options = precision::settled(arguments.precision, [&backbone], &folder, options, console)?;
+    let precision = options.precision;
+    let summary = fill(arguments, options, &backbone, &table, &rows, &requests, &Store::new(&folder))?;
     console.say(text(&summary));
     let object = json!({
         "command": "extract",
         "backbone": backbone.name,
         "backbone_digest": backbone.weights_digest,
+        "precision": precision,
         "cache": folder,
         "features": requests.iter().map(|(tap, pooling)| format!("{tap}@{}", pooling.target)).collect::<Vec<_>>(),
         "rows": { "asked": summary.rows, "computed": summary.computed, "cached": summary.from_store, "skipped": summary.skipped.len() },
@@ -61,7 +65,7 @@ fn requests(arguments: &ExtractArguments, backbone: &Backbone) -> Vec<(String, P
 
 fn fill(
     arguments: &ExtractArguments,
-    shared: &SharedArguments,
+    options: ExtractOptions,
     backbone: &Backbone,
     table: &Table,
     rows: &[usize],
@@ -73,7 +77,7 @@ fn fill(
     let images = TableImages::new(table, store.cache());
     let mut extraction = Extraction::new(Network::from(backbone), &images, rows, requests);
     extraction.store = Some(store);
-    extraction.options = extract_options(arguments.memory, shared);
+    extraction.options = options;
     extraction.options.must_store = true;
     extraction.options.shard = arguments.shard.map(|shard| Shard { index: shard.index, count: shard.count });
     extraction.progress = Some(&report);

@@ -15,6 +15,7 @@ mod layers;
 mod limit;
 mod mosaic;
 mod plant;
+mod precision;
 mod predict;
 mod pretrain;
 mod rank;

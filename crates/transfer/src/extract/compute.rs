@@ -8,14 +8,16 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use heirloom_engine::{Isa, Plan, PlanOptions, Precision};
+use heirloom_engine::{Plan, PlanOptions};
 
 use super::chunks::Chunk;
 use super::columns::{Column, Columns};
 use super::lookup::{describe, key};
 use super::notes::Notes;
 use super::outputs::{Outputs, compact};
-use super::{ExtractError, Extraction, LIVE_CHUNKS, Network, Progress, Request, SkippedImage, Summary, block};
+use super::{
+    ExtractError, ExtractOptions, Extraction, LIVE_CHUNKS, Network, Progress, Request, SkippedImage, Summary, block,
+};
 use crate::store::{Base, BlockRecord, SkippedRow, Store, StoreError};
 
 /// One extraction at work.
@@ -50,12 +52,12 @@ impl Compiled {
     ///
     /// # Errors
     /// An unknown tap, or a network that does not fit together.
-    pub fn new(network: &Network<'_>, requests: &[Request], isa: Isa) -> Result<Self, ExtractError> {
-        super::guarded(|| Self::of(network, Columns::new(network, requests)?.distinct, isa))
+    pub fn new(network: &Network<'_>, requests: &[Request], options: &ExtractOptions) -> Result<Self, ExtractError> {
+        super::guarded(|| Self::of(network, Columns::new(network, requests)?.distinct, options))
     }
 
     /// Compiles `network` for `columns`, those of one tap side by side.
-    fn of(network: &Network<'_>, columns: Vec<Column>, isa: Isa) -> Result<Self, ExtractError> {
+    fn of(network: &Network<'_>, columns: Vec<Column>, options: &ExtractOptions) -> Result<Self, ExtractError> {
         let mut taps = Vec::<Vec<Column>>::new();
         for column in columns {
             match taps.last_mut().filter(|tap| tap[0].tap == column.tap) {
@@ -66,8 +68,8 @@ impl Compiled {
         let options = PlanOptions {
             input_size: network.preprocess.input_size,
             taps: taps.iter().map(|columns| columns[0].tap.clone()).collect(),
-            isa,
-            precision: Precision::F32,
+            isa: options.isa,
+            precision: options.precision,
         };
         Ok(Self { plan: Plan::compile(network.graph, network.weights, &options)?, taps })
     }
@@ -274,7 +276,7 @@ impl<'r, 'o> Run<'r, 'o> {
         let compiled = match compiled.take().filter(|compiled| compiled.is_for(&wanted)) {
             Some(known) => Arc::clone(compiled.insert(known)),
             None => {
-                let new = Compiled::of(&self.extraction.network, wanted, self.extraction.options.isa)?;
+                let new = Compiled::of(&self.extraction.network, wanted, &self.extraction.options)?;
                 Arc::clone(compiled.insert(Arc::new(new)))
             }
         };

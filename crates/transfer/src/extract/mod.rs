@@ -20,19 +20,21 @@ mod memory;
 mod network;
 mod notes;
 mod outputs;
+mod parity;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use heirloom_engine::Isa;
+use heirloom_engine::{Isa, Precision};
 
 pub use compute::Compiled;
 pub use error::ExtractError;
 pub use images::{Images, Prepared, Scratch, TableImages};
 pub use memory::default_memory_limit;
 pub use network::{Network, graph_digest};
+pub use parity::{LEAST_COSINE, Parity, PrecisionChoice, parity};
 
 use crate::store::Store;
 use crate::{Block, Features, Pooling};
@@ -70,6 +72,8 @@ pub struct ExtractOptions {
     pub must_store: bool,
     /// Which kernels to use.
     pub isa: Isa,
+    /// Precision of the network's products; [`ExtractOptions::in_precision`] sets it with the kernels that are best for it.
+    pub precision: Precision,
 }
 
 impl ExtractOptions {
@@ -86,6 +90,7 @@ impl Default for ExtractOptions {
             shard: None,
             must_store: false,
             isa: Isa::detect(),
+            precision: Precision::F32,
         }
     }
 }

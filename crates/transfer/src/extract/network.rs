@@ -55,7 +55,7 @@ impl Extraction<'_> {
             weights: self.network.weights_digest.to_owned(),
             graph: graph_digest(self.network.graph),
             preprocess,
-            precision: "f32".into(),
+            precision: self.options.precision.name().into(),
             kernels: self.options.isa,
             numerics: NUMERICS,
         }

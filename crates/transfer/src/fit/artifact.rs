@@ -1,5 +1,6 @@
 //! From a fit to the file that is deployed.
 
+use heirloom_engine::Isa;
 use heirloom_zoo::Backbone;
 
 use super::Fit;
@@ -30,7 +31,9 @@ impl Fit {
             test: record.rows.test,
             skipped: record.rows.skipped,
         };
-        RunRecord::new(command, record.run.settings.clone(), record.run.seed, data)
+        let kernels = record.run.isa.parse().unwrap_or_else(|_| Isa::detect());
+        let run = RunRecord::new(command, record.run.settings.clone(), record.run.seed, data);
+        RunRecord { precision: record.run.precision.name().to_owned(), kernels, ..run }
     }
 
     /// The model with what tells unfamiliar rows, and the accuracy to expect.

@@ -1,6 +1,7 @@
 //! Rows with their features, however they came about: by a network from images, or as such from a table of features.
 
 use heirloom_data::{FeatureTable, Table};
+use heirloom_engine::Precision;
 use heirloom_zoo::Backbone;
 
 use super::FitOptions;
@@ -27,6 +28,8 @@ pub(super) struct Given<'a> {
     pub backbone: Option<BackboneRecord>,
     /// Kernels that ran it; `none` without a network.
     pub isa: String,
+    /// Precision of the network's products.
+    pub precision: Precision,
     /// Names of what was read.
     pub read: Vec<String>,
     /// Rows without features.
@@ -59,7 +62,8 @@ impl<'a> Given<'a> {
             principal: backbone.features.clone(),
             taps: backbone.taps.clone(),
             backbone: Some(backbone.into()),
-            isa: format!("{:?}", options.extract.isa).to_lowercase(),
+            isa: options.extract.isa.name().to_owned(),
+            precision: options.extract.precision,
             read: requests.iter().map(|(tap, pooling)| format!("{tap}@{}", pooling.target)).collect(),
             skipped: skipped_by(table).chain(by_image).collect(),
             notes,
@@ -79,6 +83,7 @@ impl<'a> Given<'a> {
             taps: Vec::new(),
             backbone: None,
             isa: "none".to_owned(),
+            precision: Precision::F32,
             read: given.blocks.iter().map(|block| block.name.clone()).collect(),
             skipped: skipped_by(&given.table).collect(),
             notes: Vec::new(),

@@ -436,6 +436,7 @@ impl Facts<'_> {
             data_digest: None,
             seed: self.options.seed,
             isa: self.given.isa.clone(),
+            precision: self.given.precision,
             features: self.given.read.clone(),
             settings: serde_json::json!({
                 "method": selected.fitted.head.method(),

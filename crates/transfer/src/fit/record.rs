@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use heirloom_engine::Precision;
 use heirloom_training::trainer::EpochReport;
 use serde::{Deserialize, Serialize};
 
@@ -310,6 +311,9 @@ pub struct RunRecord {
     pub seed: u64,
     /// Kernels that ran the network.
     pub isa: String,
+    /// Precision of the network's products.
+    #[serde(default)]
+    pub precision: Precision,
     /// Taps and pooling targets that were read.
     pub features: Vec<String>,
     /// Settings of the fit, by name.

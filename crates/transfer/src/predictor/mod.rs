@@ -61,7 +61,7 @@ impl Predictor {
     pub fn new(artifact: Artifact, options: PredictOptions) -> Result<Self, PredictError> {
         let requests = artifact.requests();
         let network = artifact.network()?;
-        let compiled = Compiled::new(&network, &requests, options.extract.isa)?;
+        let compiled = Compiled::new(&network, &requests, &options.extract)?;
         let preprocess = network.preprocess.clone();
         let others = Vec::new();
         Ok(Self { compiled: Arc::new(compiled), requests, preprocess, artifact, others, options })
@@ -79,7 +79,7 @@ impl Predictor {
             self.requests.extend(new);
             self.others.push(other);
         }
-        let compiled = Compiled::new(&self.artifact.network()?, &self.requests, self.options.extract.isa)?;
+        let compiled = Compiled::new(&self.artifact.network()?, &self.requests, &self.options.extract)?;
         self.compiled = Arc::new(compiled);
         Ok(self)
     }

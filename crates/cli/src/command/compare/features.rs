@@ -33,6 +33,7 @@ fn refuse_network(arguments: &CompareArguments) -> Result<(), Failure> {
         (!arguments.backbone.is_empty(), "--backbone"),
         (!arguments.target_sizes.is_empty(), "--target-sizes"),
         (arguments.memory.is_some(), "--memory"),
+        (arguments.precision.precision.is_some(), "--precision"),
         (training.is_some(), training.unwrap_or_default()),
     ];
     refuse_options(&arguments.table.data, &typed)

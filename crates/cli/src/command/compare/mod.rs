@@ -19,7 +19,7 @@ use heirloom_zoo::Backbone;
 
 use super::fit::{extract_options, holds_features, layer_targets, open_table, picture, targets};
 use super::training::{self, Follower};
-use super::{Outcome, cache_folder, limit, refuse_to_replace, write_whole};
+use super::{Outcome, cache_folder, limit, precision, refuse_to_replace, write_whole};
 use crate::arguments::{CompareArguments, SharedArguments};
 use crate::backbone;
 use crate::console::Console;
@@ -79,8 +79,15 @@ fn on_images(
         entry
     };
     let entries: Vec<Entry<'_>> = backbones.iter().map(entry).collect();
-    let store = Store::new(&cache_folder(shared)?);
-    watched(arguments, console, |watch, event| Ok(compare(&entries, table, &store, options, watch, Some(event))?))
+    let cache = cache_folder(shared)?;
+    let mut options = options.clone();
+    if trains {
+        precision::refuse(arguments.precision, "some of the methods train through the backbone")?;
+    } else {
+        options.extract = precision::settled(arguments.precision, &backbones, &cache, options.extract, console)?;
+    }
+    let store = Store::new(&cache);
+    watched(arguments, console, |watch, event| Ok(compare(&entries, table, &store, &options, watch, Some(event))?))
 }
 
 /// Runs a comparison with its progress shown and an interrupt heard.

@@ -38,6 +38,7 @@ pub fn refuse_network(arguments: &FitArguments) -> Result<(), Failure> {
         (!arguments.target_sizes.is_empty(), "--target-sizes"),
         (arguments.slim, "--slim"),
         (arguments.memory.is_some(), "--memory"),
+        (arguments.precision.precision.is_some(), "--precision"),
         (arguments.frozen.class_token.is_some(), "--class-token"),
     ];
     let data = &arguments.table.data;

@@ -26,7 +26,7 @@ pub use features::{is_table as holds_features, open as open_features, refuse_opt
 pub use pictures::table_of as mistakes;
 
 use super::run_file::{Inputs, RunFile};
-use super::{Outcome, artifact, cache_folder, limit, refuse_to_replace, threads};
+use super::{Outcome, artifact, cache_folder, limit, precision, refuse_to_replace, threads};
 use crate::arguments::{FitArguments, SharedArguments, TableArguments};
 use crate::backbone;
 use crate::console::Console;
@@ -133,6 +133,7 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
     job.extract = extract_options(arguments.memory, shared);
     job.slim = arguments.slim;
     let record = if let Some(adapted) = adapted::options(arguments)? {
+        precision::refuse(arguments.precision, "domains are adapted to each other in f32")?;
         adapted::make(&mut job, &adapted, arguments, console)?
     } else if features::is_table(&arguments.table.data)? {
         features::refuse_network(arguments)?;
@@ -143,15 +144,23 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
         let backbone = backbone::open(arguments.backbone.as_deref())?;
         let table = limit::limited(open_table(&arguments.table)?, arguments.table.limit, arguments.seed);
         match arguments.method.trained() {
-            Some(method) => trained::make(&job, method, arguments, &backbone, &table, console)?,
-            None => make(&job, &backbone, &table, console)?,
+            Some(method) => {
+                precision::refuse(arguments.precision, &format!("'{}' trains through the backbone", arguments.method))?;
+                trained::make(&job, method, arguments, &backbone, &table, console)?
+            }
+            None => {
+                let extract = job.extract.clone();
+                job.extract = precision::settled(arguments.precision, [&backbone], &job.cache, extract, console)?;
+                make(&job, &backbone, &table, console)?
+            }
         }
     };
     let scores = &record.scores;
     let backbone = record.backbone.as_ref().map(|backbone| backbone.digest.clone());
     let inputs = Inputs { data: record.run.data_digest.clone(), backbone };
     let (accuracy, log_loss) = (Some(scores.accuracy.value), Some(scores.log_loss));
-    let run_file = RunFile::new(shared.typed.clone(), inputs, &job.output, accuracy, log_loss)?;
+    let mut run_file = RunFile::new(shared.typed.clone(), inputs, &job.output, accuracy, log_loss)?;
+    run_file.kernels = job.extract.isa;
     run_file.save(&RunFile::path(&job.output))?;
     let object = json::object(&record, &job.output, job.report.as_deref());
     Ok(Outcome::strict(object, arguments.strict, record.skipped.len()))

@@ -93,6 +93,7 @@ pub fn record() -> FitReport {
             data_digest: None,
             seed: 0,
             isa: "avx512".into(),
+            precision: heirloom_engine::Precision::F32,
             features: vec!["pre_logits@1".into()],
             settings: serde_json::json!({ "penalty": 0.01 }),
         },

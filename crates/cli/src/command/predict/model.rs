@@ -8,6 +8,7 @@ use heirloom_transfer::predictor::{PredictOptions, Predictor, predict_table};
 use super::Sink;
 use crate::arguments::{PredictArguments, SharedArguments};
 use crate::command::fit::extract_options;
+use crate::command::precision;
 use crate::failure::Failure;
 use crate::interrupt::{STOP, Watching};
 use crate::progress::Progress;
@@ -50,7 +51,8 @@ impl Model {
         arguments: &PredictArguments,
         shared: &SharedArguments,
     ) -> Result<Self, Failure> {
-        let options = PredictOptions { top: usize::from(arguments.top_k), extract: extract_options(None, shared) };
+        let extract = precision::of_model(arguments.precision, &first.run.precision, extract_options(None, shared));
+        let options = PredictOptions { top: usize::from(arguments.top_k), extract };
         let mut predictor = Predictor::complete(first, arguments.backbone.as_deref(), options)?;
         if !others.is_empty() {
             predictor = predictor.with_tasks(others)?;

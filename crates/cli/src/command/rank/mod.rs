@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::fit::{extract_options, holds_features, open_table};
-use super::{Outcome, cache_folder, limit};
+use super::{Outcome, cache_folder, limit, precision};
 use crate::arguments::{RankArguments, SharedArguments};
 use crate::console::Console;
 use crate::failure::Failure;
@@ -103,8 +103,9 @@ pub fn run(arguments: &RankArguments, shared: &SharedArguments, console: Console
     }
     let (backbones, left_out) = candidates::open(arguments)?;
     let table = training(open_table(&arguments.table)?, arguments)?;
-    let extract = extract_options(arguments.memory, shared);
     let cache = cache_folder(shared)?;
+    let extract = extract_options(arguments.memory, shared);
+    let extract = precision::settled(arguments.precision, &backbones, &cache, extract, console)?;
     let wanted = arguments.scores.as_ref().map_or_else(|| Score::ALL.to_vec(), |scores| scores.0.clone());
     let mut rows = Rows::find(&backbones[0], &table, &cache, &extract)?;
     rows.folds = fold_of(&table, &rows.rows, arguments.seed)?;
