@@ -10,6 +10,7 @@ use clap::Args;
 Examples:
   heirloom inspect deit_tiny_patch16_224      a backbone: layers, cost, memory
   heirloom inspect deit_tiny_patch16_224 --data photos/    the memory that photos/ would take
+  heirloom inspect deit_tiny_patch16_224 --profile --precision bf16 -o roofline.svg     where the time goes
   heirloom inspect photos/                    a data set: classes, sizes, problems
   heirloom inspect embeddings.npz             a table of features: blocks, classes, domains
   heirloom inspect model.heirloom             a model: what it is, how it was made, how good it is
@@ -24,6 +25,18 @@ pub struct InspectArguments {
     /// With a backbone: a data set whose images the estimate of memory is for
     #[arg(long, value_name = "DATA")]
     pub data: Option<PathBuf>,
+    /// With a backbone: run it on one core and tell where the time goes, step by step
+    #[arg(long)]
+    pub profile: bool,
+    /// With --profile: precision of the products
+    #[arg(long, value_name = "PRECISION", default_value = "f32", requires = "profile")]
+    pub precision: heirloom_engine::Precision,
+    /// With --profile: draw the roofline to this SVG file
+    #[arg(short, long, value_name = "FILE", requires = "profile")]
+    pub output: Option<PathBuf>,
+    /// Replace the file if it is already there
+    #[arg(long)]
+    pub force: bool,
     /// Exit with code 1 when a data set has images that cannot be read
     #[arg(long)]
     pub strict: bool,

@@ -47,7 +47,7 @@ pub use aligned::AlignedBuffer;
 pub use attention::Attention;
 pub use bf16::{
     Bf16Attention, Bf16Convolution, Bf16Linear, Stored, StoredMut, StoredRowsMut, bf16_layer_norm, bf16_max_pool,
-    bf16_mean_positions, round_in_place, rounded,
+    bf16_mean_positions, round_in_place, rounded, tile_multiply_adds,
 };
 pub use convolution::Convolution;
 pub use depthwise::Depthwise;
@@ -58,7 +58,7 @@ pub use linear::Linear;
 pub use matmul::Scratch;
 pub use norm::layer_norm;
 pub use packed::PackedMatrix;
-pub use peak::multiply_adds;
+pub use peak::{copied_bytes, multiply_adds};
 pub use pooling::{average_pool, max_pool, mean_positions};
 pub use rows::{Rows, RowsMut};
 pub use softmax::softmax;

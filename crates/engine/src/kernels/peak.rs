@@ -14,6 +14,14 @@ pub fn multiply_adds(isa: Isa, steps: u64) -> u64 {
     dispatch(isa, Peak { steps })
 }
 
+/// Copies `from` to `to`, which is as long, and returns the bytes that were read and written.
+#[must_use]
+pub fn copied_bytes(from: &[u64], to: &mut [u64]) -> u64 {
+    to.copy_from_slice(black_box(from));
+    black_box(&to);
+    2 * size_of_val(from) as u64
+}
+
 struct Peak {
     steps: u64,
 }

@@ -117,6 +117,12 @@ impl Plan {
         self.steps.iter().map(|step| step.slotted.group.nodes())
     }
 
+    /// For each step the bytes that a block of `images` images reads and writes: inputs, added values, output and weights, each once.
+    #[must_use]
+    pub fn step_bytes(&self, images: usize) -> Vec<u64> {
+        self.steps.iter().map(|step| step.bytes(images)).collect()
+    }
+
     /// Bytes of the packed weights.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {

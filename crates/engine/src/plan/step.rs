@@ -67,6 +67,19 @@ impl Step {
         self.work.bytes() + self.stages.iter().map(StageData::bytes).sum::<usize>()
     }
 
+    /// Bytes read and written for `images` images: inputs, added values, output and weights, each once.
+    pub fn bytes(&self, images: usize) -> u64 {
+        let size = |halves: bool| if halves { 2 } else { 4 };
+        let inputs: usize = self.inputs.iter().map(|&(shape, halves)| size(halves) * shape.len()).sum();
+        let added = self.stages.iter().map(|stage| match stage {
+            StageData::Add(_) | StageData::Write => 4,
+            StageData::AddBf16(_) => 2,
+            _ => 0,
+        });
+        let values = (size(self.output == Output::Halves) + added.sum::<usize>()) * self.shape.len();
+        (images * (inputs + values) + self.weight_bytes()) as u64
+    }
+
     /// Runs the step on `images` images.
     pub fn run(&self, isa: Isa, pixels: Pixels<'_>, images: usize, slots: &mut [AlignedBuffer], scratch: &mut Scratch) {
         let mut output = std::mem::take(&mut slots[self.slotted.output]);

@@ -9,6 +9,7 @@ mod labelled_map;
 mod layer_shares;
 mod learning_curve;
 mod reliability;
+mod roofline;
 mod scatter;
 mod training_curves;
 
@@ -20,6 +21,7 @@ pub use labelled_map::{MapSide, labelled_map};
 pub use layer_shares::{LayerBar, layer_shares};
 pub use learning_curve::{CurvePoint, learning_curve};
 pub use reliability::{Bin, reliability};
+pub use roofline::{Roof, Work, roofline};
 pub use scatter::{ScatterPoint, scatter};
 pub use training_curves::{Side, training_curves};
 

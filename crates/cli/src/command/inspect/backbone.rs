@@ -7,12 +7,16 @@ use serde_json::json;
 
 use crate::arguments::{InspectArguments, SharedArguments};
 use crate::command::inspect::memory::{ImageMemory, Memory};
-use crate::command::{Outcome, threads};
+use crate::command::inspect::profile::profile;
+use crate::command::{Outcome, refuse_to_replace, threads};
 use crate::console::{Console, facts, indented};
 use crate::failure::Failure;
 
 pub fn run(arguments: &InspectArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
     let backbone = crate::backbone::open(Some(&arguments.thing))?;
+    if let Some(path) = &arguments.output {
+        refuse_to_replace(path, arguments.force)?;
+    }
     let threads = threads(shared);
     let input_size = backbone.preprocess.input_size;
     let taps = vec![backbone.features.clone()];
@@ -32,6 +36,11 @@ pub fn run(arguments: &InspectArguments, shared: &SharedArguments, console: Cons
     };
     let shapes = shapes(&backbone)?;
     console.answer(&text(&backbone, cost.flops, &memory, images, &shapes))?;
+    let profile = arguments.profile.then(|| profile(&backbone, arguments.precision, images)).transpose()?;
+    if let Some(profile) = &profile {
+        console.answer(&profile.text())?;
+        arguments.output.as_deref().map(|path| profile.draw(path, arguments.force)).transpose()?;
+    }
     let layers: Vec<_> = shapes.iter().map(|(tap, shape)| json!({ "tap": tap, "shape": shape })).collect();
     Ok(Outcome::done(json!({
         "command": "inspect",
@@ -54,6 +63,7 @@ pub fn run(arguments: &InspectArguments, shared: &SharedArguments, console: Cons
         "logits": backbone.logits,
         "taps": layers,
         "notes": backbone.notes,
+        "profile": profile,
     })))
 }
 

@@ -5,6 +5,7 @@ mod data;
 mod features;
 mod memory;
 mod model;
+mod profile;
 mod table;
 
 use std::fs::File;
@@ -31,7 +32,12 @@ enum Kind {
 /// Runs `inspect`.
 pub fn run(arguments: &InspectArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
     let path = Path::new(&arguments.thing);
-    match kind(path)? {
+    let kind = kind(path)?;
+    if arguments.profile && kind != Kind::Backbone {
+        let fact = format!("{}: --profile runs a backbone, and this is none", arguments.thing);
+        return Err(Failure::input(fact).hint("name a weight file or a backbone"));
+    }
+    match kind {
         Kind::Backbone => backbone::run(arguments, shared, console),
         Kind::Data => data::run(path, arguments.strict, shared, console),
         Kind::Features => features::run(path, console),

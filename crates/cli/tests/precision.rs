@@ -1,0 +1,68 @@
+//! `--precision` and `inspect --profile`, as a user types them, on processors with and without a matrix unit.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use common::Scene;
+
+/// Each precision has features, records and predictions of its own; a model is used in the one it was fitted in, where that is fast.
+#[test]
+fn a_model_remembers_its_precision() {
+    let scene = Scene::new();
+    let fit = |precision: &str, model: &str| {
+        let typed = ["fit", "photos", "--backbone", "tiny.safetensors", "--method", "linear", "--precision", precision];
+        scene.ok(&[&typed[..], &["-o", model, "--json"]].concat()).json()
+    };
+    let (exact, rounded) = (fit("f32", "f32.heirloom"), fit("bf16", "bf16.heirloom"));
+    assert_eq!(exact["run"]["precision"], "f32");
+    assert_eq!(rounded["run"]["precision"], "bf16");
+    assert_ne!(exact["run"]["isa"], "amx", "f32 never runs in the matrix unit");
+    // Features of one precision are none of the other: both stand in the cache.
+    let cache = scene.ok(&["cache", "--json"]).json();
+    assert_eq!(cache["backbones"].as_array().unwrap().len(), 2, "{cache}");
+    let again = fit("bf16", "again.heirloom");
+    assert_eq!(again["images_per_second"], serde_json::Value::Null, "the second time they come from the cache");
+    let predict =
+        |model: &str, precision: &[&str]| scene.ok(&[&["predict", model, "photos/test"][..], precision].concat()).out;
+    let [as_fitted, explicit] = [predict("f32.heirloom", &[]), predict("f32.heirloom", &["--precision", "f32"])];
+    assert_eq!(as_fitted, explicit);
+    assert_ne!(predict("bf16.heirloom", &["--precision", "bf16"]), predict("bf16.heirloom", &["--precision", "f32"]));
+}
+
+#[test]
+fn auto_says_what_it_took_and_keeps_what_it_found() {
+    let scene = Scene::new();
+    let run = || scene.ok(&["extract", "photos", "--backbone", "tiny.safetensors", "--json"]);
+    let first = run().json();
+    let parity = scene.at("cache").join("parity-v1");
+    match first["precision"].as_str().unwrap() {
+        // Found once, and read the second time.
+        "bf16" => assert_eq!(std::fs::read_dir(&parity).unwrap().count(), 1),
+        precision => assert_eq!(precision, "f32"),
+    }
+    assert_eq!(run().json()["precision"], first["precision"]);
+}
+
+#[test]
+fn bf16_is_refused_where_nothing_runs_frozen() {
+    let scene = Scene::new();
+    let typed = ["fit", "photos", "--backbone", "tiny.safetensors", "--precision", "bf16", "-o", "m.heirloom"];
+    let full = scene.run(&[&typed[..], &["--method", "full", "--epochs", "1"]].concat());
+    full.refused(2, &["frozen networks", "'full' trains"]);
+    scene.run(&["extract", "photos", "--backbone", "tiny.safetensors", "--precision", "fp8"]).refused(2, &["bf16"]);
+}
+
+#[test]
+fn a_profile_names_every_step_and_draws_the_roof() {
+    let scene = Scene::new();
+    let typed = ["inspect", "tiny.safetensors", "--profile", "--precision", "bf16", "-o", "roof.svg"];
+    let found = scene.ok(&[&typed[..], &["--json"]].concat()).json();
+    let profile = &found["profile"];
+    let steps = profile["steps"].as_array().unwrap();
+    assert!(steps.len() > 20 && profile["flops_limit"].as_f64().unwrap() > 1e8, "{profile}");
+    let shares: f64 = steps.iter().map(|step| step["share"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-6, "{shares}");
+    assert!(std::fs::read_to_string(scene.at("roof.svg")).unwrap().contains("<svg"));
+    scene.run(&typed).refused(2, &["roof.svg", "--force"]);
+    scene.run(&["inspect", "photos", "--profile"]).refused(2, &["--profile runs a backbone"]);
+}
