@@ -6,7 +6,7 @@
 use std::io::BufRead;
 use std::time::{Duration, Instant};
 
-use heirloom_engine::kernels::multiply_adds;
+use heirloom_engine::kernels::{multiply_adds, tile_multiply_adds};
 use heirloom_engine::{Isa, Pixels, Plan, PlanOptions, Precision, Workspace};
 
 /// What was asked for on the command line.
@@ -56,9 +56,9 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     let pixels = vec![128u8; request.block * input_size[0] * input_size[1] * 3];
     let measure = |seconds: f64| {
         let rate = throughput(&plan, &pixels, &request, Duration::from_secs_f64(seconds));
-        let peak = multiply_add_rate(request.threads, Duration::from_millis(100));
+        let peak = peak_rate(isa, request.threads, Duration::from_millis(100));
         let fraction = rate * cost.flops as f64 / peak;
-        serde_json::json!({"images_per_second": rate, "fma_gflops": peak / 1e9, "fraction_of_fma_rate": fraction})
+        serde_json::json!({"images_per_second": rate, "kernels": isa, "peak_gflops": peak / 1e9, "fraction_of_peak": fraction})
     };
     if !request.serve {
         println!("{}", measure(3.0));
@@ -95,12 +95,20 @@ fn throughput(plan: &Plan, pixels: &[u8], request: &Request, length: Duration) -
     })
 }
 
-/// Floating-point operations per second of all threads on registers alone.
+/// Floating-point operations per second of all threads on registers alone, in f32.
 pub fn multiply_add_rate(threads: usize, length: Duration) -> f64 {
+    peak_rate(Isa::detect(), threads, length)
+}
+
+/// Floating-point operations per second of all threads on registers or tiles alone.
+fn peak_rate(isa: Isa, threads: usize, length: Duration) -> f64 {
     let one = || {
         let (start, mut operations) = (Instant::now(), 0);
         while start.elapsed() < length {
-            operations += multiply_adds(Isa::detect(), 20_000);
+            operations += match isa {
+                Isa::Amx => tile_multiply_adds(20_000),
+                _ => multiply_adds(isa, 20_000),
+            };
         }
         operations as f64 / start.elapsed().as_secs_f64()
     };

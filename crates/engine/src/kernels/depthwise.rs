@@ -273,7 +273,7 @@ impl<const H: bool> Taps<H> {
                     for p in 0..P {
                         let at = at + p * self.step;
                         let value = if H {
-                            simd.load_first_halves(self.halves.add(at), count)
+                            simd.load_first_halves(self.halves.add(at), if FULL { S::LANES } else { count })
                         } else if FULL {
                             simd.load_pointer(self.input.add(at))
                         } else {

@@ -46,8 +46,8 @@ mod window;
 pub use aligned::AlignedBuffer;
 pub use attention::Attention;
 pub use bf16::{
-    Bf16Attention, Bf16Convolution, Bf16Linear, Stored, StoredMut, StoredRowsMut, bf16_layer_norm, bf16_max_pool,
-    bf16_mean_positions, round_in_place, rounded, tile_multiply_adds,
+    Bf16Attention, Bf16Convolution, Bf16Linear, Stored, StoredMut, StoredRowsMut, bf16_gate, bf16_layer_norm,
+    bf16_max_pool, bf16_mean_positions, round_in_place, rounded, tile_multiply_adds,
 };
 pub use convolution::Convolution;
 pub use depthwise::Depthwise;

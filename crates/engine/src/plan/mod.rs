@@ -87,7 +87,7 @@ impl Plan {
         let shapes = graph.shapes(options.input_size)?;
         weights.check(graph)?;
         let nodes = taps::resolve(graph, &options.taps)?;
-        let rounded = storage::rounded(graph, options.precision);
+        let rounded = storage::rounded(graph, &shapes, options.precision);
         let halves: Vec<bool> = rounded.iter().map(|rounded| *rounded && options.isa.has_tiles()).collect();
         let Schedule { steps, memory } = schedule::schedule(graph, &shapes, &nodes, &halves);
         let steps = steps

@@ -4,10 +4,10 @@
 //! behind products; values that a normalisation or an unfused operator reads stay `f32`.
 
 use super::fuse;
-use crate::{Graph, Node, NodeId, Op, Precision};
+use crate::{Graph, Node, NodeId, Op, Precision, Shape};
 
 /// For each node whether its value is kept rounded.
-pub(crate) fn rounded(graph: &Graph, precision: Precision) -> Vec<bool> {
+pub(crate) fn rounded(graph: &Graph, shapes: &[Shape], precision: Precision) -> Vec<bool> {
     let mut rounded = vec![false; graph.nodes.len()];
     if precision == Precision::F32 {
         return rounded;
@@ -23,6 +23,7 @@ pub(crate) fn rounded(graph: &Graph, precision: Precision) -> Vec<bool> {
         let reads = |reader: NodeId| {
             product(graph, reader)
                 || pools(&graph.nodes[reader])
+                || gate(graph, shapes, reader) && graph.nodes[reader].inputs.first() == Some(&last)
                 || (fused[reader] && matches!(graph.nodes[reader].op, Op::Add))
         };
         let mut readers =
@@ -30,6 +31,9 @@ pub(crate) fn rounded(graph: &Graph, precision: Precision) -> Vec<bool> {
         let leaves = match &graph.nodes[group.anchor].op {
             Op::LayerNorm { .. } => true,
             Op::MaxPool { .. } => graph.nodes[group.anchor].inputs.iter().all(|&input| rounded[input]),
+            _ if gate(graph, shapes, group.anchor) => {
+                graph.nodes[group.anchor].inputs.first().is_some_and(|&input| rounded[input])
+            }
             _ => product(graph, group.anchor),
         };
         rounded[last] = leaves && readers.peek().is_some() && readers.all(reads);
@@ -44,6 +48,12 @@ fn product(graph: &Graph, node: NodeId) -> bool {
         Op::Convolution { .. } | Op::Linear { .. } | Op::Attention { .. } => true,
         _ => false,
     }
+}
+
+/// Whether a node multiplies each channel of an image by one factor.
+fn gate(graph: &Graph, shapes: &[Shape], node: NodeId) -> bool {
+    let Node { op, inputs, .. } = &graph.nodes[node];
+    matches!((op, &inputs[..]), (Op::Multiply, [first, second]) if shapes[*first] != shapes[*second] && first != second)
 }
 
 fn pools(node: &Node) -> bool {

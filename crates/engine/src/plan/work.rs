@@ -225,6 +225,13 @@ impl Work {
             (Self::MaxPool(window), Some((Stored::Bf16(input), _))) => {
                 kernels::bf16_max_pool(isa, window, channels, input, output);
             }
+            (Self::Gate, first) => {
+                if let (false, Some((Stored::Bf16(input), _))) = (call.in_place, first) {
+                    output.copy_from_slice(input);
+                }
+                let factors = call.inputs.get(1).map_or(&[][..], |(factors, _)| factors.f32());
+                kernels::bf16_gate(output, call.shape.positions(), channels, factors);
+            }
             _ => {}
         }
     }
@@ -261,7 +268,10 @@ impl Work {
                     Self::Multiply => Stage::Multiply(second),
                     _ => Stage::Gate(Gate { factors: second, positions: shape.positions() }),
                 }));
-                if call.in_place {
+                if let Stored::Bf16(_) = stored {
+                    stored.widen_to(output);
+                }
+                if call.in_place || matches!(stored, Stored::Bf16(_)) {
                     kernels::transform_in_place(
                         isa,
                         RowsMut::new(output, channels),

@@ -2,8 +2,8 @@
 //! (Williams, Waterman and Patterson 2009).
 
 use plotters::prelude::{
-    ChartBuilder, Circle, DrawingAreaErrorKind, DrawingBackend, IntoDrawingArea, IntoLogRange, LineSeries, SVGBackend,
-    Text,
+    ChartBuilder, Circle, DrawingAreaErrorKind, DrawingBackend, IntoDrawingArea, IntoLogRange, LineSeries, PathElement,
+    SVGBackend, Text,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, RGBColor};
@@ -97,13 +97,17 @@ fn draw(
     longest.sort_by(|a, b| b.share.total_cmp(&a.share));
     let mut taken: Vec<i32> = Vec::new();
     for work in longest.into_iter().take(NAMED) {
-        let (x, mut y) = chart.backend_coord(&(work.intensity, work.rate / 1e9));
+        let (x, at) = chart.backend_coord(&(work.intensity, work.rate / 1e9));
+        // Below the crowd, each name on a line of its own.
+        let mut y = at + 24;
         while taken.iter().any(|other| (other - y).abs() < 14) {
             y += 14;
         }
         taken.push(y);
-        let (x, side) = if x > 380 { (x - 12, HPos::Right) } else { (x + 12, HPos::Left) };
-        root.draw(&Text::new(work.name.clone(), (x, y), text().pos(Pos::new(side, VPos::Center))))?;
+        let (end, side) = if x > 380 { (x - 70, HPos::Right) } else { (x + 70, HPos::Left) };
+        let beside = if x > 380 { end - 4 } else { end + 4 };
+        root.draw(&PathElement::new([(x, at), (end, y)], GRID.stroke_width(1)))?;
+        root.draw(&Text::new(work.name.clone(), (beside, y), text().pos(Pos::new(side, VPos::Center))))?;
     }
     root.present()
 }

@@ -50,8 +50,9 @@ pub struct StepProfile {
     pub flops: f64,
     /// Bytes per second: inputs, output, added values and weights, each once.
     pub bytes: f64,
-    /// Operations per second as a share of what memory and arithmetic allow at this number of operations per byte.
-    pub of_limit: f64,
+    /// Operations per second as a share of what memory and arithmetic allow at this number of operations per byte; none without
+    /// operations.
+    pub of_limit: Option<f64>,
 }
 
 /// Runs passes over blocks of images, on one thread.
@@ -103,7 +104,7 @@ pub fn profile(backbone: &Backbone, precision: Precision, images: usize) -> Resu
             share: seconds / total,
             flops: rate,
             bytes: bytes as f64 * passes / seconds,
-            of_limit: rate / roof.at(work / bytes as f64),
+            of_limit: (work > 0.0).then(|| rate / roof.at(work / bytes as f64)),
         }
     });
     Ok(Profile {
@@ -177,7 +178,7 @@ impl Profile {
                 format!("{:.1} %", 100.0 * step.share),
                 format!("{:.1}", step.flops / 1e9),
                 format!("{:.1}", step.bytes / 1e9),
-                format!("{:.0} %", 100.0 * step.of_limit),
+                step.of_limit.map_or_else(|| "-".to_owned(), |share| format!("{:.0} %", 100.0 * share)),
             ]);
         }
         let (arithmetic, memory) = (self.flops_limit / 1e9, self.bytes_limit / 1e9);

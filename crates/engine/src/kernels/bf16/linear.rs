@@ -121,22 +121,16 @@ pub(super) fn channel_rows<I: ExactSizeIterator<Item = usize>>(
     scratch.rows.grow(layout.halves(layout.height.min(rows)).div_ceil(2));
     let runs = [Run { offset: 0, blocks: layout.step / DEPTH }];
     let mut product = Product::new(isa, output, stages, rows, columns.end);
-    let mut run = |copy: &[u16], row: usize, valid: usize| {
-        let at = Positions { copy, step: layout.step, runs: &runs, width: valid, valid, height: 1, row };
-        product.run(&at, matrix, columns.start);
-    };
     for row in (0..rows).step_by(layout.height) {
         let valid = layout.height.min(rows - row);
         let there = if in_place.is_some() { valid / BEYOND * BEYOND } else { 0 };
-        if let Some(halves) = in_place.filter(|_| there > 0) {
-            run(&halves[row * layout.count..], row, there);
-        }
-        let rest = starts.by_ref().take(valid).skip(there);
-        if there < valid {
-            layout.copy(isa, input, rest, scratch.rows.halves_mut());
-            run(scratch.rows.halves(), row + there, valid - there);
-        } else {
-            rest.for_each(drop);
-        }
+        layout.copy(isa, input, starts.by_ref().take(valid).skip(there), scratch.rows.halves_mut());
+        let copied = scratch.rows.halves();
+        let halves = in_place.unwrap_or_default().get(row * layout.count..).unwrap_or_default();
+        let positions =
+            |copy, row, valid| Positions { copy, step: layout.step, runs: &runs, width: valid, valid, height: 1, row };
+        let parts = [positions(halves, row, there), positions(copied, row + there, valid - there)];
+        let whole = if there == 0 { 1 } else { 0 }..if there == valid { 1 } else { 2 };
+        product.run(&parts[whole], matrix, columns.start);
     }
 }

@@ -23,7 +23,7 @@ pub use convolution::Bf16Convolution;
 pub use linear::Bf16Linear;
 pub use norm::bf16_layer_norm;
 pub use peak::tile_multiply_adds;
-pub use pooling::{bf16_max_pool, bf16_mean_positions};
+pub use pooling::{bf16_gate, bf16_max_pool, bf16_mean_positions};
 pub(super) use rounding::bits;
 pub use rounding::{round_in_place, rounded};
 pub use stored::{Stored, StoredMut, StoredRowsMut};

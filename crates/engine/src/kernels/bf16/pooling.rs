@@ -1,7 +1,8 @@
-//! Pools over halves: the largest value of a window, which stays a half, and the mean over all positions.
+//! Pools over halves: the largest value of a window, which stays a half, and the mean over all positions; and the product with one
+//! factor per channel that such a mean leads to.
 
 use crate::kernels::pooling::largest;
-use crate::kernels::simd::{Kernel, Simd, dispatch};
+use crate::kernels::simd::{Kernel, Simd, dispatch, dispatch_rounding};
 use crate::kernels::{Isa, Window};
 
 /// Largest value of each window of a batch; pixels outside the map never win, NaN always does.
@@ -90,6 +91,35 @@ impl Kernel for MeanPositions<'_> {
                     total = simd.add(total, sum);
                 }
                 simd.store(&mut to[column..end], simd.divide(total, divisor));
+            }
+        }
+    }
+}
+
+/// Multiplies each image's rows of halves by one factor per channel, where they are, and rounds.
+pub fn bf16_gate(values: &mut [u16], positions: usize, channels: usize, factors: &[f32]) {
+    let images = values.len() / (positions * channels).max(1);
+    assert!(factors.len() >= images * channels, "factors of {images} images of {channels} channels");
+    dispatch_rounding(Gate { values, positions, channels, factors });
+}
+
+struct Gate<'a> {
+    values: &'a mut [u16],
+    positions: usize,
+    channels: usize,
+    factors: &'a [f32],
+}
+
+impl Kernel for Gate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for (row, values) in self.values.chunks_exact_mut(self.channels.max(1)).enumerate() {
+            let factors = &self.factors[row / self.positions * self.channels..][..self.channels];
+            for (values, factors) in values.chunks_mut(S::LANES).zip(factors.chunks(S::LANES)) {
+                let product = simd.multiply(simd.load_halves(values), simd.load(factors));
+                simd.store_halves(values, product);
             }
         }
     }

@@ -85,17 +85,18 @@ impl<'a, 'b> Product<'a, 'b> {
 
     /// All positions and all columns, which go to channels from `first` on: positions outside, so that rows of the output are
     /// written from end to end, where the matrix stays in the cache meanwhile, else panels outside.
-    pub fn run(&mut self, at: &Positions<'_>, matrix: &TileMatrix, first: usize) {
+    pub fn run(&mut self, parts: &[Positions<'_>], matrix: &TileMatrix, first: usize) {
         if !matrix.stays_cached() {
-            matrix.panels().for_each(|panel| self.panel(at, panel, first));
+            matrix.panels().for_each(|panel| parts.iter().for_each(|at| self.panel(at, panel, first)));
             return;
         }
-        let count = at.count();
-        matrix.panels().for_each(|panel| self.check(at, panel, first));
-        for start in (0..count).step_by(2 * SIDE) {
-            for panel in matrix.panels() {
-                // SAFETY: just checked.
-                unsafe { self.block(at, start, panel, first) };
+        for at in parts {
+            matrix.panels().for_each(|panel| self.check(at, panel, first));
+            for start in (0..at.count()).step_by(2 * SIDE) {
+                for panel in matrix.panels() {
+                    // SAFETY: just checked.
+                    unsafe { self.block(at, start, panel, first) };
+                }
             }
         }
     }
@@ -131,7 +132,11 @@ impl<'a, 'b> Product<'a, 'b> {
     unsafe fn block(&mut self, at: &Positions<'_>, start: usize, panel: Panel<'_>, first: usize) {
         let column = first + panel.column;
         let here = (at.count() - start).min(2 * SIDE);
-        self.announce(at, start + 2 * SIDE, column, panel.width);
+        // The windows of maps have sums enough to wait for: asking ahead there costs more than it brings.
+        if at.height == 1 {
+            let next = at.row + start + 2 * SIDE;
+            self.announce(next..(next + 2 * SIDE).min(at.row + at.valid), column, panel.width);
+        }
         let operands = Operands {
             rows: at.copy[start * at.step..].as_ptr(),
             stride: 2 * at.step,
@@ -147,14 +152,9 @@ impl<'a, 'b> Product<'a, 'b> {
         self.complete(at, start, here, column, panel.width);
     }
 
-    /// Asks for the lines of the output and of added rows that the block of positions from `start` on will need.
-    fn announce(&self, at: &Positions<'_>, start: usize, column: usize, width: usize) {
-        let (y, x) = (start / at.width, start % at.width);
-        if y >= at.height {
-            return;
-        }
-        let row = at.row + y * at.valid + x.min(at.valid);
-        for row in row..(row + 2 * SIDE).min(at.row + at.height * at.valid) {
+    /// Asks for the lines of the output and of added rows that a block of rows will need.
+    fn announce(&self, rows: std::ops::Range<usize>, column: usize, width: usize) {
+        for row in rows {
             let place = row * self.target.stride + column;
             match self.halves {
                 Some(halves) => prefetch_to_write(halves.wrapping_add(place).cast()),

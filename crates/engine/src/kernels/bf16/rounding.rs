@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::super::Isa;
+use super::stored::Stored;
 
 /// The bits of a value in bf16.
 #[inline(always)]
@@ -48,6 +49,58 @@ pub(super) fn convert(isa: Isa, from: &[f32], to: &mut [u16]) {
     }
     let _ = isa;
     from.iter().zip(to).for_each(|(from, to)| *to = bits(*from));
+}
+
+/// Copies `count` values from each of `starts` to a row each, rounded, zeros behind them.
+///
+/// # Panics
+/// Where the processor has no matrix unit: its tiles are what such rows are for.
+pub(super) fn pack_rows<'t>(
+    from: Stored<'_>,
+    starts: impl Iterator<Item = usize>,
+    count: usize,
+    rows: impl Iterator<Item = &'t mut [u16]>,
+) {
+    assert!(super::available(), "the processor has no matrix unit");
+    #[cfg(target_arch = "x86_64")]
+    for (start, to) in starts.zip(rows) {
+        assert!(count <= to.len());
+        // SAFETY: the unit is taken for available only beside these instructions; the slices were just checked.
+        unsafe {
+            match from {
+                Stored::F32(values) => pack_row(&values[start..start + count], to),
+                Stored::Bf16(halves) => copy_row(&halves[start..start + count], to),
+            }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (from, starts, count, rows);
+}
+
+/// Rounds a row into the first values of `to`, zeros behind them.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+fn pack_row(from: &[f32], to: &mut [u16]) {
+    convert_avx512(from, to);
+    to[from.len()..].fill(0);
+}
+
+/// Copies a row to the first values of `to`, zeros behind them.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+fn copy_row(from: &[u16], to: &mut [u16]) {
+    use std::arch::x86_64::{_mm512_mask_storeu_epi16, _mm512_maskz_loadu_epi16};
+    let first = |count: usize| if count < 32 { (1u32 << count) - 1 } else { u32::MAX };
+    for at in (0..to.len()).step_by(32) {
+        let (there, room) = (from.len().saturating_sub(at), to.len() - at);
+        // SAFETY: no more values are read and written than the slices have from here on; masked ones are not touched.
+        unsafe {
+            let values = _mm512_maskz_loadu_epi16(first(there), from.as_ptr().wrapping_add(at).cast());
+            _mm512_mask_storeu_epi16(to.as_mut_ptr().add(at).cast(), first(room), values);
+        }
+    }
 }
 
 /// Replaces the values by their rounded ones.

@@ -58,6 +58,29 @@ pub(super) unsafe fn multiply(_configured: &Tiles, tiles: [usize; 2], operands: 
     let _ = (tiles, operands);
 }
 
+/// Multiplies tiles of zeros that stay where they are, four at a time, `steps` times: the limit of the unit.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(super) fn multiply_nothing(_configured: &Tiles, steps: u64) {
+    // SAFETY: the tiles are configured, and no memory is touched.
+    unsafe {
+        std::arch::asm!(
+            "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
+            "tilezero tmm4", "tilezero tmm5", "tilezero tmm6", "tilezero tmm7",
+            "2:",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "dec {steps}",
+            "jnz 2b",
+            steps = inout(reg) steps.max(1) => _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack, nomem)
+        );
+    }
+}
+
 /// One micro-kernel. `second` is the address of the second tile of rows; sums of the second tile of columns lie 64 bytes on.
 macro_rules! kernel {
     ($name:ident, $panel_step:literal, [$($zero:literal)*], [$($step:literal)*], [$($store:literal)*]) => {
