@@ -2,12 +2,16 @@
 
 use heirloom_engine::kernels::{
     Bf16Attention, Bf16Convolution, Bf16Linear, Isa, Rows, RowsMut, Scratch, Stage, Stored, StoredMut, StoredRowsMut,
-    Window, rounded,
+    Window, bf16_gate, bf16_max_pool, bf16_mean_positions, max_pool, mean_positions, rounded,
 };
 use heirloom_engine::{Activation, Padding};
 
 use crate::attention::reference;
 use crate::support::{Sum, assert_near, assert_sums, bits, convolution, number, values};
+
+fn halves(values: &[f32]) -> Vec<u16> {
+    values.iter().map(|value| (rounded(*value).to_bits() >> 16) as u16).collect()
+}
 
 /// Variants of this processor, the matrix unit included.
 fn variants() -> impl Iterator<Item = Isa> {
@@ -173,4 +177,57 @@ fn attention_of_any_shape() {
             assert_eq!(bits(&alone), bits(&found[(images - 1) * tokens * channels..]));
         }
     }
+}
+
+#[test]
+fn pools_of_halves_are_those_of_their_values() {
+    for seed in 0..60u64 {
+        let pick = |index, low, high| number(seed + 400, index, low, high);
+        let padding = Padding::Explicit([pick(0, 0, 2), pick(1, 0, 2), pick(2, 0, 2), pick(3, 0, 2)]);
+        let (kernel, stride) = ([pick(4, 1, 4), pick(5, 1, 4)], [pick(6, 1, 3), pick(7, 1, 3)]);
+        let (side, dilation) = ([pick(8, 1, 12), pick(9, 1, 12)], [pick(10, 1, 2), 1]);
+        let Some(window) = Window::new(side, kernel, stride, padding, dilation, seed % 2 == 0) else { continue };
+        let (images, channels) = (2, pick(11, 1, 70));
+        let mut exact = all_rounded(&values(seed, images * window.input_pixels() * channels));
+        if seed % 5 == 0 {
+            exact[channels - 1] = f32::NAN;
+            exact[0] = -f32::NAN;
+        }
+        let stored = halves(&exact);
+        let rows = images * window.output_pixels();
+        for isa in Isa::available() {
+            let mut expected = vec![0.0; rows * channels];
+            max_pool(isa, &window, channels, &exact, 0..rows, RowsMut::new(&mut expected, channels));
+            let mut found = vec![0; rows * channels];
+            bf16_max_pool(isa, &window, channels, &stored, &mut found);
+            for (at, (found, expected)) in found.iter().zip(halves(&expected)).enumerate() {
+                let nan = |half: u16| f32::from_bits(u32::from(half) << 16).is_nan();
+                assert!(*found == expected || (nan(*found) && nan(expected)), "{isa} {at} {window:?}");
+            }
+            let positions = window.input_pixels();
+            let mut expected = vec![0.0; images * channels];
+            let input = Rows::new(&exact, channels);
+            mean_positions(isa, input, positions, 0, channels, 0..images, RowsMut::new(&mut expected, channels));
+            let mut found = vec![0.0; images * channels];
+            bf16_mean_positions(isa, &stored, positions, 0, channels, &mut found);
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!(found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan()));
+            }
+        }
+    }
+}
+
+#[test]
+fn gates_round_their_products() {
+    if Isa::best_for_bf16() != Isa::Amx {
+        println!("skipped: values are kept as halves only beside a matrix unit");
+        return;
+    }
+    let (images, positions, channels) = (2, 5, 37);
+    let (input, factors) = (all_rounded(&values(1, images * positions * channels)), values(2, images * channels));
+    let mut found = halves(&input);
+    bf16_gate(&mut found, positions, channels, &factors);
+    let product = |at: usize| input[at] * factors[at / channels / positions * channels + at % channels];
+    let expected: Vec<f32> = (0..input.len()).map(product).collect();
+    assert_eq!(found, halves(&expected));
 }

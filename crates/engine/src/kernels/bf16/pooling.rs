@@ -25,26 +25,55 @@ impl Kernel for MaxPool<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { window, channels, input, output } = self;
-        let map = window.input_pixels() * channels;
-        for (row, to) in output.chunks_exact_mut(channels.max(1)).enumerate() {
-            let (image, y, x) = window.place(row);
-            let (ys, xs) = (window.inside(0, y), window.inside(1, x));
-            let map = &input[image * map..][..map];
-            for column in (0..channels).step_by(S::LANES) {
-                let end = channels.min(column + S::LANES);
-                let mut value = simd.splat(f32::NEG_INFINITY);
-                for tap_y in ys.clone() {
-                    let map_y = y * window.stride[0] + tap_y * window.dilation[0] - window.before[0];
-                    for tap_x in xs.clone() {
-                        let map_x = x * window.stride[1] + tap_x * window.dilation[1] - window.before[1];
-                        let pixel = (map_y * window.input[1] + map_x) * channels;
-                        value = largest(simd, value, simd.load_halves(&map[pixel + column..pixel + end]));
-                    }
+        let (map_len, row_len) = (window.input_pixels() * channels, window.output[1] * channels);
+        for (row, to) in output.chunks_exact_mut(row_len.max(1)).enumerate() {
+            let (image, y) = (row / window.output[0], row % window.output[0]);
+            let map = &input[image * map_len..][..map_len];
+            let ys = window.inside(0, y);
+            let first_y = (y * window.stride[0] + ys.start * window.dilation[0]).wrapping_sub(window.before[0]);
+            for (x, to) in to.chunks_exact_mut(channels).enumerate() {
+                let xs = window.inside(1, x);
+                let first_x = (x * window.stride[1] + xs.start * window.dilation[1]).wrapping_sub(window.before[1]);
+                let taps = Taps {
+                    rows: if xs.is_empty() { 0 } else { ys.len() },
+                    columns: xs.len(),
+                    row_step: window.dilation[0] * window.input[1] * channels,
+                    column_step: window.dilation[1] * channels,
+                };
+                let from =
+                    map.get((first_y.wrapping_mul(window.input[1]).wrapping_add(first_x)).wrapping_mul(channels)..);
+                let from = from.unwrap_or_default();
+                for (chunk, to) in to.chunks_mut(S::LANES).enumerate() {
+                    // Exact: the largest of halves is one of them.
+                    simd.store_high_halves(to, taps.largest(simd, from, chunk * S::LANES, to.len()));
                 }
-                // Exact: the largest of halves is one of them.
-                simd.store_high_halves(&mut to[column..end], value);
             }
         }
+    }
+}
+
+/// The pixels of a window that lie in the map.
+#[derive(Clone, Copy)]
+struct Taps {
+    rows: usize,
+    columns: usize,
+    row_step: usize,
+    column_step: usize,
+}
+
+impl Taps {
+    /// The largest of each of `count` channels from `channel` on; `from` begins with the first pixel.
+    #[inline(always)]
+    fn largest<S: Simd>(self, simd: S, from: &[u16], channel: usize, count: usize) -> S::Vector {
+        let mut value = simd.splat(f32::NEG_INFINITY);
+        for y in 0..self.rows {
+            let row = &from[y * self.row_step + channel..];
+            for x in 0..self.columns {
+                let next = simd.load_halves(&row[x * self.column_step..][..count]);
+                value = largest(simd, value, next);
+            }
+        }
+        value
     }
 }
 

@@ -1,7 +1,8 @@
 //! Activations as they lie in memory: values that only products and pools read are kept as halves, which changes no bit of a product
 //! (it would round them itself) and halves the memory that a pass moves.
 
-use super::rounding::{convert, widen};
+use super::rounding::convert;
+use crate::kernels::simd::{Kernel, Simd, dispatch};
 use crate::kernels::{Isa, RowsMut};
 
 /// Values to read.
@@ -77,7 +78,27 @@ impl<'a> Stored<'a> {
     pub fn widen_to(&self, to: &mut [f32]) {
         match self {
             Self::F32(values) => to.copy_from_slice(values),
-            Self::Bf16(values) => to.iter_mut().zip(*values).for_each(|(to, half)| *to = widen(*half)),
+            Self::Bf16(halves) => {
+                assert_eq!(halves.len(), to.len(), "values to widen");
+                dispatch(Isa::best(), Widen { halves, to });
+            }
+        }
+    }
+}
+
+/// Halves as `f32`.
+struct Widen<'a> {
+    halves: &'a [u16],
+    to: &'a mut [f32],
+}
+
+impl Kernel for Widen<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for (halves, to) in self.halves.chunks(S::LANES).zip(self.to.chunks_mut(S::LANES)) {
+            simd.store(to, simd.load_halves(halves));
         }
     }
 }
