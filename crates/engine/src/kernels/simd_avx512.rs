@@ -144,7 +144,7 @@ impl<const ROUNDS: bool> Simd for Avx512<ROUNDS> {
     unsafe fn store_first_halves(self, to: *mut u16, value: __m512, count: usize) {
         if ROUNDS {
             instruction! {
-                let halves: __m256i = std::mem::transmute(_mm512_cvtneps_pbh(value));
+                let halves = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(value));
                 if count < 16 {
                     _mm256_mask_storeu_epi16(to.cast(), mask(count), halves);
                 } else {

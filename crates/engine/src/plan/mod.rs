@@ -67,7 +67,7 @@ pub struct Workspace {
     scratch: Scratch,
     taps: Vec<Vec<f32>>,
     /// A tap that was kept as halves.
-    widened: Vec<f32>,
+    widened: AlignedBuffer,
 }
 
 impl Workspace {

@@ -59,9 +59,9 @@ impl Plan {
                 let length = images * self.taps[tap].shape.len();
                 if self.tap_halves[tap] {
                     let halves = Stored::Bf16(&workspace.slots[slot].halves()[..length]);
-                    workspace.widened.resize(length, 0.0);
-                    halves.widen_to(&mut workspace.widened);
-                    sink(tap, &workspace.widened);
+                    workspace.widened.grow(length);
+                    halves.widen_to(&mut workspace.widened[..length]);
+                    sink(tap, &workspace.widened[..length]);
                 } else {
                     sink(tap, &workspace.slots[slot][..length]);
                 }

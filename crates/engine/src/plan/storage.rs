@@ -44,10 +44,7 @@ pub(crate) fn rounded(graph: &Graph, shapes: &[Shape], precision: Precision) -> 
 /// Whether a node is a product whose kernels read and write rounded values; depthwise convolutions are, though their sums are of
 /// weights in `f32`.
 fn product(graph: &Graph, node: NodeId) -> bool {
-    match &graph.nodes[node].op {
-        Op::Convolution { .. } | Op::Linear { .. } | Op::Attention { .. } => true,
-        _ => false,
-    }
+    matches!(graph.nodes[node].op, Op::Convolution { .. } | Op::Linear { .. } | Op::Attention { .. })
 }
 
 /// Whether a node multiplies each channel of an image by one factor.

@@ -1,4 +1,5 @@
 //! Products in bf16: on every variant the sums of the rounded operands, and the bits of a row whatever its batch.
+#![allow(clippy::unwrap_used)]
 
 use heirloom_engine::kernels::{
     Bf16Attention, Bf16Convolution, Bf16Linear, Isa, Rows, RowsMut, Scratch, Stage, Stored, StoredMut, StoredRowsMut,

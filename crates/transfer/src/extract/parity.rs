@@ -173,10 +173,10 @@ fn colour(picture: usize, channel: usize, [y, x]: [f64; 2], pixel: usize) -> u8 
     let turn = picture as f64 * 2.399_963 + channel as f64;
     let wave = (std::f64::consts::TAU * (1.0 + picture as f64) * (x * turn.cos() + y * turn.sin()) + turn).sin();
     let from_centre = (x - 0.3 - 0.025 * picture as f64).hypot(y - 0.5);
-    let disc = if picture % 2 == 0 && from_centre < 0.25 { 70.0 * (channel as f64 - 1.0) } else { 0.0 };
+    let disc = if picture.is_multiple_of(2) && from_centre < 0.25 { 70.0 * (channel as f64 - 1.0) } else { 0.0 };
     // A multiplicative hash of the pixel: the same on every machine.
     let hash = (pixel as u64 * 3 + channel as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56;
-    let grain = if picture % 3 == 0 { hash as f64 / 8.0 - 16.0 } else { 0.0 };
+    let grain = if picture.is_multiple_of(3) { hash as f64 / 8.0 - 16.0 } else { 0.0 };
     (128.0 + 70.0 * wave + disc + grain).clamp(0.0, 255.0) as u8
 }
 

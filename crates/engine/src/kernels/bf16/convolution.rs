@@ -28,7 +28,7 @@ enum Weights {
     /// A window of one pixel: channels first, layout and matrix of every group.
     Pixels(Vec<(ChannelRows, TileMatrix)>),
     Maps(Vec<(Maps, TileMatrix)>),
-    Rounded(Convolution),
+    Rounded(Box<Convolution>),
 }
 
 impl Bf16Convolution {
@@ -39,7 +39,7 @@ impl Bf16Convolution {
             tiles(&window, weight, output, input, groups)
         } else {
             let weight: Vec<f32> = weight.iter().map(|value| rounded(*value)).collect();
-            Weights::Rounded(Convolution::new(isa, window, &weight, output, input, groups))
+            Weights::Rounded(Box::new(Convolution::new(isa, window, &weight, output, input, groups)))
         };
         Self { isa, window, input, output, weights }
     }

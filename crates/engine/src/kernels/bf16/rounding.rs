@@ -112,8 +112,8 @@ pub(super) fn round_into(from: &[f32], to: &mut [f32]) {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 fn convert_avx512(from: &[f32], to: &mut [u16]) {
     use std::arch::x86_64::{
-        __m256bh, __m256i, _mm256_mask_storeu_epi16, _mm256_storeu_si256, _mm512_cvtne2ps_pbh, _mm512_cvtneps_pbh,
-        _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_storeu_si512,
+        __m256bh, __m256i, __m512bh, __m512i, _mm256_mask_storeu_epi16, _mm256_storeu_si256, _mm512_cvtne2ps_pbh,
+        _mm512_cvtneps_pbh, _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_storeu_si512,
     };
     let len = from.len().min(to.len());
     let mut at = 0;
@@ -122,7 +122,10 @@ fn convert_avx512(from: &[f32], to: &mut [u16]) {
         while at + 32 <= len {
             let low = _mm512_loadu_ps(from.as_ptr().add(at));
             let high = _mm512_loadu_ps(from.as_ptr().add(at + 16));
-            _mm512_storeu_si512(to.as_mut_ptr().add(at).cast(), std::mem::transmute(_mm512_cvtne2ps_pbh(high, low)));
+            _mm512_storeu_si512(
+                to.as_mut_ptr().add(at).cast(),
+                std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)),
+            );
             at += 32;
         }
         if at + 16 <= len {
