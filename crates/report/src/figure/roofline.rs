@@ -14,6 +14,8 @@ use super::{ACCENT, GRID, INK, SECOND, text};
 const SIZE: (u32, u32) = (640, 420);
 /// Steps that are named: those that take longest.
 const NAMED: usize = 6;
+/// Where the first of their names stands.
+const COLUMN: (i32, i32) = (420, 250);
 
 /// A piece of work.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,19 +97,13 @@ fn draw(
     }
     let mut longest = works.to_vec();
     longest.sort_by(|a, b| b.share.total_cmp(&a.share));
-    let mut taken: Vec<i32> = Vec::new();
-    for work in longest.into_iter().take(NAMED) {
-        let (x, at) = chart.backend_coord(&(work.intensity, work.rate / 1e9));
-        // Below the crowd, each name on a line of its own.
-        let mut y = at + 24;
-        while taken.iter().any(|other| (other - y).abs() < 14) {
-            y += 14;
-        }
-        taken.push(y);
-        let (end, side) = if x > 380 { (x - 70, HPos::Right) } else { (x + 70, HPos::Left) };
-        let beside = if x > 380 { end - 4 } else { end + 4 };
-        root.draw(&PathElement::new([(x, at), (end, y)], GRID.stroke_width(1)))?;
-        root.draw(&Text::new(work.name.clone(), (beside, y), text().pos(Pos::new(side, VPos::Center))))?;
+    // Steps crowd under the roof; the space below them is free for a column of names.
+    for (at, work) in longest.into_iter().take(NAMED).enumerate() {
+        let point = chart.backend_coord(&(work.intensity, work.rate / 1e9));
+        let y = COLUMN.1 + 18 * at as i32;
+        root.draw(&PathElement::new([point, (COLUMN.0 - 6, y)], GRID.stroke_width(1)))?;
+        let style = text().pos(Pos::new(HPos::Left, VPos::Center));
+        root.draw(&Text::new(format!("{} {:.0} %", work.name, 100.0 * work.share), (COLUMN.0, y), style))?;
     }
     root.present()
 }
