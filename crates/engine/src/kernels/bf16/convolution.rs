@@ -157,7 +157,7 @@ fn tiles(window: &Window, weight: &[f32], output: usize, input: usize, groups: u
     let group = |group: usize| &weight[group * columns * count * taps..][..columns * count * taps];
     if taps == 1 && window.before == [0, 0] && window.after == [0, 0] {
         let packed = (0..groups).map(|at| {
-            let matrix = TileMatrix::new(&[count], columns, |k, n| group(at)[n * count + k]);
+            let matrix = TileMatrix::new(&[count], columns, group(at), |k| k);
             (ChannelRows::new(count), matrix)
         });
         return Weights::Pixels(packed.collect());
@@ -165,8 +165,8 @@ fn tiles(window: &Window, weight: &[f32], output: usize, input: usize, groups: u
     let runs = Maps::run_lengths(window, count);
     let packed = (0..groups).map(|at| {
         // The depth is ordered (height, width, input) whether a run is one pixel or a row of them.
-        let value = |k: usize, n: usize| group(at)[(n * count + k % count) * taps + k / count];
-        (Maps::new(*window, input, at * count, count), TileMatrix::new(&runs, columns, value))
+        let order = |k: usize| k % count * taps + k / count;
+        (Maps::new(*window, input, at * count, count), TileMatrix::new(&runs, columns, group(at), order))
     });
     Weights::Maps(packed.collect())
 }

@@ -28,7 +28,7 @@ impl Bf16Linear {
     pub fn new(isa: Isa, weight: &[f32], output: usize, input: usize) -> Self {
         assert_eq!(weight.len(), output * input, "weight of a linear layer [{output}, {input}]");
         let weights = if isa.has_tiles() {
-            let matrix = TileMatrix::new(&[input], output, |k, n| weight[n * input + k]);
+            let matrix = TileMatrix::new(&[input], output, weight, |k| k);
             Weights::Tiles(ChannelRows::new(input), matrix)
         } else {
             let weight: Vec<f32> = weight.iter().map(|value| rounded(*value)).collect();

@@ -1,5 +1,7 @@
 //! The right-hand matrix of a product, packed once into tiles of the matrix unit.
 
+use rayon::prelude::*;
+
 use super::rounding::bits;
 use super::tile::{DEPTH, SIDE, TILE};
 use crate::kernels::AlignedBuffer;
@@ -30,23 +32,32 @@ pub(super) struct Panel<'a> {
 }
 
 impl TileMatrix {
-    /// Packs the matrix whose element in row `k`, counted over the runs without their filling, and column `n` is `value(k, n)`.
-    pub fn new(runs: &[usize], columns: usize, value: impl Fn(usize, usize) -> f32) -> Self {
-        let blocks = runs.iter().map(|run| run.div_ceil(DEPTH)).sum();
-        let mut values = AlignedBuffer::zeroed(halves(blocks, columns) / 2);
-        let mut matrix = Self { columns, blocks, values: AlignedBuffer::default() };
-        let packed = values.halves_mut();
+    /// Packs the transpose of a weight `[columns, depth]`; row `k` of the matrix, counted over the runs without their filling, is value
+    /// `order(k)` of each row of the weight. Panels are packed side by side on the threads at hand.
+    pub fn new(runs: &[usize], columns: usize, weight: &[f32], order: impl Fn(usize) -> usize) -> Self {
+        let (depth, blocks) = (runs.iter().sum::<usize>(), runs.iter().map(|run| run.div_ceil(DEPTH)).sum());
+        assert_eq!(weight.len(), columns * depth, "weight of {columns} columns of {depth} values");
+        // For each value of a column its place in the weight, and in a panel of one tile the place of its pair.
+        let mut places = Vec::with_capacity(depth);
         let (mut row, mut block) = (0, 0);
         for run in runs {
-            for k in 0..*run {
-                for n in 0..columns {
-                    packed[place(blocks, columns, block + k / DEPTH, k % DEPTH, n)] = bits(value(row + k, n));
-                }
-            }
+            places.extend((0..*run).map(|k| (order(row + k), block + k / DEPTH, k % DEPTH)));
             (row, block) = (row + run, block + run.div_ceil(DEPTH));
         }
-        matrix.values = values;
-        matrix
+        let mut values = AlignedBuffer::zeroed(halves(blocks, columns) / 2);
+        let packed = &mut values.halves_mut()[..halves(blocks, columns)];
+        packed.par_chunks_mut((2 * TILE * blocks).max(1)).enumerate().for_each(|(panel, to)| {
+            let first = panel * 2 * SIDE;
+            let tiles = to.len() / (TILE * blocks);
+            for n in first..columns.min(first + 2 * SIDE) {
+                let column = &weight[n * depth..(n + 1) * depth];
+                let start = (n - first) / SIDE * TILE + n % SIDE * 2;
+                for &(source, block, k) in &places {
+                    to[start + block * tiles * TILE + k / 2 * DEPTH + k % 2] = bits(column[source]);
+                }
+            }
+        });
+        Self { columns, blocks, values }
     }
 
     /// Bytes of the packed values.
@@ -96,10 +107,19 @@ mod tests {
     fn every_value_has_a_place_of_its_own_and_the_filling_is_zero() {
         for (runs, columns) in [(&[5][..], 3), (&[32, 32], 16), (&[40, 7, 64], 33), (&[21; 7], 64), (&[3, 3], 49)] {
             let depth: usize = runs.iter().sum();
-            let matrix = TileMatrix::new(runs, columns, |k, n| (1 + (k * columns + n) % 100) as f32);
+            let weight: Vec<f32> = (0..depth * columns).map(|at| (1 + at % 100) as f32).collect();
+            let matrix = TileMatrix::new(runs, columns, &weight, |k| depth - 1 - k);
             let total: f32 = matrix.values.halves().iter().map(|half| f32::from_bits(u32::from(*half) << 16)).sum();
             let expected: usize = (0..depth * columns).map(|at| 1 + at % 100).sum();
             assert_eq!(total, expected as f32, "{runs:?} {columns}");
+            let (mut row, mut block) = (0, 0);
+            for run in runs {
+                for (k, n) in (0..*run).flat_map(|k| (0..columns).map(move |n| (k, n))) {
+                    let found = matrix.values.halves()[place(matrix.blocks, columns, block + k / DEPTH, k % DEPTH, n)];
+                    assert_eq!(found, bits(weight[n * depth + depth - 1 - row - k]), "{runs:?} {columns}: {k} {n}");
+                }
+                (row, block) = (row + run, block + run.div_ceil(DEPTH));
+            }
             assert_eq!(matrix.panels().map(|panel| panel.width).sum::<usize>(), columns);
             assert_eq!(matrix.panels().map(|panel| panel.values.len()).sum::<usize>(), 2 * matrix.values.len());
         }
