@@ -3,8 +3,8 @@
 Needs: pip install torch timm openvino onnx opencv-python-headless pillow numpy safetensors. From the workspace root:
     cargo build --release -p heirloom-cli && python bench/peers/extraction.py IMAGES [--case features|layers] [--rounds 5]
 
-IMAGES is a folder of class folders of JPEG files. `features` takes ResNet-18's last features; `layers` takes every block's output of ResNet-50,
-averaged over an equal grid to at most 512 values, as Head2Toe reads them. Each side decodes, resizes, crops, runs the network on two threads
+IMAGES is a folder of class folders of JPEG files. `features` takes ResNet-18's last features; `layers` takes the outputs of ResNet-50's
+sixteen blocks, averaged over positions; PyTorch runs eagerly there, with hooks. Each side decodes, resizes, crops, runs the network on two threads
 and writes one file (Heirloom: its cache, which is emptied before each round). Process starts and compilation count on neither side: peers time
 their loop alone, Heirloom's own clock runs from the first image to the last write. Peers decode with OpenCV (libjpeg-turbo) in two threads, resize with its
 area filter, which is cheaper than the antialiased one that Heirloom reproduces, and take their best of three batches.
@@ -61,39 +61,33 @@ def batches(paths, size, threads):
 
 
 def layers(model):
-    """The outputs of the blocks that Heirloom reads by default."""
+    """Names of the residual blocks."""
     return [f"layer{stage}.{block}" for stage in range(1, 5) for block in range(len(getattr(model, f"layer{stage}")))]
 
 
-class Headed:
-    """A model whose answer is what is stored."""
+def headed(model, case):
+    """The model with what is stored as its answer."""
+    import torch
 
-    def __new__(cls, model, case):
-        import torch
+    class Wrapped(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model, self.found = model, []
+            if case == "layers":
+                for name in layers(model):
+                    model.get_submodule(name).register_forward_hook(lambda module, inputs, output: self.found.append(output))
 
-        class Wrapped(torch.nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.model, self.found = model, []
-                if case == "layers":
-                    for name in layers(model):
-                        model.get_submodule(name).register_forward_hook(lambda module, inputs, output: self.found.append(output))
+        def forward(self, x):
+            self.found.clear()
+            features = self.model.forward_features(x)
+            if case == "features":
+                return self.model.forward_head(features, pre_logits=True)
+            return torch.cat([torch.nn.functional.adaptive_avg_pool2d(value, 1).flatten(1) for value in self.found], 1)
 
-            def forward(self, x):
-                self.found.clear()
-                if case == "features":
-                    return self.model.forward_head(self.model.forward_features(x), pre_logits=True)
-                self.model.forward_features(x)
-                pooled = []
-                for value in self.found:
-                    side = max(1, int((512 / value.shape[1]) ** 0.5))
-                    pooled.append(torch.nn.functional.adaptive_avg_pool2d(value, side).flatten(1))
-                return torch.cat(pooled, 1)
-
-        return Wrapped().eval()
+    return Wrapped().eval()
 
 
-def with_torch(model, paths, size, threads):
+def with_torch(model, traced, paths, size, threads):
     import numpy
     import torch
 
@@ -101,7 +95,7 @@ def with_torch(model, paths, size, threads):
     model = model.to(torch.bfloat16).to(memory_format=torch.channels_last)
     example = torch.randn(size, 3, 224, 224).to(memory_format=torch.channels_last).to(torch.bfloat16)
     with torch.inference_mode():
-        model = torch.jit.freeze(torch.jit.trace(model, example)) if not model.found and model.fast else model
+        model = torch.jit.freeze(torch.jit.trace(model, example)) if traced else model
         model(example)
 
     def run():
@@ -138,8 +132,8 @@ def with_openvino(path, paths, size, threads):
     return run
 
 
-def with_heirloom(arguments, folder, expected):
-    taps = ["--tap", "all", "--target-sizes", "512"] if arguments.case == "layers" else []
+def with_heirloom(arguments, folder, blocks, expected):
+    taps = [word for name in blocks for word in ("--tap", name)] if arguments.case == "layers" else []
 
     def run():
         with tempfile.TemporaryDirectory() as cache:
@@ -168,18 +162,18 @@ def main():
         config.update(crop_pct=0.875, interpolation="bilinear")
         with open(f"{folder}/config.json", "w") as file:
             json.dump({"architecture": name, "num_classes": 1000, "pretrained_cfg": config}, file)
-        wrapped = Headed(model, arguments.case)
-        wrapped.fast = arguments.case == "features"
+        wrapped = headed(model, arguments.case)
+        traced, blocks = arguments.case == "features", layers(model) if arguments.case == "layers" else []
         torch.onnx.export(wrapped, torch.randn(2, 3, 224, 224), f"{folder}/model.onnx", input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "n"}}, dynamo=False, opset_version=17)
         sides = {}
         few = paths[:128]
         for size in (8, 16, 32):
-            sides[f"PyTorch, batch {size}"] = lambda images, size=size: with_torch(wrapped, images, size, arguments.threads)
+            sides[f"PyTorch, batch {size}"] = lambda images, size=size: with_torch(wrapped, traced, images, size, arguments.threads)
             sides[f"OpenVINO, batch {size}"] = lambda images, size=size: with_openvino(f"{folder}/model.onnx", images, size, arguments.threads)
         search = {side: make(few)() for side, make in sides.items()}
         best = [max((side for side in sides if side.startswith(peer)), key=search.get) for peer in ("PyTorch", "OpenVINO")]
         runs = {side: sides[side](paths) for side in best}
-        runs["Heirloom"] = with_heirloom(arguments, folder, len(paths))
+        runs["Heirloom"] = with_heirloom(arguments, folder, blocks, len(paths))
         rows = []
         for _ in range(arguments.rounds):
             row = {}

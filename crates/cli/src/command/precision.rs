@@ -33,7 +33,8 @@ fn suitable<'b>(
 ) -> Result<Precision, Failure> {
     let mut told = Vec::new();
     for backbone in backbones {
-        let Some(parity) = parity(backbone, cache)? else { return Ok(Precision::F32) };
+        let begins = || console.stage(&format!("checking {} in bf16 on drawn pictures, once", backbone.name));
+        let Some(parity) = parity(backbone, cache, begins)? else { return Ok(Precision::F32) };
         let Parity { layer, cosine } = &parity;
         if !parity.holds() {
             let name = &backbone.name;

@@ -39,7 +39,8 @@ pub fn mean_positions(
 ) {
     input.check(images.end * positions, channels);
     output.check(images.len(), channels);
-    dispatch(isa, MeanPositions { input, positions, skip, channels, images, output });
+    let (values, stride) = (input.values, input.stride);
+    dispatch(isa, MeanPositions { values, stride, positions, skip, channels, images, output });
 }
 
 fn check(window: &Window, channels: usize, input: &[f32], rows: &Range<usize>, output: &RowsMut<'_>) {
@@ -116,19 +117,41 @@ pub(crate) fn padded(window: &Window, axis: usize, at: usize) -> usize {
     room.saturating_sub(at * window.stride[axis]).div_ceil(window.dilation[axis]).min(window.kernel[axis])
 }
 
-struct MeanPositions<'a> {
-    input: Rows<'a>,
-    positions: usize,
-    skip: usize,
-    channels: usize,
-    images: Range<usize>,
-    output: RowsMut<'a>,
+/// Mean over positions of values that are stored as `T`.
+pub(super) struct MeanPositions<'a, T> {
+    pub values: &'a [T],
+    pub stride: usize,
+    pub positions: usize,
+    pub skip: usize,
+    pub channels: usize,
+    pub images: Range<usize>,
+    pub output: RowsMut<'a>,
+}
+
+/// What a vector can be read from.
+pub(super) trait Lane: Sized {
+    fn load<S: Simd>(simd: S, from: &[Self]) -> S::Vector;
+}
+
+impl Lane for f32 {
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, from: &[Self]) -> S::Vector {
+        simd.load(from)
+    }
+}
+
+/// Halves.
+impl Lane for u16 {
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, from: &[Self]) -> S::Vector {
+        simd.load_halves(from)
+    }
 }
 
 /// Positions summed in one run; the sums of runs are then added in order, which keeps the rounding error small.
 const RUN: usize = 32;
 
-impl Kernel for MeanPositions<'_> {
+impl<T: Lane> Kernel for MeanPositions<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -142,8 +165,8 @@ impl Kernel for MeanPositions<'_> {
                 for start in (self.skip..self.positions).step_by(RUN) {
                     let mut sum = simd.splat(0.0);
                     for position in start..self.positions.min(start + RUN) {
-                        let row = (image * self.positions + position) * self.input.stride;
-                        sum = simd.add(sum, simd.load(&self.input.values[row + column..row + end]));
+                        let row = (image * self.positions + position) * self.stride;
+                        sum = simd.add(sum, T::load(simd, &self.values[row + column..row + end]));
                     }
                     total = simd.add(total, sum);
                 }

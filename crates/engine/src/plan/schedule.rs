@@ -98,7 +98,7 @@ impl Values {
             reads.for_each(|node| values.read(node, step));
             let last = group.nodes().next_back().unwrap_or(group.anchor);
             for node in group.nodes().filter(|node| *node == last || wanted.contains(node)) {
-                let replaces = values.replaced(graph, group, node);
+                let replaces = values.replaced(graph, group, node, halves);
                 values.index[node] = Some(values.lifetimes.len());
                 let length = if halves[node] { shapes[node].len().div_ceil(2) } else { shapes[node].len() };
                 values.lifetimes.push(Lifetime { length, birth: step, death: step, replaces });
@@ -113,10 +113,11 @@ impl Values {
         }
     }
 
-    /// The value that an element-wise operator on its own may overwrite.
-    fn replaced(&self, graph: &Graph, group: &Group, node: NodeId) -> Option<usize> {
+    /// The value that an element-wise operator on its own may overwrite: one that is kept in the same way.
+    fn replaced(&self, graph: &Graph, group: &Group, node: NodeId, halves: &[bool]) -> Option<usize> {
         let lone = group.chain.is_empty() && in_place(&graph.nodes[node].op);
-        if lone { graph.nodes[node].inputs.first().and_then(|&input| self.index[input]) } else { None }
+        let input = graph.nodes[node].inputs.first().copied().filter(|&input| lone && halves[input] == halves[node]);
+        input.and_then(|input| self.index[input])
     }
 }
 

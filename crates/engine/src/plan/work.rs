@@ -210,7 +210,7 @@ impl Work {
                 let rows = images * shape.positions();
                 depthwise.run_stored(input, rows, output, &mut call.stages, call.scratch);
             }
-            _ => {}
+            other => unreachable!("{other:?} is no product of bf16"),
         }
     }
 
@@ -232,7 +232,8 @@ impl Work {
                 let factors = call.inputs.get(1).map_or(&[][..], |(factors, _)| factors.f32());
                 kernels::bf16_gate(output, call.shape.positions(), channels, factors);
             }
-            _ => {}
+            // Left alone, the output would hold another value's halves.
+            (other, _) => unreachable!("{other:?} leaves no halves; plan/storage.rs says otherwise"),
         }
     }
 
@@ -255,7 +256,9 @@ impl Work {
             Self::Linear(linear) => {
                 linear.run(from, 0..rows, RowsMut::new(output, channels), &mut call.stages, call.scratch);
             }
-            Self::Bf16Convolution(_) | Self::Bf16Linear(_) | Self::Bf16Attention(_) | Self::StoredDepthwise(_) => {}
+            Self::Bf16Convolution(_) | Self::Bf16Linear(_) | Self::Bf16Attention(_) | Self::StoredDepthwise(_) => {
+                unreachable!("{self:?} runs with the products of bf16")
+            }
             Self::LayerNorm { weight, bias, epsilon } => {
                 kernels::layer_norm(isa, from, 0..rows, weight, bias, *epsilon, RowsMut::new(output, channels));
             }

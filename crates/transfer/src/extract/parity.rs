@@ -57,11 +57,11 @@ impl ExtractOptions {
     }
 }
 
-/// Runs the check, or reads its outcome in `cache`. `None` where the processor has no matrix unit, and nothing is run.
+/// Runs the check, or reads its outcome in `cache`; `begins` is told before it runs. `None` where the processor has no matrix unit, and nothing is run.
 ///
 /// # Errors
 /// A network that does not fit together.
-pub fn parity(backbone: &Backbone, cache: &Path) -> Result<Option<Parity>, ExtractError> {
+pub fn parity(backbone: &Backbone, cache: &Path, begins: impl FnOnce()) -> Result<Option<Parity>, ExtractError> {
     let isa = Isa::detect_for(Precision::Bf16);
     if isa != Isa::Amx {
         return Ok(None);
@@ -70,6 +70,7 @@ pub fn parity(backbone: &Backbone, cache: &Path) -> Result<Option<Parity>, Extra
     if let Some(known) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
         return Ok(Some(known));
     }
+    begins();
     let found = measure(backbone, isa)?;
     // An outcome that cannot be kept is found anew the next time.
     if let (Some(folder), Ok(json)) = (path.parent(), serde_json::to_vec(&found)) {

@@ -36,6 +36,9 @@ pub fn run(arguments: &InspectArguments, shared: &SharedArguments, console: Cons
     };
     let shapes = shapes(&backbone)?;
     console.answer(&text(&backbone, cost.flops, &memory, images, &shapes))?;
+    if arguments.profile {
+        console.stage("running it on one core for a few seconds");
+    }
     let profile = arguments.profile.then(|| profile(&backbone, arguments.precision, images)).transpose()?;
     if let Some(profile) = &profile {
         console.answer(&profile.text())?;

@@ -1,9 +1,9 @@
 //! Pools over halves: the largest value of a window, which stays a half, and the mean over all positions; and the product with one
 //! factor per channel that such a mean leads to.
 
-use crate::kernels::pooling::largest;
+use crate::kernels::pooling::{MeanPositions, largest};
 use crate::kernels::simd::{Kernel, Simd, dispatch, dispatch_rounding};
-use crate::kernels::{Isa, Window};
+use crate::kernels::{Isa, RowsMut, Window};
 
 /// Largest value of each window of a batch; pixels outside the map never win, NaN always does.
 pub fn bf16_max_pool(isa: Isa, window: &Window, channels: usize, input: &[u16], output: &mut [u16]) {
@@ -87,42 +87,9 @@ pub fn bf16_mean_positions(
     output: &mut [f32],
 ) {
     assert_eq!(input.len(), output.len() * positions, "{positions} positions of {channels} channels");
-    dispatch(isa, MeanPositions { input, positions, skip, channels, output });
-}
-
-struct MeanPositions<'a> {
-    input: &'a [u16],
-    positions: usize,
-    skip: usize,
-    channels: usize,
-    output: &'a mut [f32],
-}
-
-/// Positions summed in one run, as in the mean of `f32`.
-const RUN: usize = 32;
-
-impl Kernel for MeanPositions<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let divisor = simd.splat(self.positions.saturating_sub(self.skip).max(1) as f32);
-        for (image, to) in self.output.chunks_exact_mut(self.channels.max(1)).enumerate() {
-            for column in (0..self.channels).step_by(S::LANES) {
-                let end = self.channels.min(column + S::LANES);
-                let mut total = simd.splat(0.0);
-                for start in (self.skip..self.positions).step_by(RUN) {
-                    let mut sum = simd.splat(0.0);
-                    for position in start..self.positions.min(start + RUN) {
-                        let row = (image * self.positions + position) * self.channels;
-                        sum = simd.add(sum, simd.load_halves(&self.input[row + column..row + end]));
-                    }
-                    total = simd.add(total, sum);
-                }
-                simd.store(&mut to[column..end], simd.divide(total, divisor));
-            }
-        }
-    }
+    let images = 0..output.len() / channels.max(1);
+    let output = RowsMut::new(output, channels);
+    dispatch(isa, MeanPositions { values: input, stride: channels, positions, skip, channels, images, output });
 }
 
 /// Multiplies each image's rows of halves by one factor per channel, where they are, and rounds.

@@ -8,7 +8,8 @@ use super::stored::Stored;
 #[inline(always)]
 pub(in crate::kernels) fn bits(value: f32) -> u16 {
     let bits = value.to_bits();
-    let nearest = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+    // Only what is no number can go beyond, and it is not rounded.
+    let nearest = bits.wrapping_add(0x7FFF + (bits >> 16 & 1)) >> 16;
     let exact = bits >> 16;
     match value.classify() {
         std::num::FpCategory::Nan => (exact | 0x40) as u16,
@@ -169,7 +170,9 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(bits(value), expected, "{value:e}");
         }
-        assert!(rounded(f32::NAN).is_nan());
+        for nan in [f32::NAN, -f32::NAN, f32::from_bits(0xFFFF_FFFF), f32::from_bits(0x7F80_0001)] {
+            assert!(rounded(nan).is_nan(), "{:#x}", nan.to_bits());
+        }
     }
 
     proptest! {

@@ -1,5 +1,5 @@
-//! Activations as they lie in memory: values that only products and pools read are kept as halves, which changes no bit of a product
-//! (it would round them itself) and halves the memory that a pass moves.
+//! Activations as they lie in memory: some are kept as halves (`plan/storage.rs` says which), which halves the memory that a pass
+//! moves. Products would round them anyway; fused sums and pools read them rounded.
 
 use super::rounding::convert;
 use crate::kernels::simd::{Kernel, Simd, dispatch};
@@ -34,18 +34,11 @@ pub struct StoredRowsMut<'a> {
 
 impl<'a> Stored<'a> {
     /// Number of values.
-    #[must_use]
-    pub const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         match self {
             Self::F32(values) => values.len(),
             Self::Bf16(values) => values.len(),
         }
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The values of a kernel that reads `f32` alone; none where they are halves, which the plan hands to no such kernel.
@@ -105,18 +98,11 @@ impl Kernel for Widen<'_> {
 
 impl StoredMut<'_> {
     /// Number of values.
-    #[must_use]
-    pub const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         match self {
             Self::F32(values) => values.len(),
             Self::Bf16(values) => values.len(),
         }
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The same values for a shorter time.
