@@ -1,7 +1,7 @@
-"""Training steps in f32: Heirloom beside PyTorch (channels-last and plain, the faster of the two), interleaved in one run.
+"""Training steps: Heirloom beside PyTorch (channels-last or plain, in bf16 also with and without autocast: the fastest of them), interleaved in one run.
 
 Needs: pip install torch timm torchvision. From the workspace root:
-    cargo build --release -p heirloom-bench && python bench/peers/steps.py [--rounds 5] [--cases resnet20,...]
+    cargo build --release -p heirloom-bench && python bench/peers/steps.py [--rounds 5] [--cases resnet20,...] [--precision bf16]
 
 A step is forward, cross-entropy, backward and SGD with momentum on a fixed batch of noise. Weights are random: only time counts.
 """
@@ -35,6 +35,7 @@ def parse():
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one timing")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--binary", default="target/release/heirloom-bench")
     return parser.parse_args()
 
@@ -50,25 +51,27 @@ def build(name):
 
 
 class Torch:
-    def __init__(self, name, side, batch, threads):
+    def __init__(self, name, side, batch, threads, precision):
         torch.set_num_threads(threads)
-        model = build(name).train()
-        x = torch.randn(batch, 3, side, side)
-        y = torch.arange(batch) % 10
-        plain = (model, x, torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9))
-        last = build(name).train().to(memory_format=torch.channels_last)
-        x_last = x.to(memory_format=torch.channels_last)
-        self.forms = {"plain": plain, "channels-last": (last, x_last, torch.optim.SGD(last.parameters(), lr=1e-4, momentum=0.9))}
-        self.y = y
+        x, self.y = torch.randn(batch, 3, side, side), torch.arange(batch) % 10
+        self.forms = {}
+        for layout, memory in (("plain", torch.contiguous_format), ("channels-last", torch.channels_last)):
+            model = build(name).train().to(memory_format=memory)
+            optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
+            for autocast in (False, True) if precision == "bf16" else (False,):
+                form = f"{layout}, autocast" if autocast else layout
+                self.forms[form] = (model, x.to(memory_format=memory), optimizer, autocast)
         rates = {form: self.rate(form, 1.0) for form in self.forms}
         self.best = max(rates, key=rates.get)
 
     def rate(self, form, seconds):
-        model, x, optimizer = self.forms[form]
+        model, x, optimizer, autocast = self.forms[form]
 
         def step():
             optimizer.zero_grad(set_to_none=True)
-            F.cross_entropy(model(x), self.y).backward()
+            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                loss = F.cross_entropy(model(x), self.y)
+            loss.backward()
             optimizer.step()
 
         step()
@@ -83,9 +86,9 @@ def main():
     arguments = parse()
     for case in arguments.cases.split(","):
         name, side, batch = CASES[case]
-        command = [arguments.binary, "steps", name, str(side), str(batch), "--threads", str(arguments.threads), "--serve"]
+        command = [arguments.binary, "steps", name, str(side), str(batch), "--threads", str(arguments.threads), "--precision", arguments.precision, "--serve"]
         ours = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        peer = Torch(name, side, batch, arguments.threads)
+        peer = Torch(name, side, batch, arguments.threads, arguments.precision)
         rounds = []
         for _ in range(arguments.rounds):
             ours.stdin.write(f"{arguments.seconds}\n")

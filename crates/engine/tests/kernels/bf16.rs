@@ -15,11 +15,11 @@ fn halves(values: &[f32]) -> Vec<u16> {
 }
 
 /// Variants of this processor, the matrix unit included.
-fn variants() -> impl Iterator<Item = Isa> {
+pub fn variants() -> impl Iterator<Item = Isa> {
     Isa::available().chain((Isa::best_for_bf16() == Isa::Amx).then_some(Isa::Amx))
 }
 
-fn all_rounded(values: &[f32]) -> Vec<f32> {
+pub fn all_rounded(values: &[f32]) -> Vec<f32> {
     values.iter().map(|value| rounded(*value)).collect()
 }
 

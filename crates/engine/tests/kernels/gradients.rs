@@ -4,18 +4,19 @@ use heirloom_engine::Padding;
 use heirloom_engine::kernels::training::{ConvolutionGradient, LinearGradient, TrainingScratch, sum_rows};
 use heirloom_engine::kernels::{Convolution, Isa, Linear, Rows, RowsMut, Scratch, Stage, Window};
 
+use crate::bf16_gradients;
 use crate::support::{bits, number, values};
 
 #[derive(Clone, Copy)]
-struct Case {
-    images: usize,
-    input: [usize; 2],
-    channels: [usize; 2],
+pub struct Case {
+    pub images: usize,
+    pub input: [usize; 2],
+    pub channels: [usize; 2],
     kernel: [usize; 2],
     stride: [usize; 2],
     padding: Padding,
     dilation: [usize; 2],
-    groups: usize,
+    pub groups: usize,
 }
 
 fn case(images: usize, input: [usize; 2], channels: [usize; 2], kernel: usize, stride: usize, padding: usize) -> Case {
@@ -24,7 +25,7 @@ fn case(images: usize, input: [usize; 2], channels: [usize; 2], kernel: usize, s
 }
 
 /// The weight's and the input's gradient, term by term.
-fn plain(case: &Case, window: &Window, pixels: &[f32], weight: &[f32], gradient: &[f32]) -> (Vec<f64>, Vec<f64>) {
+pub fn plain(case: &Case, window: &Window, pixels: &[f32], weight: &[f32], gradient: &[f32]) -> (Vec<f64>, Vec<f64>) {
     let [input, output] = case.channels;
     let (group_input, group_output) = (input / case.groups, output / case.groups);
     let (mut of_weight, mut of_input) = (vec![0.0; weight.len()], vec![0.0; pixels.len()]);
@@ -53,7 +54,7 @@ fn plain(case: &Case, window: &Window, pixels: &[f32], weight: &[f32], gradient:
 }
 
 /// Panics where a value is off by more than 1e-5 of the largest.
-fn assert_close(found: &[f32], expected: &[f64], what: &str) {
+pub fn assert_close(found: &[f32], expected: &[f64], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let largest = expected.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
     for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
@@ -63,7 +64,7 @@ fn assert_close(found: &[f32], expected: &[f64], what: &str) {
 }
 
 #[allow(clippy::unwrap_used)]
-fn pool(threads: usize) -> rayon::ThreadPool {
+pub fn pool(threads: usize) -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
 }
 
@@ -103,6 +104,7 @@ fn check(case: &Case, seed: u64) -> bool {
             assert_eq!(first.get_or_insert_with(|| found.clone()), &found, "{threads} threads, {what}");
         }
     }
+    bf16_gradients::check(case, &window, [&pixels, &weight, &gradient]);
     true
 }
 

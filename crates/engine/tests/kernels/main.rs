@@ -2,6 +2,7 @@
 
 mod attention;
 mod bf16;
+mod bf16_gradients;
 mod bits;
 mod convolution;
 mod elementwise;

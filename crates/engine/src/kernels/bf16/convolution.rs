@@ -54,6 +54,32 @@ impl Bf16Convolution {
         }
     }
 
+    /// The packed weights of each group, where they are tiles.
+    pub(super) fn matrices_mut(&mut self) -> impl Iterator<Item = &mut TileMatrix> {
+        let (pixels, maps) = match &mut self.weights {
+            Weights::Pixels(groups) => (Some(groups), None),
+            Weights::Maps(groups) => (None, Some(groups)),
+            Weights::Rounded(_) => (None, None),
+        };
+        let pixels = pixels.into_iter().flatten().map(|(_, matrix)| matrix);
+        pixels.chain(maps.into_iter().flatten().map(|(_, matrix)| matrix))
+    }
+
+    /// The convolution of rounded operands, where there are no tiles.
+    pub(super) fn rounded_mut(&mut self) -> Option<&mut Convolution> {
+        if let Weights::Rounded(convolution) = &mut self.weights { Some(convolution) } else { None }
+    }
+
+    /// The window it is for.
+    pub(super) const fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// Channels of a pixel of the input.
+    pub(super) const fn input(&self) -> usize {
+        self.input
+    }
+
     /// Computes all output pixels of the batch `input`, NHWC.
     pub fn run(
         &self,
@@ -155,7 +181,8 @@ fn tiles(window: &Window, weight: &[f32], output: usize, input: usize, groups: u
     let taps = window.kernel[0] * window.kernel[1];
     assert_eq!(weight.len(), output * count * taps, "weight of a convolution {input} -> {output}, {window:?}");
     let group = |group: usize| &weight[group * columns * count * taps..][..columns * count * taps];
-    if taps == 1 && window.before == [0, 0] && window.after == [0, 0] {
+    let everywhere = window.stride != [1, 1] || window.input == window.output;
+    if taps == 1 && everywhere && window.before == [0, 0] && window.after == [0, 0] {
         let packed = (0..groups).map(|at| {
             let matrix = TileMatrix::new(&[count], columns, group(at), |k| k);
             (ChannelRows::new(count), matrix)

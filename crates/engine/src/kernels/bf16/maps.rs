@@ -35,12 +35,16 @@ pub(super) struct Maps {
 impl Maps {
     /// For channels `first..first + count` of pixels of `channels`.
     pub fn new(window: Window, channels: usize, first: usize, count: usize) -> Self {
+        let maps = Self::whole(window, channels, first, count);
+        let bytes_per_output_row = 2 * maps.row * count * window.stride[0];
+        Self { height: (COPY / bytes_per_output_row.max(1)).clamp(1, window.output[0]), ..maps }
+    }
+
+    /// The same with all output rows copied together.
+    pub fn whole(window: Window, channels: usize, first: usize, count: usize) -> Self {
         let reach = (window.output[1] - 1) * window.stride[1] + (window.kernel[1] - 1) * window.dilation[1] + 1;
         let row = reach.next_multiple_of(window.stride[1]);
-        let mut maps = Self { window, channels, first, count, row, height: window.output[0] };
-        let bytes_per_output_row = 2 * row * count * window.stride[0];
-        maps.height = (COPY / bytes_per_output_row.max(1)).clamp(1, window.output[0]);
-        maps
+        Self { window, channels, first, count, row, height: window.output[0] }
     }
 
     /// Lengths of the runs of the depth, in values.
@@ -76,8 +80,8 @@ impl Maps {
         self.window.stride[0] * self.plane(height) * self.count + BEYOND * self.step() + DEPTH
     }
 
-    /// Pixels of a plane.
-    fn plane(&self, height: usize) -> usize {
+    /// Pixels of a plane of a copy of `height` output rows.
+    pub fn plane(&self, height: usize) -> usize {
         self.read(height).div_ceil(self.window.stride[0]) * self.row
     }
 
@@ -109,9 +113,11 @@ impl Maps {
             to.fill(0);
             return;
         }
-        let left = before[1].min(self.row);
-        let columns = input[1].min(self.row - left);
-        let from = row * input[1] * self.channels + self.first;
+        // A negative padding is a start after the first pixel.
+        let skipped = if before[1] as isize >= 0 { 0 } else { before[1].wrapping_neg().min(input[1]) };
+        let left = before[1].wrapping_add(skipped).min(self.row);
+        let columns = (input[1] - skipped).min(self.row - left);
+        let from = (row * input[1] + skipped) * self.channels + self.first;
         to[..left * self.count].fill(0);
         to[(left + columns) * self.count..].fill(0);
         let to = &mut to[left * self.count..][..columns * self.count];
@@ -126,7 +132,7 @@ impl Maps {
 }
 
 /// Whether the pixels under a row of the window are one run.
-fn joined(window: &Window) -> bool {
+pub(super) fn joined(window: &Window) -> bool {
     window.dilation[1] == 1 || window.kernel[1] == 1
 }
 

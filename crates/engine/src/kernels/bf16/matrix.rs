@@ -60,6 +60,16 @@ impl TileMatrix {
         Self { columns, blocks, values }
     }
 
+    /// The panels in order, to be packed anew side by side: first column, columns that are there, and the tiles.
+    pub fn panels_mut(&mut self) -> impl IndexedParallelIterator<Item = (usize, usize, &mut [u16])> {
+        let (blocks, columns) = (self.blocks, self.columns);
+        let packed = &mut self.values.halves_mut()[..halves(blocks, columns)];
+        packed.par_chunks_mut((2 * TILE * blocks).max(1)).enumerate().map(move |(panel, to)| {
+            let column = panel * 2 * SIDE;
+            (column, (columns - column).min(2 * SIDE), to)
+        })
+    }
+
     /// Bytes of the packed values.
     pub fn bytes(&self) -> usize {
         size_of::<f32>() * self.values.len()

@@ -140,11 +140,14 @@ impl<'a, 'b> Product<'a, 'b> {
         let operands = Operands {
             rows: at.copy[start * at.step..].as_ptr(),
             stride: 2 * at.step,
+            below: 2 * at.step * SIDE,
             runs: at.runs.as_ptr(),
             count: at.runs.len(),
             panel: panel.values.as_ptr(),
             sums: self.sums.0.as_mut_ptr(),
             sums_stride: size_of::<f32>() * SUMS_STRIDE,
+            sums_below: size_of::<f32>() * SUMS_STRIDE * SIDE,
+            continues: false,
         };
         // SAFETY: rows of whole tiles up to the last position and the panel's values were checked; the sums hold two by two tiles;
         // there is at least one run, and none is empty.

@@ -24,34 +24,42 @@ pub(super) struct Run {
 /// What a micro-kernel works on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Operands {
-    /// Address of the first row, and bytes from row to row.
+    /// Address of the first row, bytes from row to row, and from the first tile of rows to the second.
     pub rows: *const u16,
     pub stride: usize,
+    pub below: usize,
     /// The depth.
     pub runs: *const Run,
     pub count: usize,
     /// Tiles of the right-hand matrix: for each block of the depth as many as there are tiles of columns.
     pub panel: *const u16,
-    /// Sums, and bytes from row to row.
+    /// Sums, bytes from row to row, and from the first tile of rows to the second.
     pub sums: *mut f32,
     pub sums_stride: usize,
+    pub sums_below: usize,
+    /// Whether products are added to the sums that are there.
+    pub continues: bool,
 }
 
 /// Multiplies; `tiles` are `[of rows, of columns]`, one or two each.
 ///
 /// # Safety
-/// Readable: `runs[..count]`, `blocks * DEPTH` halves at the offset of every run in `16 * tiles[0]` rows, and as many tiles of the panel
-/// as the blocks of all runs times `tiles[1]`. Writable: `16 * tiles[1]` sums in `16 * tiles[0]` rows. `count` and every
-/// `blocks` are at least one.
+/// Readable: `runs[..count]`, `blocks * DEPTH` halves at the offset of every run in 16 rows of each of `tiles[0]` tiles, and as many tiles
+/// of the panel as the blocks of all runs times `tiles[1]`. Writable, and initialised where they are continued: `16 * tiles[1]` sums in
+/// 16 rows of each tile of rows. `count` and every `blocks` are at least one.
 pub(super) unsafe fn multiply(_configured: &Tiles, tiles: [usize; 2], operands: &Operands) {
     // SAFETY: as the caller promises; the tiles are configured.
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     unsafe {
-        match tiles {
-            [2, 2] => two_by_two(operands),
-            [1, 2] => one_by_two(operands),
-            [2, 1] => two_by_one(operands),
-            _ => one_by_one(operands),
+        match (tiles, operands.continues) {
+            ([2, 2], false) => two_by_two(operands),
+            ([1, 2], false) => one_by_two(operands),
+            ([2, 1], false) => two_by_one(operands),
+            (_, false) => one_by_one(operands),
+            ([2, 2], true) => two_by_two_more(operands),
+            ([1, 2], true) => one_by_two_more(operands),
+            ([2, 1], true) => two_by_one_more(operands),
+            (_, true) => one_by_one_more(operands),
         }
     }
     #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
@@ -81,18 +89,22 @@ pub(super) fn multiply_nothing(_configured: &Tiles, steps: u64) {
     }
 }
 
-/// One micro-kernel. `second` is the address of the second tile of rows; sums of the second tile of columns lie 64 bytes on.
+/// One micro-kernel, which begins with zeros or goes on with the sums that are there. Sums of the second tile of columns lie 64 bytes
+/// on.
 macro_rules! kernel {
-    ($name:ident, $panel_step:literal, [$($zero:literal)*], [$($step:literal)*], [$($store:literal)*]) => {
+    ($name:ident, $more:ident, $panel_step:literal, [$($zero:literal)*], [$($load:literal)*], $steps:tt, $stores:tt) => {
+        kernel!($name, $panel_step, [$($zero)*], $steps, $stores);
+        kernel!($more, $panel_step, [$($load)*], $steps, $stores);
+    };
+    ($name:ident, $panel_step:literal, [$($begin:literal)*], [$($step:literal)*], [$($store:literal)*]) => {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         #[inline(always)]
         unsafe fn $name(operands: &Operands) {
-            let below = operands.stride * SIDE;
-            let sums_below = operands.sums.wrapping_byte_add(operands.sums_stride * SIDE);
+            let sums_below = operands.sums.wrapping_byte_add(operands.sums_below);
             // SAFETY: reads and writes are those the caller of `multiply` promises.
             unsafe {
                 std::arch::asm!(
-                    $($zero,)*
+                    $($begin,)*
                     "2:",
                     "mov {first}, qword ptr [{runs}]",
                     "mov {blocks}, qword ptr [{runs} + 8]",
@@ -111,7 +123,7 @@ macro_rules! kernel {
                     $($store,)*
                     "/* {sums_below} */",
                     rows = in(reg) operands.rows,
-                    below = in(reg) below,
+                    below = in(reg) operands.below,
                     stride = in(reg) operands.stride,
                     runs = inout(reg) operands.runs => _,
                     count = inout(reg) operands.count => _,
@@ -134,8 +146,15 @@ macro_rules! kernel {
 
 kernel!(
     two_by_two,
+    two_by_two_more,
     "2048",
     ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
+    [
+        "tileloadd tmm0, [{sums} + {sums_stride}]"
+        "tileloadd tmm1, [{sums} + {sums_stride} + 64]"
+        "tileloadd tmm2, [{sums_below} + {sums_stride}]"
+        "tileloadd tmm3, [{sums_below} + {sums_stride} + 64]"
+    ],
     [
         "tileloadd tmm6, [{panel} + {line}]"
         "tileloadd tmm4, [{first} + {stride}]"
@@ -155,8 +174,10 @@ kernel!(
 );
 kernel!(
     one_by_two,
+    one_by_two_more,
     "2048",
     ["tilezero tmm0" "tilezero tmm1"],
+    ["tileloadd tmm0, [{sums} + {sums_stride}]" "tileloadd tmm1, [{sums} + {sums_stride} + 64]"],
     [
         "tileloadd tmm6, [{panel} + {line}]"
         "tileloadd tmm4, [{first} + {stride}]"
@@ -168,8 +189,10 @@ kernel!(
 );
 kernel!(
     two_by_one,
+    two_by_one_more,
     "1024",
     ["tilezero tmm0" "tilezero tmm2"],
+    ["tileloadd tmm0, [{sums} + {sums_stride}]" "tileloadd tmm2, [{sums_below} + {sums_stride}]"],
     [
         "tileloadd tmm6, [{panel} + {line}]"
         "tileloadd tmm4, [{first} + {stride}]"
@@ -181,8 +204,10 @@ kernel!(
 );
 kernel!(
     one_by_one,
+    one_by_one_more,
     "1024",
     ["tilezero tmm0"],
+    ["tileloadd tmm0, [{sums} + {sums_stride}]"],
     [
         "tileloadd tmm6, [{panel} + {line}]"
         "tileloadd tmm4, [{first} + {stride}]"

@@ -94,7 +94,7 @@ impl AttentionGradient {
         let dy = &dy[head * width..];
         let wide = packed_len(isa, width, tokens);
         let tall = packed_len(isa, tokens, width);
-        let Worker { kernels: scratch, values } = worker;
+        let Worker { kernels: scratch, values, .. } = worker;
         let lens = [tokens * tokens, tokens * tokens, tokens * 3 * width, wide, wide, tall, tall, tall];
         let [weights, slopes, result, keys, values, key_rows, query_rows, dy_rows] = pieces(values, lens);
         pack_columns(isa, part(1), stride, tokens, width, keys);

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::TrainingScratch;
 use super::convolution_layout::Layout;
 use super::scratch::{Shared, Worker};
-use super::split_rows::split_rows;
+use super::split_rows::{self, split_rows};
 use crate::kernels::bands::convolve;
 use crate::kernels::gather::Patches;
 use crate::kernels::gemm_tiles::TileShape;
@@ -25,7 +25,7 @@ const BLOCK: usize = 224;
 
 /// The pixels `first, first + stride, ..` of one axis, and how they read the output's gradient.
 #[derive(Debug, Clone)]
-pub(super) struct PhaseAxis {
+pub(in crate::kernels) struct PhaseAxis {
     pub first: usize,
     pub count: usize,
     /// Taps in the order in which they read.
@@ -37,7 +37,7 @@ pub(super) struct PhaseAxis {
 }
 
 /// The phases of one axis that have pixels.
-pub(super) fn phase_axes(window: &Window, axis: usize) -> Vec<PhaseAxis> {
+pub(in crate::kernels) fn phase_axes(window: &Window, axis: usize) -> Vec<PhaseAxis> {
     let (stride, dilation, before) = (window.stride[axis], window.dilation[axis], window.before[axis]);
     let phase = |residue: usize| {
         let first = (residue + stride - before % stride) % stride;
@@ -54,7 +54,7 @@ pub(super) fn phase_axes(window: &Window, axis: usize) -> Vec<PhaseAxis> {
 }
 
 /// The convolution of stride 1 over the output's maps that a phase is.
-pub(super) fn phase_window(window: &Window, [y, x]: [&PhaseAxis; 2]) -> Window {
+pub(in crate::kernels) fn phase_window(window: &Window, [y, x]: [&PhaseAxis; 2]) -> Window {
     // A start after the first position is a negative padding; kernels take the field's two's complement.
     Window {
         input: window.output,
@@ -68,7 +68,7 @@ pub(super) fn phase_window(window: &Window, [y, x]: [&PhaseAxis; 2]) -> Window {
 }
 
 /// The taps of a phase as places in the kernel, in the order in which they read.
-pub(super) fn phase_taps(window: &Window, [y, x]: [&PhaseAxis; 2]) -> Vec<usize> {
+pub(in crate::kernels) fn phase_taps(window: &Window, [y, x]: [&PhaseAxis; 2]) -> Vec<usize> {
     y.taps.iter().flat_map(|ky| x.taps.iter().map(move |kx| ky * window.kernel[1] + kx)).collect()
 }
 
@@ -144,9 +144,16 @@ impl InputGradient {
     ) {
         let rows = to.len() / self.input.max(1);
         let stages = add.map(|add| Stage::Add(Rows::new(add, self.input))).into_iter().collect();
-        split_rows(rows, RowsMut::new(to, self.input), stages, scratch, &|range, output, stages, scratch| {
-            self.multiply(phase, gradient, range, output, stages, scratch);
-        });
+        split_rows(
+            rows,
+            split_rows::BLOCK,
+            RowsMut::new(to, self.input),
+            stages,
+            scratch,
+            &|range, output, stages, scratch| {
+                self.multiply(phase, gradient, range, output, stages, scratch);
+            },
+        );
     }
 
     /// Some pixels of a phase, counted over the batch.
@@ -191,7 +198,7 @@ impl InputGradient {
         let target = Shared(to.as_mut_ptr());
         tasks.par_iter().with_max_len(1).for_each(|(phase, range)| {
             scratch.lend(|worker| {
-                let Worker { kernels, values } = worker;
+                let Worker { kernels, values, .. } = worker;
                 values.grow(BLOCK * self.input);
                 if phase.taps.is_empty() {
                     values[..range.len() * self.input].fill(0.0);

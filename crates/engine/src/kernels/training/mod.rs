@@ -36,12 +36,14 @@ mod sum_rows;
 mod tasks;
 mod tokens;
 
+pub use super::bf16::Bf16ConvolutionTraining;
 pub use activation::{activation_gradient, activation_gradient_in_place};
 pub use affine::affine_forward;
 pub use attention::{AttentionGradient, attention_forward};
 pub use batch_norm::{AffineGradient, BatchNormAffine, BatchNormGradient, batch_statistics};
 pub use combine::{add_assign, multiply_forward, multiply_gradient, sum_forward};
 pub use convolution::ConvolutionGradient;
+pub(super) use convolution_input::{phase_axes, phase_taps, phase_window};
 pub use copies::{Subsampling, concat_forward, pad_channels_forward, take_channels};
 pub use cross_entropy::{CrossEntropy, Targets};
 pub use gate::{gate_forward, gate_gradient};
@@ -54,5 +56,6 @@ pub use pooling::{
 pub use scale::{scale_forward, scale_gradient, shift_forward};
 pub use scratch::TrainingScratch;
 pub use softmax::{softmax_forward, softmax_gradient};
+pub(super) use split_rows::split_rows;
 pub use sum_rows::sum_rows;
 pub use tokens::{image_sums, select_token_forward, select_token_gradient, tokens_forward, tokens_gradient};

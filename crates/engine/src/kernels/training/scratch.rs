@@ -10,21 +10,25 @@ use crate::kernels::{AlignedBuffer, Scratch};
 pub struct TrainingScratch {
     workers: Mutex<Vec<Worker>>,
     /// Partial sums of a weight gradient.
-    pub(super) sums: AlignedBuffer,
+    pub(in crate::kernels) sums: AlignedBuffer,
+    /// Rounded copies of operands.
+    pub(in crate::kernels) rounded: [AlignedBuffer; 2],
     /// Which pixels a weight gradient multiplies.
     pub(super) steps: Vec<Step>,
 }
 
 /// What one task needs for itself.
 #[derive(Debug, Default)]
-pub(super) struct Worker {
+pub(in crate::kernels) struct Worker {
     pub kernels: Scratch,
     pub values: AlignedBuffer,
+    /// Operands in the order that tiles take.
+    pub copies: [AlignedBuffer; 3],
 }
 
 impl TrainingScratch {
     /// Lends memory to a task. What it holds is unspecified.
-    pub(super) fn lend<T>(&self, task: impl FnOnce(&mut Worker) -> T) -> T {
+    pub(in crate::kernels) fn lend<T>(&self, task: impl FnOnce(&mut Worker) -> T) -> T {
         let free = || self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut worker = free().pop().unwrap_or_default();
         let result = task(&mut worker);
