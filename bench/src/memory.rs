@@ -18,7 +18,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let before = peak()?;
-    let mut bench = Bench::new(architecture, side.parse()?, batch.parse()?)?;
+    let mut bench = Bench::new(architecture, side.parse()?, batch.parse()?, heirloom_engine::Precision::F32)?;
     for _ in 0..STEPS {
         pool.install(|| bench.step().map_err(|error| error.to_string()))?;
     }

@@ -1,4 +1,4 @@
-//! Images per second of a training step in f32 (forward, loss, backward, SGD with momentum), with the FMA rate measured right after.
+//! Images per second of a training step (forward, loss, backward, SGD with momentum), with the FMA rate measured right after.
 //!
 //! With `--serve` each line read from standard input is a number of seconds to measure for, answered by one line of JSON, so that
 //! another program can take turns.
@@ -6,7 +6,7 @@
 use std::io::BufRead;
 use std::time::{Duration, Instant};
 
-use heirloom_engine::{Gradients, Isa, Op, Pixels, TrainingOptions, TrainingPlan, TrainingState};
+use heirloom_engine::{Gradients, Isa, Op, Pixels, Precision, TrainingOptions, TrainingPlan, TrainingState};
 use heirloom_training::loss::{CrossEntropy, Targets};
 use heirloom_training::optimizer::{Optimizer, OptimizerSettings, ParameterGroups};
 use heirloom_zoo::{Backbone, Initialization, Recipe};
@@ -28,7 +28,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub fn new(architecture: &str, side: usize, batch: usize) -> Result<Self, Failure> {
+    pub fn new(architecture: &str, side: usize, batch: usize, precision: Precision) -> Result<Self, Failure> {
         let recipe = Recipe::usual("bench", architecture)?.at_input_size([side; 2]);
         let backbone = Backbone::from_scratch(&recipe, &Initialization::usual(0))?;
         let logits = backbone.logits.clone().unwrap_or_else(|| "logits".to_owned());
@@ -41,7 +41,8 @@ impl Bench {
             batch_statistics: norms.map(|node| node.name.clone()).collect(),
             input_gradient: false,
             recompute: false,
-            isa: Isa::detect(),
+            precision,
+            isa: Isa::detect_for(precision),
         };
         let plan = TrainingPlan::compile(&backbone.graph, &options)?;
         let classes = plan.outputs().next().map_or(0, heirloom_engine::Shape::len);
@@ -92,17 +93,21 @@ impl Bench {
     }
 }
 
-/// Runs the benchmark: `steps ARCHITECTURE SIDE BATCH [--threads N] [--serve]`.
+/// Runs the benchmark: `steps ARCHITECTURE SIDE BATCH [--threads N] [--precision f32|bf16] [--serve]`.
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
-    let usage = "usage: steps ARCHITECTURE SIDE BATCH [--threads N] [--serve]";
+    let usage = "usage: steps ARCHITECTURE SIDE BATCH [--threads N] [--precision f32|bf16] [--serve]";
     let [architecture, side, batch, rest @ ..] = arguments else { return Err(usage.into()) };
     let (side, batch) = (side.parse::<usize>()?, batch.parse::<usize>()?);
     let threads = match rest.iter().position(|argument| argument == "--threads") {
         Some(at) => rest.get(at + 1).ok_or(usage)?.parse()?,
         None => 2,
     };
+    let precision = match rest.iter().position(|argument| argument == "--precision") {
+        Some(at) => rest.get(at + 1).ok_or(usage)?.parse()?,
+        None => Precision::F32,
+    };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-    let mut bench = Bench::new(architecture, side, batch)?;
+    let mut bench = Bench::new(architecture, side, batch, precision)?;
     let mut measure = |seconds: f64| -> Result<(), Failure> {
         let answer = pool.install(|| bench.measure(seconds, side, threads).map_err(|error| error.to_string()))?;
         println!("{answer}");

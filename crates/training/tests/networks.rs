@@ -6,7 +6,7 @@ mod formula;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use heirloom_engine::{Gradients, Graph, Isa, Op, Pixels, TrainingOptions, TrainingPlan, TrainingState, Weights};
+use heirloom_engine::{Gradients, Graph, Isa, Op, Pixels, Precision, TrainingOptions, TrainingPlan, TrainingState, Weights};
 use heirloom_training::optimizer::{Optimizer, OptimizerSettings, ParameterGroups};
 use heirloom_zoo::{Layout, Recipe, architectures};
 
@@ -73,6 +73,7 @@ fn options(graph: &Graph, side: usize, logits: &str) -> TrainingOptions {
         batch_statistics: norms.map(|node| node.name.clone()).collect::<BTreeSet<_>>(),
         input_gradient: false,
         recompute: false,
+        precision: Precision::F32,
         isa: Isa::detect(),
     }
 }

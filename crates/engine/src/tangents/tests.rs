@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Gradients, Isa, Pixels, TrainingOptions, TrainingPlan, TrainingState, reference};
+use crate::{Gradients, Isa, Pixels, Precision, TrainingOptions, TrainingPlan, TrainingState, reference};
 
 fn tensor(shape: &[usize], values: &[f64]) -> Tensor {
     Tensor::new(shape.to_vec(), values.iter().map(|&value| value as f32).collect()).unwrap()
@@ -111,6 +111,7 @@ fn rows_of_the_jacobian_are_features_times_what_flows_back() {
         batch_statistics: BTreeSet::new(),
         input_gradient: false,
         recompute: false,
+        precision: Precision::F32,
         isa: Isa::detect(),
     };
     let plan = TrainingPlan::compile(&graph, &options).unwrap();

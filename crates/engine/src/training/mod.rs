@@ -22,7 +22,7 @@ mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{EngineError, Graph, Isa, NodeId, ParameterName, Shape, taps};
+use crate::{EngineError, Graph, Isa, NodeId, ParameterName, Precision, Shape, taps};
 use scope::Scope;
 use unit::Unit;
 
@@ -44,7 +44,9 @@ pub struct TrainingOptions {
     pub input_gradient: bool,
     /// Forget activations between some cuts of the graph and compute them again in the backward pass: less memory, more time.
     pub recompute: bool,
-    /// Which kernels to use.
+    /// What the operands of products are rounded to; parameters, gradients and everything between the products are `f32` either way.
+    pub precision: Precision,
+    /// Which kernels to use ([`Isa::detect_for`] the precision).
     pub isa: Isa,
 }
 
@@ -52,7 +54,7 @@ pub struct TrainingOptions {
 ///
 /// ```
 /// use heirloom_engine::{
-///     Gradients, Graph, Isa, Node, Op, Pixels, Tensor, TrainingOptions, TrainingPlan, TrainingState, Weights,
+///     Gradients, Graph, Isa, Node, Op, Pixels, Precision, Tensor, TrainingOptions, TrainingPlan, TrainingState, Weights,
 /// };
 ///
 /// // One pixel of two channels, and its weighted sum.
@@ -76,6 +78,7 @@ pub struct TrainingOptions {
 ///     batch_statistics: Default::default(),
 ///     input_gradient: false,
 ///     recompute: false,
+///     precision: Precision::F32,
 ///     isa: Isa::detect(),
 /// };
 /// let plan = TrainingPlan::compile(&graph, &options)?;
@@ -101,7 +104,10 @@ pub struct TrainingOptions {
 /// ```
 #[derive(Debug)]
 pub struct TrainingPlan {
+    /// The instruction set of `f32` kernels, and of products in bf16.
     isa: Isa,
+    tiles: Isa,
+    precision: Precision,
     shapes: Vec<Shape>,
     outputs: Vec<NodeId>,
     units: Vec<Unit>,
@@ -130,8 +136,9 @@ impl TrainingPlan {
         let segments = segments::segments(&units, &scope, &shapes, &outputs, options.recompute);
         let last_uses = segments::last_uses(&units, shapes.len());
         let kept = segments::kept(&units, &segments, &last_uses, &outputs);
-        let (isa, parameters) = (options.isa, graph.parameters.clone());
-        Ok(Self { isa, shapes, outputs, units, scope, segments, last_uses, kept, parameters })
+        let (isa, parameters) = (options.isa.clamped(), graph.parameters.clone());
+        let (tiles, precision) = (options.isa, options.precision);
+        Ok(Self { isa, tiles, precision, shapes, outputs, units, scope, segments, last_uses, kept, parameters })
     }
 
     /// Shapes of the outputs for one image, in the order asked for.

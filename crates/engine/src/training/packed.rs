@@ -1,9 +1,9 @@
 //! Packed weights of one unit: for the forward product and for the input's gradient, and the kernels that use them.
 
 use super::unit::{Unit, Work};
-use crate::kernels::training::{ConvolutionGradient, LinearGradient, TrainingScratch};
+use crate::kernels::training::{Bf16ConvolutionTraining, ConvolutionGradient, LinearGradient, TrainingScratch};
 use crate::kernels::{Convolution, Linear, Rows, RowsMut, Stage};
-use crate::{Activation, Isa};
+use crate::{Activation, Isa, Precision};
 
 /// Nothing for units without a matrix.
 #[derive(Debug, Default)]
@@ -17,11 +17,23 @@ pub(super) struct Packed {
 enum Kernels {
     Convolution(Box<(Convolution, ConvolutionGradient)>),
     Linear(Linear, LinearGradient),
+    Bf16(Box<Bf16ConvolutionTraining>),
 }
 
 impl Packed {
-    pub fn new(isa: Isa, unit: &Unit) -> Self {
+    /// For a unit; `tiles` is the instruction set of products in bf16.
+    pub fn new(isa: Isa, precision: Precision, tiles: Isa, unit: &Unit) -> Self {
         let kernels = match &unit.work {
+            // Depthwise convolutions stay in `f32`.
+            Work::Convolution { window, channels: [input, output], groups, .. }
+                if precision == Precision::Bf16 && (*groups == 1 || groups != input || groups != output) =>
+            {
+                let kernels = Bf16ConvolutionTraining::new(tiles, *window, *output, *input, *groups);
+                Some(Kernels::Bf16(Box::new(kernels)))
+            }
+            Work::Linear { channels: [input, output], .. } if precision == Precision::Bf16 => {
+                Some(Kernels::Bf16(Box::new(Bf16ConvolutionTraining::linear(tiles, *output, *input))))
+            }
             Work::Convolution { window, channels: [input, output], groups, .. } => {
                 let weight = vec![0.0; output * (input / groups) * window.kernel[0] * window.kernel[1]];
                 let forward = Convolution::new(isa, *window, &weight, *output, *input, *groups);
@@ -53,6 +65,7 @@ impl Packed {
                 forward.repack(weight);
                 gradient.then(|| backward.pack(weight));
             }
+            Some(Kernels::Bf16(kernels)) => kernels.pack(weight, gradient),
             None => {}
         }
     }
@@ -76,6 +89,7 @@ impl Packed {
                 let rows = to.values.len() / width;
                 forward.run_batch(Rows::new(input, channels), rows, to, stages, scratch);
             }
+            Some(Kernels::Bf16(kernels)) => kernels.forward(input, to, stages, scratch),
             None => {}
         }
     }
@@ -84,6 +98,7 @@ impl Packed {
         match &self.kernels {
             Some(Kernels::Convolution(kernels)) => kernels.1.weight(input, gradient, to, scratch),
             Some(Kernels::Linear(_, backward)) => backward.weight(input, gradient, to, scratch),
+            Some(Kernels::Bf16(kernels)) => kernels.weight_gradient(input, gradient, to, scratch),
             None => {}
         }
     }
@@ -92,6 +107,7 @@ impl Packed {
         match &self.kernels {
             Some(Kernels::Convolution(kernels)) => kernels.1.input(gradient, to, add, scratch),
             Some(Kernels::Linear(_, backward)) => backward.input(gradient, to, add, scratch),
+            Some(Kernels::Bf16(kernels)) => kernels.input_gradient(gradient, to, add, scratch),
             None => {}
         }
     }

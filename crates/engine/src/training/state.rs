@@ -47,7 +47,8 @@ impl TrainingState {
         self.statistics.clear();
         self.statistics.resize_with(plan.units.len(), || None);
         if self.packed.len() != plan.units.len() {
-            self.packed = plan.units.iter().map(|unit| Packed::new(plan.isa, unit)).collect();
+            let packed = |unit| Packed::new(plan.isa, plan.precision, plan.tiles, unit);
+            self.packed = plan.units.iter().map(packed).collect();
         }
         self.images = images;
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{cases, cases::Case, error, gradients::slopes};
-use heirloom_engine::{Gradients, Isa, Op, Pixels, TrainingOptions, TrainingPlan, TrainingState};
+use heirloom_engine::{Gradients, Isa, Op, Pixels, Precision, TrainingOptions, TrainingPlan, TrainingState};
 
 fn options(case: &Case, isa: Isa) -> TrainingOptions {
     let norms = case.graph.nodes.iter().filter(|node| matches!(node.op, Op::BatchNorm { .. }));
@@ -15,6 +15,7 @@ fn options(case: &Case, isa: Isa) -> TrainingOptions {
         batch_statistics: names.collect::<BTreeSet<_>>(),
         input_gradient: true,
         recompute: false,
+        precision: Precision::F32,
         isa,
     }
 }

@@ -112,7 +112,8 @@ impl Trainer {
             batch_statistics: settings.batch_statistics.clone(),
             input_gradient: false,
             recompute: settings.recompute,
-            isa: Isa::detect(),
+            precision: settings.precision,
+            isa: Isa::detect_for(settings.precision),
         };
         let plan = TrainingPlan::compile(graph, &options)?;
         let classes = plan.outputs().next().map_or(0, heirloom_engine::Shape::len);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use heirloom_engine::Precision;
 use serde::{Deserialize, Serialize};
 
 use crate::early_stopping::StoppingSettings;
@@ -43,8 +44,16 @@ pub struct TrainerSettings {
     pub stopping: Option<StoppingSettings>,
     /// Compute activations again instead of keeping them all.
     pub recompute: bool,
+    /// What the operands of products are rounded to. Weights, gradients, statistics and the optimiser's state are `f32` either way.
+    #[serde(default, skip_serializing_if = "is_exact")]
+    pub precision: Precision,
     /// Seed of the order of rows and of all draws.
     pub seed: u64,
+}
+
+/// Whether the precision is the one of settings that do not name it.
+fn is_exact(precision: &Precision) -> bool {
+    *precision == Precision::F32
 }
 
 impl TrainerSettings {

@@ -12,7 +12,7 @@ mod error;
 
 use std::collections::BTreeSet;
 
-use heirloom_engine::{Gradients, Isa, Pixels, TrainingOptions, TrainingPlan, TrainingState, Weights};
+use heirloom_engine::{Gradients, Isa, Pixels, Precision, TrainingOptions, TrainingPlan, TrainingState, Weights};
 use rayon::prelude::*;
 
 pub(crate) use columns::{Columns, Read};
@@ -81,6 +81,7 @@ impl<'a> Differentiable<'a> {
             batch_statistics: BTreeSet::new(),
             input_gradient: true,
             recompute: false,
+            precision: Precision::F32,
             isa,
         };
         let plan = TrainingPlan::compile(network.graph, &options)?;

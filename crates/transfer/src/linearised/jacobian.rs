@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use heirloom_engine::{EngineError, Gradients, Isa, Pixels, TrainingOptions, TrainingPlan, TrainingState};
+use heirloom_engine::{EngineError, Gradients, Isa, Pixels, Precision, TrainingOptions, TrainingPlan, TrainingState};
 use heirloom_zoo::Backbone;
 use rayon::prelude::*;
 
@@ -72,6 +72,7 @@ impl<'a> Jacobian<'a> {
             batch_statistics: BTreeSet::new(),
             input_gradient: false,
             recompute: false,
+            precision: Precision::F32,
             isa: Isa::detect(),
         };
         TrainingPlan::compile(&self.network.graph, &options)

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use heirloom_engine::{EngineError, Graph, Isa, Op, Pixels, TrainingOptions, TrainingPlan, TrainingState, Weights};
+use heirloom_engine::{EngineError, Graph, Isa, Op, Pixels, Precision, TrainingOptions, TrainingPlan, TrainingState, Weights};
 
 use crate::PreparedImages;
 
@@ -46,6 +46,7 @@ impl<'a> Statistics<'a> {
             batch_statistics,
             input_gradient: false,
             recompute: false,
+            precision: Precision::F32,
             isa,
         };
         let plan = TrainingPlan::compile(graph, &options)?;
