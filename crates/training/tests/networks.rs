@@ -6,7 +6,9 @@ mod formula;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use heirloom_engine::{Gradients, Graph, Isa, Op, Pixels, Precision, TrainingOptions, TrainingPlan, TrainingState, Weights};
+use heirloom_engine::{
+    Gradients, Graph, Isa, Op, Pixels, Precision, TrainingOptions, TrainingPlan, TrainingState, Weights,
+};
 use heirloom_training::optimizer::{Optimizer, OptimizerSettings, ParameterGroups};
 use heirloom_zoo::{Layout, Recipe, architectures};
 

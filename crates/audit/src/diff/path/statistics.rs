@@ -8,7 +8,9 @@
 
 use std::collections::BTreeSet;
 
-use heirloom_engine::{EngineError, Graph, Isa, Op, Pixels, Precision, TrainingOptions, TrainingPlan, TrainingState, Weights};
+use heirloom_engine::{
+    EngineError, Graph, Isa, Op, Pixels, Precision, TrainingOptions, TrainingPlan, TrainingState, Weights,
+};
 
 use crate::PreparedImages;
 

@@ -24,8 +24,10 @@ const CHUNKS: usize = 16;
 const CHUNK_VALUES: usize = 2 << 20;
 /// Sums of a tile of rows and two tiles of columns.
 const SUMS: usize = SIDE * 2 * SIDE;
-/// Tiles of rows that a task multiplies with a panel.
+/// Tiles of rows that a task multiplies with a panel, at least.
 const TASK_ROWS: usize = 16;
+/// Blocks of the depth after which the sums are put away: rows and panel of as many stay in the first-level cache.
+const NEAR: usize = 12;
 
 /// Computes weight gradients of one shape.
 #[derive(Debug, Clone)]
@@ -104,15 +106,15 @@ impl WeightGradient {
         for (at, block) in blocks.iter().enumerate() {
             let depth = block.positions.div_ceil(DEPTH);
             self.turn(pair, block, padded, rows);
-            self.weave(pair, block, depth, gradient);
-            let task = TASK_ROWS * SUMS;
+            self.weave(pair, block, depth, padded, gradient);
             let panel_len = self.geometry.tiles.len() * SUMS;
             let panels = sums.par_chunks_mut(panel_len).zip(gradient.halves().par_chunks(2 * TILE * depth));
             panels.enumerate().for_each(|(panel, (sums, gradient))| {
                 let tiles = (self.columns() - panel * 2 * SIDE).div_ceil(SIDE).min(2);
-                sums.par_chunks_mut(task).enumerate().for_each(|(task, sums)| {
-                    let right = Right { values: &gradient[..tiles * TILE * depth], tiles, depth };
-                    self.multiply(rows.halves(), task * TASK_ROWS, right, sums, at > 0);
+                let right = Right { values: &gradient[..tiles * TILE * depth], tiles, depth };
+                let each = self.geometry.taps * TASK_ROWS.div_ceil(self.geometry.taps);
+                sums.par_chunks_mut(each * SUMS).enumerate().for_each(|(task, sums)| {
+                    self.multiply(rows.halves(), task * each, right, sums, at > 0);
                 });
             });
         }
@@ -160,16 +162,24 @@ impl WeightGradient {
     }
 
     /// Weaves the output's gradient into the panels of a matrix whose depth are the positions.
-    fn weave(&self, pair: Pair<'_>, block: &Block, depth: usize, to: &mut AlignedBuffer) {
+    fn weave(&self, pair: Pair<'_>, block: &Block, depth: usize, copy: &mut AlignedBuffer, to: &mut AlignedBuffer) {
         let columns = self.columns();
         let halves = columns.div_ceil(SIDE) * TILE * depth;
         to.grow(halves.div_ceil(2));
-        let outputs = self.geometry.outputs(block, depth * DEPTH);
-        let place = |pixel: usize| pixel * self.output + pair.group * columns;
+        let (pixels, outputs) = self.geometry.outputs(block, depth * DEPTH);
+        let len = pixels.len() * self.output;
+        copy.grow(len.div_ceil(2));
+        let copied = &mut copy.halves_mut()[..len];
+        let from = &pair.gradient[pixels.start * self.output..pixels.end * self.output];
+        let piece = 32 * self.output;
+        let pieces = copied.par_chunks_mut(piece).zip(from.par_chunks(piece));
+        pieces.for_each(|(to, from)| convert(self.isa, from, to));
+        let from = Stored::Bf16(copied);
+        let place = |pixel: usize| (pixel - pixels.start) * self.output + pair.group * columns;
         let start = |block: usize, k: usize| outputs.get(block * DEPTH + k).copied().flatten().map(place);
         let panels = to.halves_mut()[..halves].par_chunks_mut(2 * TILE * depth);
         panels.enumerate().for_each(|(panel, to)| {
-            let (first, from) = (panel * 2 * SIDE, Stored::F32(pair.gradient));
+            let first = panel * 2 * SIDE;
             PairRows { from, start, first, width: (columns - first).min(2 * SIDE) }.pack(depth, to);
         });
     }
@@ -177,8 +187,6 @@ impl WeightGradient {
     /// Multiplies tiles of rows from `first` on with a panel.
     fn multiply(&self, rows: &[u16], first: usize, right: Right<'_>, sums: &mut [f32], continues: bool) {
         let Geometry { length, ref tiles, .. } = self.geometry;
-        let configured = Tiles::configure();
-        let runs = [Run { offset: 0, blocks: right.depth }];
         let count = sums.len() / SUMS;
         let reach = (SIDE - 1) * length + right.depth * DEPTH;
         assert!(
@@ -187,24 +195,28 @@ impl WeightGradient {
                 && tiles[first..first + count].iter().all(|start| start + reach <= rows.len()),
             "rows or a panel beyond their memory"
         );
-        for at in (0..count).step_by(2) {
-            let pair = (count - at).min(2);
-            let [start, second] = [at, at + pair - 1].map(|at| tiles[first + at]);
-            let operands = Operands {
-                rows: rows[start..].as_ptr(),
-                stride: 2 * length,
-                below: (2 * second).wrapping_sub(2 * start),
-                runs: runs.as_ptr(),
-                count: 1,
-                panel: right.values.as_ptr(),
-                sums: sums[at * SUMS..].as_mut_ptr(),
-                sums_stride: size_of::<f32>() * 2 * SIDE,
-                sums_below: size_of::<f32>() * SUMS,
-                continues,
-            };
-            // SAFETY: whole tiles of rows and the panel were checked; the sums hold 16 rows of two tiles of columns for each tile of
-            // rows, and were written by the block before where they are continued.
-            unsafe { tile::multiply(&configured, [pair, right.tiles], &operands) };
+        let configured = Tiles::configure();
+        for depth in (0..right.depth).step_by(NEAR) {
+            let runs = [Run { offset: 2 * depth * DEPTH, blocks: NEAR.min(right.depth - depth) }];
+            for at in (0..count).step_by(2) {
+                let pair = (count - at).min(2);
+                let [start, second] = [at, at + pair - 1].map(|at| tiles[first + at]);
+                let operands = Operands {
+                    rows: rows[start..].as_ptr(),
+                    stride: 2 * length,
+                    below: (2 * second).wrapping_sub(2 * start),
+                    runs: runs.as_ptr(),
+                    count: 1,
+                    panel: right.values[depth * right.tiles * TILE..].as_ptr(),
+                    sums: sums[at * SUMS..].as_mut_ptr(),
+                    sums_stride: size_of::<f32>() * 2 * SIDE,
+                    sums_below: size_of::<f32>() * SUMS,
+                    continues: continues || depth > 0,
+                };
+                // SAFETY: whole tiles of rows and the panel were checked; the sums hold 16 rows of two tiles of columns for each tile
+                // of rows, and were written by the block or the depth before where they are continued.
+                unsafe { tile::multiply(&configured, [pair, right.tiles], &operands) };
+            }
         }
     }
 
