@@ -1,14 +1,14 @@
-//! Precision of a frozen network.
+//! Precision of a network.
 
 use clap::{Args, ValueEnum};
 use heirloom_engine::Precision;
 use heirloom_transfer::extract::PrecisionChoice;
 
-/// What can be typed about the precision of a frozen network.
+/// What can be typed about the precision of a network.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct PrecisionArguments {
-    /// Precision of a frozen network's products. `auto` takes bf16 where the processor has a matrix unit for it (AMX) and the features of
-    /// sixteen drawn pictures keep a cosine of 0.999 to those of f32 in every layer [default: auto]
+    /// Precision of the network's products. `auto` runs a frozen network in bf16 where the processor has a matrix unit for it (AMX) and
+    /// the features of sixteen drawn pictures keep a cosine of 0.999 to those of f32 in every layer; it trains in f32 [default: auto]
     #[arg(long, value_name = "PRECISION")]
     pub precision: Option<PrecisionName>,
 }
@@ -25,6 +25,14 @@ pub enum PrecisionName {
 }
 
 impl PrecisionArguments {
+    /// What training runs in: f32 unless bf16 is asked for.
+    pub fn of_training(self) -> Precision {
+        match self.choice() {
+            PrecisionChoice::Of(precision) => precision,
+            PrecisionChoice::Auto => Precision::F32,
+        }
+    }
+
     /// What was asked for.
     pub fn choice(self) -> PrecisionChoice {
         match self.precision {

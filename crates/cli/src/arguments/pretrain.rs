@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{PlantArguments, RecipeArguments, TableArguments};
+use super::{PlantArguments, PrecisionArguments, RecipeArguments, TableArguments};
 
 /// Train a network of your own on a data set, from random or given weights, and write it as a backbone.
 ///
@@ -46,6 +46,9 @@ pub struct PretrainArguments {
     /// Most memory that decoded images may take, in GiB [default: half of what is available]
     #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
     pub memory: Option<u64>,
+    /// Precision of the network.
+    #[command(flatten)]
+    pub precision: PrecisionArguments,
     /// What is planted.
     #[command(flatten)]
     pub plant: PlantArguments,

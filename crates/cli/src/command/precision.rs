@@ -1,4 +1,4 @@
-//! The precision that frozen networks run in: settled before any image is opened, and told where it was chosen.
+//! The precision that networks run in: settled before any image is opened, and told where it was chosen.
 
 use std::path::Path;
 
@@ -63,11 +63,11 @@ pub fn of_model(arguments: PrecisionArguments, fitted: &str, options: ExtractOpt
     options.in_precision(precision)
 }
 
-/// Refuses a precision where nothing runs frozen.
+/// Refuses bf16 where nothing runs in it.
 pub fn refuse(arguments: PrecisionArguments, why: &str) -> Result<(), Failure> {
     match arguments.choice() {
         PrecisionChoice::Of(Precision::Bf16) => {
-            Err(Failure::input(format!("--precision bf16 is for frozen networks; {why}")).hint("leave it out"))
+            Err(Failure::input(format!("--precision bf16 is for networks; {why}")).hint("leave it out"))
         }
         _ => Ok(()),
     }

@@ -35,7 +35,7 @@ pub fn run(arguments: &PretrainArguments, shared: &SharedArguments, console: Con
     let table = open_table(&arguments.table)?;
     let start = start(arguments, &table)?;
     let options = PretrainOptions {
-        recipe: training::recipe(&arguments.recipe),
+        recipe: training::recipe(&arguments.recipe, arguments.precision),
         rows: arguments.table.limit.map(|count| limit::rows(&table, count as usize, arguments.seed)),
         seed: arguments.seed,
         extract: extract_options(arguments.memory, shared),

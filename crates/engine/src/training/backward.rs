@@ -6,7 +6,7 @@ use super::buffers::Shared;
 use super::unit::{BatchNorm, Unit, Work};
 use super::{Gradients, TrainingPlan, TrainingState, forward};
 use crate::kernels::training as kernels;
-use crate::{Activation, EngineError, NodeId, Weights};
+use crate::{Activation, EngineError, NodeId, Precision, Weights};
 
 impl TrainingPlan {
     /// From gradients at the outputs (`seeds[i]` is that of output `i` for the whole batch, or nothing where no loss reads it)
@@ -330,10 +330,16 @@ impl Step<'_> {
             return Ok(());
         }
         let (shape, node) = (self.plan.shapes[self.unit.node], self.unit.inputs[0]);
-        let kernel = kernels::AttentionGradient::new(self.plan.isa, shape.positions(), shape.channels(), heads);
+        let (tokens, channels) = (shape.positions(), shape.channels());
+        let plain = kernels::AttentionGradient::new(self.plan.isa, tokens, channels, heads);
+        let rounded = (self.plan.precision == Precision::Bf16)
+            .then(|| kernels::Bf16AttentionTraining::new(self.plan.tiles, tokens, channels, heads));
         let (isa, len, x) = (self.plan.isa, self.len(node), self.input(0)?);
         self.state.contribute(node, len, |to, before, scratch| {
-            kernel.run(&x[..len], gradient, to, scratch);
+            match rounded {
+                Some(attention) => attention.gradient(&x[..len], gradient, to, scratch),
+                None => plain.run(&x[..len], gradient, to, scratch),
+            }
             before.into_iter().for_each(|before| kernels::add_assign(isa, to, before));
         });
         Ok(())

@@ -11,7 +11,7 @@ use super::unit::{BatchNorm, Work};
 use super::{TrainingPlan, TrainingState};
 use crate::kernels::training::{self as kernels, BatchNormAffine};
 use crate::kernels::{Normalization, RowsMut};
-use crate::{EngineError, Pixels, Shape, Weights};
+use crate::{EngineError, Pixels, Precision, Shape, Weights};
 
 /// The values of a parameter.
 pub(super) fn values<'w>(weights: &'w Weights, name: &str) -> Result<&'w [f32], EngineError> {
@@ -149,7 +149,12 @@ impl TrainingPlan {
             }
             Work::Attention { heads } => {
                 let tokens = shape.positions();
-                kernels::attention_forward(isa, tokens, channels, *heads, input(0), to, &state.scratch);
+                if self.precision == Precision::Bf16 {
+                    let attention = kernels::Bf16AttentionTraining::new(self.tiles, tokens, channels, *heads);
+                    attention.forward(input(0), to, &state.scratch);
+                } else {
+                    kernels::attention_forward(isa, tokens, channels, *heads, input(0), to, &state.scratch);
+                }
             }
             Work::Softmax => kernels::softmax_forward(isa, input(0), channels, to),
             Work::Multiply => kernels::multiply_forward(isa, input(0), input(1), to),

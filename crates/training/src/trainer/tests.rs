@@ -101,7 +101,7 @@ fn settings() -> TrainerSettings {
         average: Some(AverageSettings { decay: 0.9, warm_up: true }),
         stopping: Some(StoppingSettings { patience: None, minimum_improvement: 0.0, goal: Goal::Lowest }),
         recompute: false,
-        precision: Default::default(),
+        precision: heirloom_engine::Precision::F32,
         seed: 5,
     }
 }

@@ -73,7 +73,7 @@ fn on_images(
     }
     let (backbones, targets) = (backbones(&arguments.backbone)?, targets(&arguments.target_sizes));
     let entry = |backbone| {
-        let recipe = training::recipe(&arguments.recipe);
+        let recipe = training::recipe(&arguments.recipe, arguments.precision);
         let mut entry = Entry { recipe, ..Entry::new(backbone, methods.clone(), &targets) };
         entry.settings.best_layer.targets = layer_targets(&arguments.target_sizes);
         entry
@@ -82,7 +82,7 @@ fn on_images(
     let cache = cache_folder(shared)?;
     let mut options = options.clone();
     if trains {
-        precision::refuse(arguments.precision, "some of the methods train through the backbone")?;
+        options.extract = options.extract.in_precision(arguments.precision.of_training());
     } else {
         options.extract = precision::settled(arguments.precision, &backbones, &cache, options.extract, console)?;
     }

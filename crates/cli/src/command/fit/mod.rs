@@ -144,10 +144,7 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
         let backbone = backbone::open(arguments.backbone.as_deref())?;
         let table = limit::limited(open_table(&arguments.table)?, arguments.table.limit, arguments.seed);
         match arguments.method.trained() {
-            Some(method) => {
-                precision::refuse(arguments.precision, &format!("'{}' trains through the backbone", arguments.method))?;
-                trained::make(&job, method, arguments, &backbone, &table, console)?
-            }
+            Some(method) => trained::make(&job, method, arguments, &backbone, &table, console)?,
             None => {
                 let extract = job.extract.clone();
                 job.extract = precision::settled(arguments.precision, [&backbone], &job.cache, extract, console)?;

@@ -31,7 +31,7 @@ pub fn make(
         recipe: RecipeOptions {
             delta_attention: typed.delta_attention,
             rate_multipliers: (!typed.rate_multipliers.is_empty()).then(|| typed.rate_multipliers.clone()),
-            ..training::recipe(&typed.recipe)
+            ..training::recipe(&typed.recipe, arguments.precision)
         },
         freeze: typed.freeze.clone(),
         train_from: typed.train_from.clone(),

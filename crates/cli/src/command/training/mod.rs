@@ -12,7 +12,8 @@ use heirloom_transfer::fit::trained::{
 };
 
 use crate::arguments::{
-    AugmentName, BalanceName, LearningRate, NormStatisticsName, OptimizerName, RecipeArguments, ScheduleName,
+    AugmentName, BalanceName, LearningRate, NormStatisticsName, OptimizerName, PrecisionArguments, RecipeArguments,
+    ScheduleName,
 };
 use crate::console::Console;
 use crate::failure::Failure;
@@ -20,7 +21,7 @@ use crate::progress::{Progress, TrainingProgress};
 use log::Log;
 
 /// The recipe from what was typed.
-pub fn recipe(typed: &RecipeArguments) -> RecipeOptions {
+pub fn recipe(typed: &RecipeArguments, precision: PrecisionArguments) -> RecipeOptions {
     RecipeOptions {
         image_size: typed.image_size.map(|size| size as usize),
         epochs: typed.epochs,
@@ -66,6 +67,7 @@ pub fn recipe(typed: &RecipeArguments) -> RecipeOptions {
             NormStatisticsName::Adapt => NormStatistics::Adapt,
         }),
         delta_attention: false,
+        precision: precision.of_training(),
         rate_multipliers: None,
     }
 }

@@ -13,7 +13,7 @@ use super::super::gemm::ROW_STRIDE;
 use super::super::matmul::{Destination, Source, multiply};
 use super::super::packed::{PackedView, packed_len};
 use super::super::simd::{Kernel, Simd, dispatch};
-use super::super::{AlignedBuffer, Attention, Isa, Rows, RowsMut, Scratch};
+use super::super::{AlignedBuffer, Attention, Isa, Rows, RowsMut, Scratch, round_in_place};
 use super::TrainingScratch;
 use super::scratch::{Shared, Worker};
 use super::softmax::product;
@@ -46,6 +46,7 @@ pub struct AttentionGradient {
     tokens: usize,
     channels: usize,
     heads: usize,
+    rounded: bool,
 }
 
 impl AttentionGradient {
@@ -53,7 +54,13 @@ impl AttentionGradient {
     #[must_use]
     pub fn new(isa: Isa, tokens: usize, channels: usize, heads: usize) -> Self {
         assert!(heads > 0 && channels.is_multiple_of(heads), "{channels} channels in {heads} heads");
-        Self { isa: isa.clamped(), tokens, channels, heads }
+        Self { isa: isa.clamped(), tokens, channels, heads, rounded: false }
+    }
+
+    /// The same with probabilities and gradients of scores rounded to bf16 where they are operands of a product.
+    #[must_use]
+    pub(in crate::kernels) const fn with_rounded_products(self) -> Self {
+        Self { rounded: true, ..self }
     }
 
     /// Writes the gradient of queries, keys and values. `input` and `dx` are `[images, tokens, 3 * channels]`, `dy` is
@@ -114,6 +121,10 @@ impl AttentionGradient {
             probabilities(isa, weights, tokens, factor);
             product_of(&Rows::new(dy, channels), block.clone(), values, RowsMut::new(slopes, tokens), 0, scratch);
             dispatch(isa, Slopes { probabilities: weights, gradient: slopes, tokens, factor });
+            if self.rounded {
+                round_in_place(weights);
+                round_in_place(slopes);
+            }
             let result = RowsMut::new(&mut result[block.start * 3 * width..], 3 * width);
             product_of(&Rows::new(slopes, tokens), 0..block.len(), key_rows, result, 0, scratch);
         }

@@ -47,7 +47,7 @@ impl Kernel for Backward<'_> {
 
 /// Sum of the products of two rows, in an order fixed by their length.
 #[inline(always)]
-pub(super) fn product<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+pub(in crate::kernels) fn product<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [simd.splat(0.0); 2];
     for (step, (a, b)) in a.chunks(S::LANES).zip(b.chunks(S::LANES)).enumerate() {
         sums[step % 2] = simd.multiply_add(simd.load(a), simd.load(b), sums[step % 2]);

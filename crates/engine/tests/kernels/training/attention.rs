@@ -1,9 +1,12 @@
 //! Multi-head attention.
 
-use heirloom_engine::kernels::training::{AttentionGradient, TrainingScratch, attention_forward};
+use heirloom_engine::kernels::training::{
+    AttentionGradient, Bf16AttentionTraining, TrainingScratch, attention_forward,
+};
 use heirloom_engine::kernels::{Attention, Isa, RowsMut, Scratch};
 
-use super::support::{assert_close, differences, dot, double, on_threads};
+use super::support::{assert_close, assert_within, differences, dot, double, on_threads};
+use crate::bf16::{all_rounded, variants};
 use crate::support::{bits, values};
 
 /// One image's attention `[tokens, 3 * channels]` in double precision.
@@ -126,6 +129,31 @@ fn gradients() {
             );
             assert_eq!(bits(&found[0]), bits(&serial), "{what}");
         }
+        in_bf16(&case, &all_rounded(&input), &all_rounded(&dy));
+    }
+}
+
+/// Forward and gradient of rounded operands in bf16: as exact as the rounding of probabilities and slopes allows.
+fn in_bf16(case: &Case, input: &[f32], dy: &[f32]) {
+    let image_len = case.tokens * case.channels();
+    let (mut forward, mut expected) = (Vec::new(), Vec::new());
+    for (image, dy) in double(input).chunks(3 * image_len).zip(double(dy).chunks(image_len)) {
+        forward.extend(case.forward(image));
+        expected.extend(case.backward(image, dy));
+    }
+    for isa in variants() {
+        let operator = Bf16AttentionTraining::new(isa, case.tokens, case.channels(), case.heads);
+        let found = on_threads(|| {
+            let mut scratch = TrainingScratch::default();
+            let mut found = vec![vec![f32::NAN; dy.len()], vec![f32::NAN; input.len()]];
+            operator.forward(input, &mut found[0], &scratch);
+            operator.gradient(input, dy, &mut found[1], &mut scratch);
+            operator.gradient(input, dy, &mut found[1], &mut scratch);
+            found
+        });
+        let what = format!("bf16, {isa} {} tokens {}x{}", case.tokens, case.heads, case.width);
+        assert_within(&found[0], &forward, 4e-3, &what);
+        assert_within(&found[1], &expected, 4e-3, &what);
     }
 }
 

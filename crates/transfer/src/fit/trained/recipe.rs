@@ -1,7 +1,7 @@
 //! Settings of a training run: what was typed, and the values that stand for everything left to us.
 
 use heirloom_data::augment::Preset;
-use heirloom_engine::{Graph, Op};
+use heirloom_engine::{Graph, Op, Precision};
 use heirloom_training::optimizer::OptimizerSettings;
 use heirloom_training::schedule::Schedule;
 use heirloom_zoo::Backbone;
@@ -51,6 +51,8 @@ pub struct RecipeOptions {
     pub norm_statistics: Option<NormStatistics>,
     /// Let `delta` hold channels the more the more they matter to the task at hand, instead of all alike.
     pub delta_attention: bool,
+    /// What the operands of products are rounded to in training; measured is in `f32`.
+    pub precision: Precision,
 }
 
 /// Rules of optimisation by name.
@@ -156,6 +158,9 @@ pub struct Recipe {
     pub norm_statistics: NormStatistics,
     /// Whether `delta` weighs channels.
     pub delta_attention: bool,
+    /// What the operands of products are rounded to.
+    #[serde(default, skip_serializing_if = "is_exact")]
+    pub precision: Precision,
 }
 
 /// Side up to which a network is trained unless asked for more: what two cores can do in minutes.
@@ -164,6 +169,11 @@ const USUAL_SIDE: usize = 96;
 const STEPS: usize = 500;
 /// Largest norm of all gradients together.
 const CLIP: f64 = 5.0;
+
+/// Whether the precision is the one of recipes that do not name it.
+fn is_exact(precision: &Precision) -> bool {
+    *precision == Precision::F32
+}
 
 impl Recipe {
     /// The recipe for `rows` training rows whose shorter side has typically `shorter_side` pixels.
@@ -183,6 +193,9 @@ impl Recipe {
         }
         if typed.delta_attention && method != TrainedMethod::Delta {
             return refuse("--delta-attention", "on".into(), format!("it belongs to delta, not to {method}"));
+        }
+        if typed.precision == Precision::Bf16 && method == TrainedMethod::Linearised {
+            return refuse("--precision", "bf16".into(), format!("{method} is computed in f32 alone"));
         }
         if let Some(multipliers) = &typed.rate_multipliers {
             let value = format!("{multipliers:?}");
@@ -232,6 +245,7 @@ impl Recipe {
                 NormStatistics::Frozen
             }),
             delta_attention: typed.delta_attention,
+            precision: typed.precision,
         })
     }
 
@@ -239,10 +253,11 @@ impl Recipe {
     #[must_use]
     pub fn summary(&self) -> String {
         let Self { image_size, epochs, batch_size, learning_rate, augment, .. } = self;
+        let precision = if is_exact(&self.precision) { "" } else { ", bf16" };
         let decay = self.optimizer.weight_decay;
         format!(
             "{image_size} px, {epochs} epochs, batches of {batch_size}, learning rate {learning_rate}, \
-             weight decay {decay}, augmentation {augment}"
+             weight decay {decay}, augmentation {augment}{precision}"
         )
     }
 }

@@ -77,7 +77,7 @@ pub(crate) fn trainer_settings(
         average: recipe.average.map(|decay| AverageSettings { decay, warm_up: true }),
         stopping: None,
         recompute: false,
-        precision: Default::default(),
+        precision: recipe.precision,
         seed,
     }
 }

@@ -1,6 +1,7 @@
 //! Training in bf16: a convolution or a linear layer forward, and its gradients, with operands rounded to bf16 and sums in `f32`. The
 //! weight given is `f32`, and so are the gradients: an optimiser never sees a rounded value.
 
+mod attention;
 mod batch;
 mod geometry;
 mod input_gradient;
@@ -8,6 +9,7 @@ mod shuffle;
 mod weight_gradient;
 mod weights;
 
+pub use self::attention::Bf16AttentionTraining;
 use self::input_gradient::InputGradient;
 use self::weight_gradient::WeightGradient;
 use self::weights::OrderedWeight;
