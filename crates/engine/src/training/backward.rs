@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::buffers::Shared;
+use super::buffers::{Shared, stored, stored_mut};
 use super::unit::{BatchNorm, Unit, Work};
 use super::{Gradients, TrainingPlan, TrainingState, forward};
 use crate::kernels::training as kernels;
+use crate::kernels::{Stored, StoredMut};
 use crate::{Activation, EngineError, NodeId, Precision, Weights};
 
 impl TrainingPlan {
@@ -45,10 +46,8 @@ impl TrainingPlan {
             return Err(EngineError::Batch { expected, found: seed.len(), images: state.images });
         }
         if self.scope.gradient[node] {
-            state.contribute(node, expected, |to, before, _| match before {
-                Some(before) => kernels::sum_forward(self.isa, before, Some(seed), None, to),
-                None => to.copy_from_slice(seed),
-            });
+            let place = (self.storage.gradients[node], expected);
+            state.contribute(node, place, |to, before, _| kernels::sum_forward(self.isa, seed, before, None, to));
         }
         Ok(())
     }
@@ -121,13 +120,34 @@ impl Step<'_> {
         Ok(Some(self.gradients.slot(name, len)))
     }
 
+    /// Whether the gradient of a node is halves, and its values for the whole batch.
+    fn place(&self, node: NodeId) -> (bool, usize) {
+        (self.plan.storage.gradients[node], self.len(node))
+    }
+
+    /// The gradient of the unit.
+    fn given<'g>(&self, gradient: &'g Shared) -> Stored<'g> {
+        let (halves, len) = self.place(self.unit.node);
+        stored(gradient, halves, len)
+    }
+
+    /// The value of a node that is kept.
+    fn kept<'v>(&self, node: NodeId, value: &'v Shared) -> Stored<'v> {
+        stored(value, self.plan.storage.values[node], self.len(node))
+    }
+
     /// Adds to the gradient of an input, if it is wanted.
-    fn contribute(&mut self, input: usize, write: impl FnOnce(&mut [f32], Option<&[f32]>)) {
+    fn contribute_stored(&mut self, input: usize, write: impl FnOnce(StoredMut<'_>, Option<Stored<'_>>)) {
         if self.wants(input) {
             let node = self.unit.inputs[input];
-            let len = self.len(node);
-            self.state.contribute(node, len, |to, before, _| write(to, before));
+            let place = self.place(node);
+            self.state.contribute(node, place, |to, before, _| write(to, before));
         }
+    }
+
+    /// The same, for kernels of `f32` alone.
+    fn contribute(&mut self, input: usize, write: impl FnOnce(&mut [f32], Option<&[f32]>)) {
+        self.contribute_stored(input, |to, before| write(to.f32(), before.map(|before| before.f32())));
     }
 
     /// The same, for kernels that do not add by themselves.
@@ -147,31 +167,31 @@ impl Step<'_> {
             return;
         }
         let node = self.unit.inputs[input];
-        if self.state.gradients[node].is_none() {
+        let (isa, alike) = (self.plan.isa, self.place(node) == self.place(self.unit.node));
+        if alike && self.state.gradients[node].is_none() {
             self.state.gradients[node] = Some(Arc::clone(gradient));
             return;
         }
-        let (isa, len) = (self.plan.isa, self.len(node));
-        self.contribute(input, |to, before| match before {
-            Some(before) => kernels::sum_forward(isa, before, Some(&gradient[..len]), None, to),
-            None => to.copy_from_slice(&gradient[..len]),
-        });
+        let given = self.given(gradient);
+        self.contribute_stored(input, |to, before| kernels::sum_forward(isa, given, before, None, to));
     }
 
     /// The gradient before an activation whose slope follows from the unit's output.
     fn through_clip(&mut self, clip: Option<Activation>, gradient: Shared) -> Result<Shared, EngineError> {
         let Some(function) = clip else { return Ok(gradient) };
-        let (len, output) = (self.len(self.unit.node), self.state.value(self.unit.node)?);
-        let isa = self.plan.isa;
+        let (node, isa) = (self.unit.node, self.plan.isa);
+        let (value, (halves, len)) = (self.state.value(node)?, self.place(node));
+        let x = self.kept(node, &value);
         match Arc::try_unwrap(gradient) {
             Ok(mut own) => {
-                kernels::activation_gradient_in_place(isa, function, &output[..len], None, &mut own[..len]);
+                let gradient = stored_mut(&mut own, halves, len);
+                kernels::activation_gradient_in_place(isa, function, x, None, gradient);
                 Ok(Arc::new(own))
             }
             Err(shared) => {
-                let mut own = self.state.buffers.take(len);
-                let (x, dy) = (&output[..len], &shared[..len]);
-                kernels::activation_gradient(isa, function, x, dy, None, &mut own[..len]);
+                let mut own = self.state.buffers.take_stored(halves, len);
+                let to = stored_mut(&mut own, halves, len);
+                kernels::activation_gradient(isa, function, x, stored(&shared, halves, len), None, to);
                 self.state.buffers.give(shared);
                 Ok(Arc::new(own))
             }
@@ -186,20 +206,22 @@ impl Step<'_> {
         let len = self.len(self.unit.node);
         let from = |at: usize| self.plan.shapes[self.unit.inputs[at]];
         let unit = self.unit;
+        // What kernels of `f32` alone read.
+        let plain = self.given(&gradient).f32();
         match &unit.work {
             Work::Input => {
-                self.gradients.input = self.plan.scope.input_gradient.then(|| gradient[..len].to_vec());
+                self.gradients.input = self.plan.scope.input_gradient.then(|| plain.to_vec());
             }
             Work::Normalize(_) | Work::Flatten => self.pass(0, &gradient),
             Work::Convolution { weight, bias, relu, .. } | Work::Linear { weight, bias, relu, .. } => {
                 let gradient = self.through_clip(*relu, gradient)?;
-                self.matrix(weight, bias.as_deref(), channels, &gradient[..len])?;
+                self.matrix(weight, bias.as_deref(), channels, self.given(&gradient))?;
                 return Ok(gradient);
             }
             Work::BatchNorm { norm, activation } if unit.inputs.len() > 1 => {
                 return self.batch_norm_of_sum(norm, *activation, gradient);
             }
-            Work::BatchNorm { norm, activation } => self.batch_norm(norm, *activation, &gradient[..len])?,
+            Work::BatchNorm { norm, activation } => self.batch_norm(norm, *activation, self.given(&gradient))?,
             Work::Add { activation } => {
                 let gradient = self.through_clip(*activation, gradient)?;
                 self.pass(0, &gradient);
@@ -207,30 +229,34 @@ impl Step<'_> {
                 return Ok(gradient);
             }
             Work::Activate(function) => {
-                let x = if super::unit::is_clip(*function) { self.state.value(unit.node)? } else { self.input(0)? };
-                self.contribute(0, |to, before| {
-                    kernels::activation_gradient(isa, *function, &x[..len], &gradient[..len], before, to);
+                let node = if super::unit::is_clip(*function) { unit.node } else { unit.inputs[0] };
+                let value = self.state.value(node)?;
+                let (x, dy) = (self.kept(node, &value), self.given(&gradient));
+                self.contribute_stored(0, |to, before| {
+                    kernels::activation_gradient(isa, *function, x, dy, before, to);
                 });
             }
-            Work::LayerNorm { weight, bias, epsilon } => self.layer_norm(weight, bias, *epsilon, &gradient[..len])?,
-            Work::Attention { heads } => self.attention(*heads, &gradient[..len])?,
+            Work::LayerNorm { weight, bias, epsilon } => {
+                self.layer_norm(weight, bias, *epsilon, self.given(&gradient))?
+            }
+            Work::Attention { heads } => self.attention(*heads, self.given(&gradient))?,
             Work::Softmax => {
                 let y = self.state.value(unit.node)?;
                 self.contribute_alone(0, |to| {
-                    kernels::softmax_gradient(isa, &y[..len], &gradient[..len], channels, to);
+                    kernels::softmax_gradient(isa, &y[..len], plain, channels, to);
                 });
             }
             Work::Multiply => {
                 let (a, b) = (self.input(0)?, self.input(1)?);
-                self.contribute_alone(0, |to| kernels::multiply_forward(isa, &gradient[..len], &b[..len], to));
-                self.contribute_alone(1, |to| kernels::multiply_forward(isa, &gradient[..len], &a[..len], to));
+                self.contribute_alone(0, |to| kernels::multiply_forward(isa, plain, &b[..len], to));
+                self.contribute_alone(1, |to| kernels::multiply_forward(isa, plain, &a[..len], to));
             }
-            Work::Gate => self.gate(channels, &gradient[..len])?,
-            Work::Scale { weight } => self.scale(weight, channels, &gradient[..len])?,
+            Work::Gate => self.gate(channels, plain)?,
+            Work::Scale { weight } => self.scale(weight, channels, plain)?,
             Work::Shift { bias } => {
                 if self.plan.scope.trains(bias) {
                     let mut sums = vec![0.0; channels];
-                    kernels::sum_rows(isa, &gradient[..len], channels, &mut sums);
+                    kernels::sum_rows(isa, plain, channels, &mut sums);
                     self.reduced(bias, &sums)?;
                 }
                 self.pass(0, &gradient);
@@ -241,34 +267,34 @@ impl Step<'_> {
                     let range = first..first + from(at).channels();
                     first = range.end;
                     self.contribute(at, |to, before| {
-                        kernels::take_channels(&gradient[..len], channels, range, before, to);
+                        kernels::take_channels(plain, channels, range, before, to);
                     });
                 }
             }
             Work::Subsample { stride } => {
                 let subsampling = forward::subsampling(from(0), *stride);
-                self.contribute(0, |to, before| subsampling.gradient(&gradient[..len], before, to));
+                self.contribute(0, |to, before| subsampling.gradient(plain, before, to));
             }
             Work::PadChannels { before: leading } => {
                 let range = *leading..leading + from(0).channels();
                 self.contribute(0, |to, before| {
-                    kernels::take_channels(&gradient[..len], channels, range, before, to);
+                    kernels::take_channels(plain, channels, range, before, to);
                 });
             }
             Work::MaxPool(window) => {
                 let x = self.input(0)?;
                 let x = &x[..self.len(unit.inputs[0])];
                 self.contribute(0, |to, before| {
-                    kernels::max_pool_gradient(isa, window, channels, x, &gradient[..len], before, to);
+                    kernels::max_pool_gradient(isa, window, channels, x, plain, before, to);
                 });
             }
             Work::AveragePool { window, count_padding } => self.contribute(0, |to, before| {
-                kernels::average_pool_gradient(isa, window, channels, *count_padding, &gradient[..len], before, to);
+                kernels::average_pool_gradient(isa, window, channels, *count_padding, plain, before, to);
             }),
             Work::Mean { skip } => {
                 let positions = from(0).positions();
                 self.contribute(0, |to, before| {
-                    kernels::mean_positions_gradient(isa, &gradient[..len], positions, *skip, channels, before, to);
+                    kernels::mean_positions_gradient(isa, plain, positions, *skip, channels, before, to);
                 });
             }
             Work::Tokens { class_token, position } => {
@@ -279,17 +305,17 @@ impl Step<'_> {
                     .chain(position.iter().map(|name| (name, shape.len())))
                 {
                     if self.plan.scope.trains(name) {
-                        self.store(name, &kernels::image_sums(&gradient[..len], images, count))?;
+                        self.store(name, &kernels::image_sums(plain, images, count))?;
                     }
                 }
                 self.contribute(0, |to, before| {
-                    kernels::tokens_gradient(isa, &gradient[..len], images, leading, channels, before, to);
+                    kernels::tokens_gradient(isa, plain, images, leading, channels, before, to);
                 });
             }
             Work::SelectToken { index } => {
                 let tokens = from(0).positions();
                 self.contribute(0, |to, before| {
-                    kernels::select_token_gradient(&gradient[..len], tokens, *index, channels, before, to);
+                    kernels::select_token_gradient(plain, tokens, *index, channels, before, to);
                 });
             }
         }
@@ -302,30 +328,30 @@ impl Step<'_> {
         weight: &str,
         bias: Option<&str>,
         channels: usize,
-        gradient: &[f32],
+        gradient: Stored<'_>,
     ) -> Result<(), EngineError> {
         let isa = self.plan.isa;
         if let Some(to) = bias.map(|bias| self.parameter(bias)).transpose()?.flatten() {
             kernels::sum_rows(isa, gradient, channels, to);
         }
         if self.plan.scope.trains(weight) {
-            let x = self.input(0)?;
-            let x = &x[..self.len(self.unit.inputs[0])];
+            let value = self.input(0)?;
+            let x = self.kept(self.unit.inputs[0], &value);
             let len = self.values(weight)?.len();
             let to = self.gradients.slot(weight, len);
             self.state.packed[self.at].weight_gradient(x, gradient, to, &mut self.state.scratch);
         }
         if self.wants(0) {
             let node = self.unit.inputs[0];
-            let (len, packed) = (self.len(node), std::mem::take(&mut self.state.packed[self.at]));
+            let (place, packed) = (self.place(node), std::mem::take(&mut self.state.packed[self.at]));
             self.state
-                .contribute(node, len, |to, before, scratch| packed.input_gradient(gradient, to, before, scratch));
+                .contribute(node, place, |to, before, scratch| packed.input_gradient(gradient, to, before, scratch));
             self.state.packed[self.at] = packed;
         }
         Ok(())
     }
 
-    fn attention(&mut self, heads: usize, gradient: &[f32]) -> Result<(), EngineError> {
+    fn attention(&mut self, heads: usize, gradient: Stored<'_>) -> Result<(), EngineError> {
         if !self.wants(0) {
             return Ok(());
         }
@@ -334,13 +360,14 @@ impl Step<'_> {
         let plain = kernels::AttentionGradient::new(self.plan.isa, tokens, channels, heads);
         let rounded = (self.plan.precision == Precision::Bf16)
             .then(|| kernels::Bf16AttentionTraining::new(self.plan.tiles, tokens, channels, heads));
-        let (isa, len, x) = (self.plan.isa, self.len(node), self.input(0)?);
-        self.state.contribute(node, len, |to, before, scratch| {
+        let (isa, place, value) = (self.plan.isa, self.place(node), self.input(0)?);
+        let x = self.kept(node, &value);
+        self.state.contribute(node, place, |mut to, before, scratch| {
             match rounded {
-                Some(attention) => attention.gradient(&x[..len], gradient, to, scratch),
-                None => plain.run(&x[..len], gradient, to, scratch),
+                Some(attention) => attention.gradient(x, gradient, to.reborrow(), scratch),
+                None => plain.run(x.f32(), gradient.f32(), to.reborrow().f32(), scratch),
             }
-            before.into_iter().for_each(|before| kernels::add_assign(isa, to, before));
+            before.into_iter().for_each(|before| kernels::add_assign(isa, to.reborrow(), before));
         });
         Ok(())
     }
@@ -358,7 +385,7 @@ impl Step<'_> {
         } else {
             run(&mut vec![0.0; gradient.len()], None);
         }
-        self.contribute(1, |to, before| kernels::sum_forward(isa, &factors, before, None, to));
+        self.contribute_stored(1, |to, before| kernels::sum_forward(isa, &factors, before, None, to));
         Ok(())
     }
 
@@ -380,7 +407,7 @@ impl Step<'_> {
         self.reduced(weight, &sums)
     }
 
-    fn layer_norm(&mut self, weight: &str, bias: &str, epsilon: f64, gradient: &[f32]) -> Result<(), EngineError> {
+    fn layer_norm(&mut self, weight: &str, bias: &str, epsilon: f64, gradient: Stored<'_>) -> Result<(), EngineError> {
         let (isa, x, factors) = (self.plan.isa, self.input(0)?, self.values(weight)?.to_vec());
         let values = &x[..gradient.len()];
         let kernel = kernels::LayerNormGradient { isa, values, weight: &factors, epsilon, add: None };
@@ -403,7 +430,7 @@ impl Step<'_> {
         &mut self,
         norm: &BatchNorm,
         activation: Option<Activation>,
-        gradient: &[f32],
+        gradient: Stored<'_>,
     ) -> Result<(), EngineError> {
         let found = self.with_batch_norm(norm, activation, |kernel, to| match to {
             Some(to) => kernel.run(gradient, to),
@@ -420,20 +447,20 @@ impl Step<'_> {
         clip: Option<Activation>,
         gradient: Shared,
     ) -> Result<Shared, EngineError> {
-        let len = self.len(self.unit.node);
+        let (node, (halves, len)) = (self.unit.node, self.place(self.unit.node));
         let gradient = match (clip, Arc::try_unwrap(gradient)) {
             (Some(function), Ok(mut own)) => {
-                let output = self.state.value(self.unit.node)?;
-                let found = self.with_batch_norm(norm, None, |kernel, to| {
-                    kernel.run_behind_sum(function, &output[..len], &mut own[..len], to)
-                })?;
+                let value = self.state.value(node)?;
+                let (output, given) = (self.kept(node, &value), stored_mut(&mut own, halves, len));
+                let found =
+                    self.with_batch_norm(norm, None, |kernel, to| kernel.run_behind_sum(function, output, given, to))?;
                 self.store(&norm.weight, &found.weight)?;
                 self.store(&norm.bias, &found.bias)?;
                 Arc::new(own)
             }
             (clip, gradient) => {
                 let gradient = self.through_clip(clip, gradient.map_or_else(|shared| shared, Arc::new))?;
-                self.batch_norm(norm, None, &gradient[..len])?;
+                self.batch_norm(norm, None, stored(&gradient, halves, len))?;
                 gradient
             }
         };
@@ -446,15 +473,15 @@ impl Step<'_> {
         &mut self,
         norm: &BatchNorm,
         activation: Option<Activation>,
-        run: impl FnOnce(kernels::BatchNormGradient<'_>, Option<&mut [f32]>) -> kernels::AffineGradient,
+        run: impl FnOnce(kernels::BatchNormGradient<'_>, Option<StoredMut<'_>>) -> kernels::AffineGradient,
     ) -> Result<kernels::AffineGradient, EngineError> {
         let missing = || EngineError::Unsupported { what: "a backward pass without its forward pass".to_owned() };
         let statistics = self.state.statistics[self.at].take().ok_or_else(missing)?;
-        let (x, node) = (self.input(0)?, self.unit.inputs[0]);
-        let len = self.len(node);
+        let (value, node) = (self.input(0)?, self.unit.inputs[0]);
+        let (values, (halves, len)) = (self.kept(node, &value), self.place(node));
         let kernel = |add| kernels::BatchNormGradient {
             isa: self.plan.isa,
-            values: &x[..len],
+            values,
             affine: &statistics.affine,
             batch_statistics: norm.batch,
             activation,
@@ -466,8 +493,9 @@ impl Step<'_> {
             return Ok(found);
         }
         let before = self.state.gradients[node].take();
-        let mut to = self.state.buffers.take(len);
-        let found = run(kernel(before.as_ref().map(|before| &before[..len])), Some(&mut to[..len]));
+        let mut to = self.state.buffers.take_stored(halves, len);
+        let add = before.as_ref().map(|before| stored(before, halves, len));
+        let found = run(kernel(add), Some(stored_mut(&mut to, halves, len)));
         self.state.gradients[node] = Some(Arc::new(to));
         before.into_iter().for_each(|before| self.state.buffers.give(before));
         self.state.statistics[self.at] = Some(statistics);

@@ -2,10 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::kernels::AlignedBuffer;
+use crate::kernels::{AlignedBuffer, Stored, StoredMut};
 
 /// A value or a gradient of one node for the whole batch; immutable once it is shared.
 pub(super) type Shared = Arc<AlignedBuffer>;
+
+/// The first `len` values of a buffer, which are halves or not.
+pub(super) fn stored(buffer: &AlignedBuffer, halves: bool, len: usize) -> Stored<'_> {
+    if halves { Stored::Bf16(&buffer.halves()[..len]) } else { Stored::F32(&buffer[..len]) }
+}
+
+/// The same, to write.
+pub(super) fn stored_mut(buffer: &mut AlignedBuffer, halves: bool, len: usize) -> StoredMut<'_> {
+    if halves { StoredMut::Bf16(&mut buffer.halves_mut()[..len]) } else { StoredMut::F32(&mut buffer[..len]) }
+}
 
 /// Buffers that wait for their next use.
 #[derive(Debug, Default)]
@@ -26,6 +36,11 @@ impl Buffers {
         }
         self.bytes += 4 * len;
         AlignedBuffer::zeroed(len)
+    }
+
+    /// A buffer of at least `len` values that are halves or not.
+    pub fn take_stored(&mut self, halves: bool, len: usize) -> AlignedBuffer {
+        self.take(if halves { len.div_ceil(2) } else { len })
     }
 
     /// Takes a buffer back, if nobody else reads it.

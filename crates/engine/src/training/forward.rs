@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::buffers::Shared;
+use super::buffers::{Shared, stored, stored_mut};
 use super::statistics::{self, Statistics};
 use super::unit::{BatchNorm, Work};
 use super::{TrainingPlan, TrainingState};
 use crate::kernels::training::{self as kernels, BatchNormAffine};
-use crate::kernels::{Normalization, RowsMut};
+use crate::kernels::{Normalization, Stored, StoredMut};
 use crate::{EngineError, Pixels, Precision, Shape, Weights};
 
 /// The values of a parameter.
@@ -102,9 +102,10 @@ impl TrainingPlan {
             // A value of the same layout under another name; normalised pixels pass the normalisation.
             (Work::Flatten, _) | (Work::Normalize(_), Some(Pixels::Normalized(_))) => Ok(Arc::clone(&inputs[0])),
             _ => {
-                let len = state.images * self.shapes[unit.node].len();
-                let mut buffer = state.buffers.take(len);
-                let result = self.compute(at, &inputs, weights, pixels, state, &mut buffer[..len]);
+                let (halves, len) = (self.storage.values[unit.node], state.images * self.shapes[unit.node].len());
+                let mut buffer = state.buffers.take_stored(halves, len);
+                let to = stored_mut(&mut buffer, halves, len);
+                let result = self.compute(at, &inputs, weights, pixels, state, to);
                 result.map(|()| Arc::new(buffer))
             }
         }
@@ -117,22 +118,19 @@ impl TrainingPlan {
         weights: &Weights,
         pixels: Option<Pixels<'_>>,
         state: &mut TrainingState,
-        to: &mut [f32],
+        to: StoredMut<'_>,
     ) -> Result<(), EngineError> {
         let (isa, images, unit) = (self.isa, state.images, &self.units[at]);
         let (shape, from) = (self.shapes[unit.node], |at: usize| self.shapes[unit.inputs[at]]);
-        let input = |at: usize| &inputs[at][..images * from(at).len()];
+        let halves = |at: usize| self.storage.values[unit.inputs[at]];
+        let input = |at: usize| stored(&inputs[at], halves(at), images * from(at).len());
+        let plain = |at: usize| input(at).f32();
         let channels = shape.channels();
         match &unit.work {
-            Work::Input => raw(pixels, to),
-            Work::Normalize(normalization) => match pixels {
-                Some(Pixels::Bytes(bytes)) => normalize(normalization, bytes, shape.len(), to),
-                _ => to.copy_from_slice(input(0)),
-            },
             Work::Convolution { bias, relu, .. } | Work::Linear { bias, relu, .. } => {
                 let bias = optional(weights, bias)?;
                 let TrainingState { packed, scratch, .. } = state;
-                packed[at].forward(input(0), bias, *relu, RowsMut::new(to, channels), scratch);
+                packed[at].forward(input(0), bias, *relu, (to, channels), scratch);
             }
             Work::BatchNorm { norm, activation } => {
                 let statistics = self.batch_norm_statistics(norm, input(0), weights, state, at)?;
@@ -145,52 +143,56 @@ impl TrainingPlan {
             Work::Activate(function) => kernels::sum_forward(isa, input(0), None, Some(*function), to),
             Work::LayerNorm { weight, bias, epsilon } => {
                 let (weight, bias) = (values(weights, weight)?, values(weights, bias)?);
-                kernels::layer_norm_forward(isa, input(0), weight, bias, *epsilon, to);
+                kernels::layer_norm_forward(isa, input(0).f32(), weight, bias, *epsilon, to);
             }
+            Work::Attention { heads } if self.precision == Precision::Bf16 => {
+                let attention = kernels::Bf16AttentionTraining::new(self.tiles, shape.positions(), channels, *heads);
+                attention.forward(input(0), to, &state.scratch);
+            }
+            Work::Input => raw(pixels, to.f32()),
+            Work::Normalize(normalization) => match pixels {
+                Some(Pixels::Bytes(bytes)) => normalize(normalization, bytes, shape.len(), to.f32()),
+                _ => to.f32().copy_from_slice(plain(0)),
+            },
             Work::Attention { heads } => {
                 let tokens = shape.positions();
-                if self.precision == Precision::Bf16 {
-                    let attention = kernels::Bf16AttentionTraining::new(self.tiles, tokens, channels, *heads);
-                    attention.forward(input(0), to, &state.scratch);
-                } else {
-                    kernels::attention_forward(isa, tokens, channels, *heads, input(0), to, &state.scratch);
-                }
+                kernels::attention_forward(isa, tokens, channels, *heads, plain(0), to.f32(), &state.scratch);
             }
-            Work::Softmax => kernels::softmax_forward(isa, input(0), channels, to),
-            Work::Multiply => kernels::multiply_forward(isa, input(0), input(1), to),
-            Work::Gate => kernels::gate_forward(isa, input(0), input(1), channels, to),
+            Work::Softmax => kernels::softmax_forward(isa, plain(0), channels, to.f32()),
+            Work::Multiply => kernels::multiply_forward(isa, plain(0), plain(1), to.f32()),
+            Work::Gate => kernels::gate_forward(isa, plain(0), plain(1), channels, to.f32()),
             Work::Scale { weight } => {
                 let scale = per_channel(values(weights, weight)?, channels);
-                kernels::scale_forward(isa, input(0), &scale, None, to);
+                kernels::scale_forward(isa, plain(0), &scale, None, to.f32());
             }
             Work::Shift { bias } => {
                 let shift = per_channel(values(weights, bias)?, channels);
-                kernels::shift_forward(isa, input(0), &shift, to);
+                kernels::shift_forward(isa, plain(0), &shift, to.f32());
             }
             Work::Concat => {
                 let parts: Vec<(&[f32], usize)> =
-                    (0..inputs.len()).map(|at| (input(at), from(at).channels())).collect();
-                kernels::concat_forward(&parts, to);
+                    (0..inputs.len()).map(|at| (plain(at), from(at).channels())).collect();
+                kernels::concat_forward(&parts, to.f32());
             }
-            Work::Subsample { stride } => subsampling(from(0), *stride).forward(input(0), to),
+            Work::Subsample { stride } => subsampling(from(0), *stride).forward(plain(0), to.f32()),
             Work::PadChannels { before } => {
-                kernels::pad_channels_forward(input(0), from(0).channels(), *before, channels, to);
+                kernels::pad_channels_forward(plain(0), from(0).channels(), *before, channels, to.f32());
             }
-            Work::MaxPool(window) => kernels::max_pool_forward(isa, window, channels, input(0), to),
+            Work::MaxPool(window) => kernels::max_pool_forward(isa, window, channels, plain(0), to.f32()),
             Work::AveragePool { window, count_padding } => {
-                kernels::average_pool_forward(isa, window, channels, input(0), *count_padding, to);
+                kernels::average_pool_forward(isa, window, channels, plain(0), *count_padding, to.f32());
             }
             Work::Mean { skip } => {
-                kernels::mean_positions_forward(isa, input(0), from(0).positions(), *skip, channels, to);
+                kernels::mean_positions_forward(isa, plain(0), from(0).positions(), *skip, channels, to.f32());
             }
             Work::Tokens { class_token, position } => {
                 let (class_token, position) = (optional(weights, class_token)?, optional(weights, position)?);
-                kernels::tokens_forward(isa, input(0), images, class_token, position, to);
+                kernels::tokens_forward(isa, plain(0), images, class_token, position, to.f32());
             }
             Work::SelectToken { index } => {
-                kernels::select_token_forward(input(0), from(0).positions(), *index, channels, to);
+                kernels::select_token_forward(plain(0), from(0).positions(), *index, channels, to.f32());
             }
-            Work::Flatten => to.copy_from_slice(input(0)),
+            Work::Flatten => to.f32().copy_from_slice(plain(0)),
         }
         Ok(())
     }
@@ -199,7 +201,7 @@ impl TrainingPlan {
     fn batch_norm_statistics(
         &self,
         norm: &BatchNorm,
-        input: &[f32],
+        input: Stored<'_>,
         weights: &Weights,
         state: &mut TrainingState,
         at: usize,

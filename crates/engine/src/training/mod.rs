@@ -17,6 +17,7 @@ mod segments;
 mod several;
 mod state;
 mod statistics;
+mod storage;
 mod unit;
 mod units;
 
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{EngineError, Graph, Isa, NodeId, ParameterName, Precision, Shape, taps};
 use scope::Scope;
+use storage::Storage;
 use unit::Unit;
 
 pub use gradients::Gradients;
@@ -112,6 +114,7 @@ pub struct TrainingPlan {
     outputs: Vec<NodeId>,
     units: Vec<Unit>,
     scope: Scope,
+    storage: Storage,
     /// Ranges of units whose inner values are computed again; a single one that holds everything when nothing is.
     segments: Vec<std::ops::Range<usize>>,
     /// The last unit that reads each node.
@@ -135,10 +138,24 @@ impl TrainingPlan {
         let units = units::units(graph, &shapes, &outputs, &scope, options)?;
         let segments = segments::segments(&units, &scope, &shapes, &outputs, options.recompute);
         let last_uses = segments::last_uses(&units, shapes.len());
+        let storage = Storage::new(options.precision, &units, &shapes, &outputs);
         let kept = segments::kept(&units, &segments, &last_uses, &outputs);
         let (isa, parameters) = (options.isa.clamped(), graph.parameters.clone());
         let (tiles, precision) = (options.isa, options.precision);
-        Ok(Self { isa, tiles, precision, shapes, outputs, units, scope, segments, last_uses, kept, parameters })
+        Ok(Self {
+            isa,
+            tiles,
+            precision,
+            shapes,
+            outputs,
+            units,
+            scope,
+            storage,
+            segments,
+            last_uses,
+            kept,
+            parameters,
+        })
     }
 
     /// Shapes of the outputs for one image, in the order asked for.

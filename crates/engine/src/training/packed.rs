@@ -1,8 +1,10 @@
 //! Packed weights of one unit: for the forward product and for the input's gradient, and the kernels that use them.
 
 use super::unit::{Unit, Work};
-use crate::kernels::training::{Bf16ConvolutionTraining, ConvolutionGradient, LinearGradient, TrainingScratch};
-use crate::kernels::{Convolution, Linear, Rows, RowsMut, Stage};
+use crate::kernels::training::{
+    BatchStages, Bf16ConvolutionTraining, ConvolutionGradient, LinearGradient, TrainingScratch,
+};
+use crate::kernels::{Convolution, Linear, Rows, RowsMut, Stage, Stored, StoredMut};
 use crate::{Activation, Isa, Precision};
 
 /// Nothing for units without a matrix.
@@ -26,7 +28,7 @@ impl Packed {
         let kernels = match &unit.work {
             // Depthwise convolutions stay in `f32`.
             Work::Convolution { window, channels: [input, output], groups, .. }
-                if precision == Precision::Bf16 && (*groups == 1 || groups != input || groups != output) =>
+                if precision == Precision::Bf16 && !unit.is_depthwise() =>
             {
                 let kernels = Bf16ConvolutionTraining::new(tiles, *window, *output, *input, *groups);
                 Some(Kernels::Bf16(Box::new(kernels)))
@@ -73,12 +75,16 @@ impl Packed {
     /// The product for the whole batch, the bias and a clip.
     pub fn forward(
         &self,
-        input: &[f32],
+        input: Stored<'_>,
         bias: Option<&[f32]>,
         clip: Option<Activation>,
-        to: RowsMut<'_>,
+        (to, channels): (StoredMut<'_>, usize),
         scratch: &mut TrainingScratch,
     ) {
+        if let Some(Kernels::Bf16(kernels)) = &self.kernels {
+            return kernels.forward(input, to, &BatchStages { bias, add: None, activation: clip }, scratch);
+        }
+        let (input, to) = (input.f32(), RowsMut::new(to.f32(), channels));
         let mut stages = Vec::with_capacity(2);
         stages.extend(bias.map(Stage::Bias));
         stages.extend(clip.map(Stage::Activate));
@@ -89,24 +95,36 @@ impl Packed {
                 let rows = to.values.len() / width;
                 forward.run_batch(Rows::new(input, channels), rows, to, stages, scratch);
             }
-            Some(Kernels::Bf16(kernels)) => kernels.forward(input, to, stages, scratch),
-            None => {}
+            Some(Kernels::Bf16(_)) | None => {}
         }
     }
 
-    pub fn weight_gradient(&self, input: &[f32], gradient: &[f32], to: &mut [f32], scratch: &mut TrainingScratch) {
+    pub fn weight_gradient(
+        &self,
+        input: Stored<'_>,
+        gradient: Stored<'_>,
+        to: &mut [f32],
+        scratch: &mut TrainingScratch,
+    ) {
         match &self.kernels {
-            Some(Kernels::Convolution(kernels)) => kernels.1.weight(input, gradient, to, scratch),
-            Some(Kernels::Linear(_, backward)) => backward.weight(input, gradient, to, scratch),
+            Some(Kernels::Convolution(kernels)) => kernels.1.weight(input.f32(), gradient.f32(), to, scratch),
+            Some(Kernels::Linear(_, backward)) => backward.weight(input.f32(), gradient.f32(), to, scratch),
             Some(Kernels::Bf16(kernels)) => kernels.weight_gradient(input, gradient, to, scratch),
             None => {}
         }
     }
 
-    pub fn input_gradient(&self, gradient: &[f32], to: &mut [f32], add: Option<&[f32]>, scratch: &mut TrainingScratch) {
+    pub fn input_gradient(
+        &self,
+        gradient: Stored<'_>,
+        to: StoredMut<'_>,
+        add: Option<Stored<'_>>,
+        scratch: &mut TrainingScratch,
+    ) {
+        let plain = add.map(|add| add.f32());
         match &self.kernels {
-            Some(Kernels::Convolution(kernels)) => kernels.1.input(gradient, to, add, scratch),
-            Some(Kernels::Linear(_, backward)) => backward.input(gradient, to, add, scratch),
+            Some(Kernels::Convolution(kernels)) => kernels.1.input(gradient.f32(), to.f32(), plain, scratch),
+            Some(Kernels::Linear(_, backward)) => backward.input(gradient.f32(), to.f32(), plain, scratch),
             Some(Kernels::Bf16(kernels)) => kernels.input_gradient(gradient, to, add, scratch),
             None => {}
         }

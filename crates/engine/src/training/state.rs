@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::TrainingPlan;
-use super::buffers::{Buffers, Shared};
+use super::buffers::{Buffers, Shared, stored, stored_mut};
 use super::packed::Packed;
 use super::statistics::Statistics;
 use crate::kernels::training::TrainingScratch;
+use crate::kernels::{Stored, StoredMut};
 use crate::{EngineError, NodeId};
 
 /// Memory of a training pass; reused from batch to batch.
@@ -66,17 +67,18 @@ impl TrainingState {
         }
     }
 
-    /// Writes a further part of the gradient of `node`, `len` values. `write` gets the target and what is there already, which
-    /// it has to add.
+    /// Writes a further part of the gradient of `node`, `len` values that are halves or not. `write` gets the target and what is there
+    /// already, which it has to add.
     pub(super) fn contribute(
         &mut self,
         node: NodeId,
-        len: usize,
-        write: impl FnOnce(&mut [f32], Option<&[f32]>, &mut TrainingScratch),
+        (halves, len): (bool, usize),
+        write: impl FnOnce(StoredMut<'_>, Option<Stored<'_>>, &mut TrainingScratch),
     ) {
         let before = self.gradients[node].take();
-        let mut buffer = self.buffers.take(len);
-        write(&mut buffer[..len], before.as_ref().map(|before| &before[..len]), &mut self.scratch);
+        let mut buffer = self.buffers.take_stored(halves, len);
+        let there = before.as_ref().map(|before| stored(before, halves, len));
+        write(stored_mut(&mut buffer, halves, len), there, &mut self.scratch);
         self.gradients[node] = Some(Arc::new(buffer));
         before.into_iter().for_each(|before| self.buffers.give(before));
     }

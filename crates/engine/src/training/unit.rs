@@ -21,6 +21,12 @@ impl Unit {
         matches!(self.work, Work::Input | Work::Normalize(_))
     }
 
+    /// Whether it is a convolution of each channel by itself.
+    pub fn is_depthwise(&self) -> bool {
+        matches!(&self.work, Work::Convolution { channels: [input, output], groups, .. }
+            if *groups > 1 && groups == input && groups == output)
+    }
+
     /// Keys of the parameters that can have a gradient.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
         let names: Vec<&str> = match &self.work {

@@ -10,7 +10,7 @@ use heirloom_engine::{Activation, Padding};
 use crate::attention::reference;
 use crate::support::{Sum, assert_near, assert_sums, bits, convolution, number, values};
 
-fn halves(values: &[f32]) -> Vec<u16> {
+pub fn halves(values: &[f32]) -> Vec<u16> {
     values.iter().map(|value| (rounded(*value).to_bits() >> 16) as u16).collect()
 }
 

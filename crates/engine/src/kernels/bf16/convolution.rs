@@ -75,6 +75,11 @@ impl Bf16Convolution {
         &self.window
     }
 
+    /// Channels of a pixel of the output.
+    pub(super) const fn output(&self) -> usize {
+        self.output
+    }
+
     /// Channels of a pixel of the input.
     pub(super) const fn input(&self) -> usize {
         self.input

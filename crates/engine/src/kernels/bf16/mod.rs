@@ -28,5 +28,5 @@ pub use pooling::{bf16_gate, bf16_max_pool, bf16_mean_positions};
 pub(super) use rounding::bits;
 pub use rounding::{round_in_place, rounded};
 pub use stored::{Stored, StoredMut, StoredRowsMut};
-pub use training::{Bf16AttentionTraining, Bf16ConvolutionTraining};
+pub use training::{BatchStages, Bf16AttentionTraining, Bf16ConvolutionTraining};
 pub(super) use unit::available;

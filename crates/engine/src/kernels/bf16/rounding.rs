@@ -44,7 +44,7 @@ pub fn round_in_place(values: &mut [f32]) {
 pub(super) fn convert(isa: Isa, from: &[f32], to: &mut [u16]) {
     assert_eq!(from.len(), to.len(), "values to round");
     #[cfg(target_arch = "x86_64")]
-    if isa == Isa::Amx && super::available() {
+    if isa >= Isa::Avx512 && super::available() {
         // SAFETY: the matrix unit is taken for available only beside these instructions.
         return unsafe { convert_avx512(from, to) };
     }

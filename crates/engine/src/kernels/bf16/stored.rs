@@ -50,6 +50,22 @@ impl<'a> Stored<'a> {
         }
     }
 
+    /// Values `range`.
+    pub(in crate::kernels) fn part(&self, range: std::ops::Range<usize>) -> Self {
+        match self {
+            Self::F32(values) => Self::F32(&values[range]),
+            Self::Bf16(values) => Self::Bf16(&values[range]),
+        }
+    }
+
+    /// Value `index`.
+    pub(in crate::kernels) fn at(&self, index: usize) -> f32 {
+        match self {
+            Self::F32(values) => values[index],
+            Self::Bf16(values) => f32::from_bits(u32::from(values[index]) << 16),
+        }
+    }
+
     /// Values from `start` on.
     #[must_use]
     pub fn from(&self, start: usize) -> Self {
@@ -96,6 +112,17 @@ impl Kernel for Widen<'_> {
     }
 }
 
+impl<'a> StoredMut<'a> {
+    /// The values of a kernel that writes `f32` alone; none where they are halves, which the plan hands to no such kernel.
+    #[must_use]
+    pub fn f32(self) -> &'a mut [f32] {
+        match self {
+            Self::F32(values) => values,
+            Self::Bf16(_) => &mut [],
+        }
+    }
+}
+
 impl StoredMut<'_> {
     /// Number of values.
     pub(crate) const fn len(&self) -> usize {
@@ -106,10 +133,18 @@ impl StoredMut<'_> {
     }
 
     /// The same values for a shorter time.
-    pub(super) fn reborrow(&mut self) -> StoredMut<'_> {
+    pub(crate) fn reborrow(&mut self) -> StoredMut<'_> {
         match self {
             Self::F32(values) => StoredMut::F32(values),
             Self::Bf16(values) => StoredMut::Bf16(values),
+        }
+    }
+
+    /// The same values to read.
+    pub(in crate::kernels) fn as_stored(&self) -> Stored<'_> {
+        match self {
+            Self::F32(values) => Stored::F32(values),
+            Self::Bf16(values) => Stored::Bf16(values),
         }
     }
 }
@@ -121,17 +156,44 @@ impl<'a> StoredRowsMut<'a> {
         Self { values, stride }
     }
 
+    /// The first rows, and the others.
+    pub(in crate::kernels) fn split(self, rows: usize) -> [Self; 2] {
+        let (stride, at) = (self.stride, rows * self.stride);
+        match self.values {
+            StoredMut::F32(values) => {
+                let (first, rest) = values.split_at_mut(at);
+                [first, rest].map(|values| Self::new(StoredMut::F32(values), stride))
+            }
+            StoredMut::Bf16(values) => {
+                let (first, rest) = values.split_at_mut(at);
+                [first, rest].map(|values| Self::new(StoredMut::Bf16(values), stride))
+            }
+        }
+    }
+
     /// The rows for a shorter time.
     pub(super) fn reborrow(&mut self) -> StoredRowsMut<'_> {
         StoredRowsMut { values: self.values.reborrow(), stride: self.stride }
     }
 
     /// The rows of a kernel that writes `f32` alone; none where they are halves, which the plan hands to no such kernel.
-    pub(super) fn f32(self) -> RowsMut<'a> {
+    pub(in crate::kernels) fn f32(self) -> RowsMut<'a> {
         match self.values {
             StoredMut::F32(values) => RowsMut::new(values, self.stride),
             StoredMut::Bf16(_) => RowsMut::new(&mut [], self.stride),
         }
+    }
+}
+
+impl<'a, V: AsRef<[f32]> + ?Sized> From<&'a V> for Stored<'a> {
+    fn from(values: &'a V) -> Self {
+        Self::F32(values.as_ref())
+    }
+}
+
+impl<'a, V: AsMut<[f32]> + ?Sized> From<&'a mut V> for StoredMut<'a> {
+    fn from(values: &'a mut V) -> Self {
+        Self::F32(values.as_mut())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Gradients of the element-wise functions.
 
-use super::super::Isa;
 use super::super::simd::Simd;
+use super::super::{Isa, Stored, StoredMut};
 use super::elementwise::Elementwise;
 use super::lanes::{Lanes, Operand, Results, Step};
 use crate::Activation;
@@ -16,22 +16,29 @@ use crate::Activation;
 /// activation_gradient(Isa::detect(), Activation::Relu, &[-1.0, 0.0, 2.0], &[5.0, 6.0, 7.0], None, &mut dx);
 /// assert_eq!(dx, [0.0, 0.0, 7.0]);
 /// ```
-pub fn activation_gradient(isa: Isa, function: Activation, x: &[f32], dy: &[f32], add: Option<&[f32]>, dx: &mut [f32]) {
-    run(isa, function, Operand::From(dy), x, add, dx);
+pub fn activation_gradient<'a>(
+    isa: Isa,
+    function: Activation,
+    x: impl Into<Stored<'a>>,
+    dy: impl Into<Stored<'a>>,
+    add: Option<Stored<'a>>,
+    dx: impl Into<StoredMut<'a>>,
+) {
+    run(isa, function, Operand::From(dy.into()), x.into(), add, dx.into());
 }
 
 /// Like [`activation_gradient`], from `dy` into itself.
-pub fn activation_gradient_in_place(
+pub fn activation_gradient_in_place<'a>(
     isa: Isa,
     function: Activation,
-    x: &[f32],
-    add: Option<&[f32]>,
-    gradient: &mut [f32],
+    x: impl Into<Stored<'a>>,
+    add: Option<Stored<'a>>,
+    gradient: impl Into<StoredMut<'a>>,
 ) {
-    run(isa, function, Operand::Target(0), x, add, gradient);
+    run(isa, function, Operand::Target(0), x.into(), add, gradient.into());
 }
 
-fn run(isa: Isa, function: Activation, dy: Operand<'_>, x: &[f32], add: Option<&[f32]>, dx: &mut [f32]) {
+fn run(isa: Isa, function: Activation, dy: Operand<'_>, x: Stored<'_>, add: Option<Stored<'_>>, dx: StoredMut<'_>) {
     let inputs = [dy, Operand::From(x), Operand::perhaps(add)];
     let step = Backward(Elementwise { isa, function });
     Lanes { isa, step, channels: 1, parameters: [], inputs, targets: [dx] }.run();

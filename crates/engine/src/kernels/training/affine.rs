@@ -1,7 +1,7 @@
 //! The forward pass of a batch norm, a sum and a function behind it.
 
-use super::super::Isa;
 use super::super::simd::Simd;
+use super::super::{Isa, Stored, StoredMut};
 use super::activation::sum;
 use super::elementwise::Elementwise;
 use super::lanes::{Lanes, Operand, Results, Step};
@@ -17,18 +17,18 @@ use crate::Activation;
 /// affine_forward(Isa::detect(), &[1.0, 2.0, 3.0, 4.0], &scale, &shift, None, Some(Activation::Relu), &mut to);
 /// assert_eq!(to, [3.0, 0.0, 7.0, 2.0]);
 /// ```
-pub fn affine_forward(
+pub fn affine_forward<'a>(
     isa: Isa,
-    values: &[f32],
+    values: impl Into<Stored<'a>>,
     scale: &[f32],
     shift: &[f32],
-    add: Option<&[f32]>,
+    add: Option<Stored<'a>>,
     activation: Option<Activation>,
-    to: &mut [f32],
+    to: impl Into<StoredMut<'a>>,
 ) {
     let step = Forward(activation.map(|function| Elementwise { isa, function }));
-    let inputs = [Operand::From(values), Operand::perhaps(add)];
-    Lanes { isa, step, channels: scale.len(), parameters: [scale, shift], inputs, targets: [to] }.run();
+    let inputs = [Operand::From(values.into()), Operand::perhaps(add)];
+    Lanes { isa, step, channels: scale.len(), parameters: [scale, shift], inputs, targets: [to.into()] }.run();
 }
 
 /// Inputs: the value and a summand. Parameters: factor and summand.

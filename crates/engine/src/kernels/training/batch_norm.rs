@@ -4,8 +4,8 @@
 //! `weight / deviation * (dy - sum(dy) / n - u * sum(dy * u) / n)` where mean and deviation are the batch's own, and
 //! `weight / deviation * dy` where they are constants.
 
-use super::super::Isa;
 use super::super::simd::Simd;
+use super::super::{Isa, Stored, StoredMut};
 use super::activation::sum;
 use super::affine::affine;
 use super::elementwise::Elementwise;
@@ -17,7 +17,8 @@ const SAMPLE: usize = 64;
 
 /// Mean and biased variance (divided by the number of rows) of each channel of `values` `[rows, channels]`, in one pass over
 /// deviations from the mean of a few rows, so that a large mean costs no digits. Zeros where there are no rows.
-pub fn batch_statistics(isa: Isa, values: &[f32], mean: &mut [f32], variance: &mut [f32]) {
+pub fn batch_statistics<'a>(isa: Isa, values: impl Into<Stored<'a>>, mean: &mut [f32], variance: &mut [f32]) {
+    let values = values.into();
     let channels = mean.len();
     assert_eq!(variance.len(), channels, "means and variances");
     let rows = (values.len() / channels.max(1)).max(1);
@@ -34,13 +35,13 @@ pub fn batch_statistics(isa: Isa, values: &[f32], mean: &mut [f32], variance: &m
 }
 
 /// Mean of a few rows spread over all.
-fn sample_mean(values: &[f32], channels: usize) -> Vec<f32> {
+fn sample_mean(values: Stored<'_>, channels: usize) -> Vec<f32> {
     let rows = values.len() / channels.max(1);
     let count = rows.min(SAMPLE);
     let mut sums = vec![0.0; channels];
     for index in 0..count {
-        let row = &values[index * rows / count * channels..][..channels];
-        sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
+        let first = index * rows / count * channels;
+        sums.iter_mut().enumerate().for_each(|(channel, sum)| *sum += f64::from(values.at(first + channel)));
     }
     sums.iter().map(|sum| (sum / count.max(1) as f64) as f32).collect()
 }
@@ -107,7 +108,7 @@ pub struct BatchNormGradient<'a> {
     /// Instruction set.
     pub isa: Isa,
     /// The input `x` of the forward pass, `[rows, channels]`.
-    pub values: &'a [f32],
+    pub values: Stored<'a>,
     /// The map that the forward pass applied.
     pub affine: &'a BatchNormAffine,
     /// Whether mean and deviation are those of `values` (and have gradients) or constants.
@@ -115,35 +116,36 @@ pub struct BatchNormGradient<'a> {
     /// A function directly behind the norm; its argument is computed again from `x`, so nothing else has to be kept.
     pub activation: Option<Activation>,
     /// Added to the gradient of the input, `[rows, channels]`.
-    pub add: Option<&'a [f32]>,
+    pub add: Option<Stored<'a>>,
 }
 
 impl BatchNormGradient<'_> {
     /// Writes the gradient of the input to `dx` and returns those of the parameters; `dy` and `dx` are `[rows, channels]`.
-    pub fn run(&self, dy: &[f32], dx: &mut [f32]) -> AffineGradient {
-        self.through(Operand::From(dy), dx)
+    pub fn run<'b>(&self, dy: impl Into<Stored<'b>>, dx: impl Into<StoredMut<'b>>) -> AffineGradient {
+        self.through(Operand::From(dy.into()), dx.into())
     }
 
     /// Like [`BatchNormGradient::run`], from `dy` into itself.
-    pub fn run_in_place(&self, gradient: &mut [f32]) -> AffineGradient {
-        self.through(Operand::Target(0), gradient)
+    pub fn run_in_place<'b>(&self, gradient: impl Into<StoredMut<'b>>) -> AffineGradient {
+        self.through(Operand::Target(0), gradient.into())
     }
 
     /// The gradients of the parameters alone.
     #[must_use]
-    pub fn parameters(&self, dy: &[f32]) -> AffineGradient {
-        self.parameters_of(self.sums(Operand::From(dy)))
+    pub fn parameters<'b>(&self, dy: impl Into<Stored<'b>>) -> AffineGradient {
+        self.parameters_of(self.sums(Operand::From(dy.into())))
     }
 
     /// For `output = f(norm(x) + other)`, where `f` is [`Activation::Relu`] or [`Activation::Relu6`] and the norm has no function
     /// of its own: `gradient` holds `dy`, and afterwards the gradient of the sum, hence of `other`. All are `[rows, channels]`.
-    pub fn run_behind_sum(
+    pub fn run_behind_sum<'b>(
         &self,
         function: Activation,
-        output: &[f32],
-        gradient: &mut [f32],
-        dx: Option<&mut [f32]>,
+        output: impl Into<Stored<'b>>,
+        gradient: impl Into<StoredMut<'b>>,
+        dx: Option<StoredMut<'b>>,
     ) -> AffineGradient {
+        let (output, mut gradient) = (output.into(), gradient.into());
         assert!(
             self.activation.is_none() && matches!(function, Activation::Relu | Activation::Relu6),
             "{function:?} of a sum, {:?} of its summand",
@@ -151,10 +153,10 @@ impl BatchNormGradient<'_> {
         );
         let inputs = [Operand::Target(0), Operand::From(self.values), Operand::From(output)];
         let (step, targets, parameters) =
-            (Masked(Elementwise { isa: self.isa, function }), [&mut *gradient], [self.affine.mean.as_slice()]);
+            (Masked(Elementwise { isa: self.isa, function }), [gradient.reborrow()], [self.affine.mean.as_slice()]);
         let sums = Lanes { isa: self.isa, step, channels: self.channels(), parameters, inputs, targets }.run();
         if let Some(dx) = dx {
-            self.apply(Operand::From(gradient), dx, &sums);
+            self.apply(Operand::From(gradient.as_stored()), dx, &sums);
         }
         self.parameters_of(sums)
     }
@@ -164,12 +166,12 @@ impl BatchNormGradient<'_> {
     }
 
     /// `dy` is memory of its own or the target.
-    fn through(&self, dy: Operand<'_>, dx: &mut [f32]) -> AffineGradient {
+    fn through(&self, dy: Operand<'_>, dx: StoredMut<'_>) -> AffineGradient {
         if !self.batch_statistics {
             return self.parameters_of(self.frozen(dy, dx));
         }
         let sums = match dy {
-            Operand::Target(_) => self.sums(Operand::From(dx)),
+            Operand::Target(_) => self.sums(Operand::From(dx.as_stored())),
             other => self.sums(other),
         };
         self.apply(dy, dx, &sums);
@@ -184,14 +186,14 @@ impl BatchNormGradient<'_> {
     }
 
     /// Gradient of the input and the sums in one pass, with constant statistics.
-    fn frozen(&self, dy: Operand<'_>, dx: &mut [f32]) -> [Vec<f64>; 2] {
+    fn frozen(&self, dy: Operand<'_>, dx: StoredMut<'_>) -> [Vec<f64>; 2] {
         let (isa, channels, parameters) = (self.isa, self.channels(), self.constants());
         let inputs = [dy, Operand::From(self.values), Operand::perhaps(self.add)];
         Lanes { isa, step: Frozen(self.function()), channels, parameters, inputs, targets: [dx] }.run()
     }
 
     /// The gradient of the input from that of the output and the sums.
-    fn apply(&self, dy: Operand<'_>, dx: &mut [f32], sums: &[Vec<f64>; 2]) {
+    fn apply(&self, dy: Operand<'_>, dx: StoredMut<'_>, sums: &[Vec<f64>; 2]) {
         let ([mean, scale, shift], [slope, offset]) = (self.constants(), self.correction(sums));
         let parameters = [mean, scale, shift, &slope, &offset];
         let (isa, channels, step) = (self.isa, self.channels(), Apply(self.function()));

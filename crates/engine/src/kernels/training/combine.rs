@@ -1,23 +1,29 @@
 //! Sums and products of activations of one shape: forward over whole batches, and gradients.
 
-use super::super::Isa;
 use super::super::simd::Simd;
+use super::super::{Isa, Stored, StoredMut};
 use super::activation::sum;
 use super::elementwise::Elementwise;
 use super::lanes::{Lanes, Operand, Results, Step};
 use crate::Activation;
 
 /// `to = f(first (+ second))`, all of equal length. The bits are those of the stages.
-pub fn sum_forward(isa: Isa, first: &[f32], second: Option<&[f32]>, activation: Option<Activation>, to: &mut [f32]) {
+pub fn sum_forward<'a>(
+    isa: Isa,
+    first: impl Into<Stored<'a>>,
+    second: Option<Stored<'a>>,
+    activation: Option<Activation>,
+    to: impl Into<StoredMut<'a>>,
+) {
     let step = Sum(activation.map(|function| Elementwise { isa, function }));
-    let inputs = [Operand::From(first), Operand::perhaps(second)];
-    Lanes { isa, step, channels: 1, parameters: [], inputs, targets: [to] }.run();
+    let inputs = [Operand::From(first.into()), Operand::perhaps(second)];
+    Lanes { isa, step, channels: 1, parameters: [], inputs, targets: [to.into()] }.run();
 }
 
 /// `to += values`
-pub fn add_assign(isa: Isa, to: &mut [f32], values: &[f32]) {
-    let inputs = [Operand::Target(0), Operand::From(values)];
-    Lanes { isa, step: Sum(None), channels: 1, parameters: [], inputs, targets: [to] }.run();
+pub fn add_assign<'a>(isa: Isa, to: impl Into<StoredMut<'a>>, values: impl Into<Stored<'a>>) {
+    let inputs = [Operand::Target(0), Operand::From(values.into())];
+    Lanes { isa, step: Sum(None), channels: 1, parameters: [], inputs, targets: [to.into()] }.run();
 }
 
 /// Inputs: two summands.
@@ -38,8 +44,8 @@ impl Step<2, 0, 1, 0> for Sum {
 
 /// `to = first * second`, all of equal length.
 pub fn multiply_forward(isa: Isa, first: &[f32], second: &[f32], to: &mut [f32]) {
-    let inputs = [Operand::From(first), Operand::From(second)];
-    Lanes { isa, step: Product, channels: 1, parameters: [], inputs, targets: [to] }.run();
+    let inputs = [Operand::of(first), Operand::of(second)];
+    Lanes { isa, step: Product, channels: 1, parameters: [], inputs, targets: [to.into()] }.run();
 }
 
 struct Product;
@@ -65,8 +71,9 @@ pub fn multiply_gradient(
     d_first: &mut [f32],
     d_second: &mut [f32],
 ) {
-    let inputs = [first, second, dy].map(Operand::From);
-    Lanes { isa, step: Products, channels: 1, parameters: [], inputs, targets: [d_first, d_second] }.run();
+    let inputs = [first, second, dy].map(Operand::of);
+    Lanes { isa, step: Products, channels: 1, parameters: [], inputs, targets: [d_first.into(), d_second.into()] }
+        .run();
 }
 
 struct Products;

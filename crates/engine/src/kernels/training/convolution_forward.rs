@@ -3,7 +3,7 @@
 
 use super::TrainingScratch;
 use super::convolution_layout::Layout;
-use super::split_rows::{self, split_rows};
+use super::split_rows::split_rows;
 use crate::kernels::convolution::Weights;
 use crate::kernels::gemm_tiles::TileShape;
 use crate::kernels::{Convolution, Linear, PackedMatrix, Rows, RowsMut, Stage};
@@ -27,7 +27,7 @@ impl Convolution {
     /// Computes the output of a whole batch, on all threads of the current pool; the stages hold all its rows.
     pub fn run_batch(&self, input: &[f32], output: RowsMut<'_>, stages: Vec<Stage<'_>>, scratch: &mut TrainingScratch) {
         let rows = self.window.images(input.len(), self.input) * self.window.output_pixels();
-        split_rows(rows, split_rows::BLOCK, output, stages, scratch, &|range, output, stages, scratch| {
+        split_rows(rows, output, stages, scratch, &|range, output, stages, scratch| {
             self.run(input, range, output, stages, scratch);
         });
     }
@@ -50,7 +50,7 @@ impl Linear {
         stages: Vec<Stage<'_>>,
         scratch: &mut TrainingScratch,
     ) {
-        split_rows(rows, split_rows::BLOCK, output, stages, scratch, &|range, output, stages, scratch| {
+        split_rows(rows, output, stages, scratch, &|range, output, stages, scratch| {
             self.run(input, range, output, stages, scratch);
         });
     }

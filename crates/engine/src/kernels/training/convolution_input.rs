@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::TrainingScratch;
 use super::convolution_layout::Layout;
 use super::scratch::{Shared, Worker};
-use super::split_rows::{self, split_rows};
+use super::split_rows::split_rows;
 use crate::kernels::bands::convolve;
 use crate::kernels::gather::Patches;
 use crate::kernels::gemm_tiles::TileShape;
@@ -144,16 +144,9 @@ impl InputGradient {
     ) {
         let rows = to.len() / self.input.max(1);
         let stages = add.map(|add| Stage::Add(Rows::new(add, self.input))).into_iter().collect();
-        split_rows(
-            rows,
-            split_rows::BLOCK,
-            RowsMut::new(to, self.input),
-            stages,
-            scratch,
-            &|range, output, stages, scratch| {
-                self.multiply(phase, gradient, range, output, stages, scratch);
-            },
-        );
+        split_rows(rows, RowsMut::new(to, self.input), stages, scratch, &|range, output, stages, scratch| {
+            self.multiply(phase, gradient, range, output, stages, scratch);
+        });
     }
 
     /// Some pixels of a phase, counted over the batch.

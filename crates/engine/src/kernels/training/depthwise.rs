@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::TrainingScratch;
 use super::convolution_input::{PhaseAxis, phase_axes, phase_taps, phase_window};
 use super::depthwise_weight::{Band, SumImages};
-use super::split_rows::{self, split_rows};
+use super::split_rows::split_rows;
 use crate::kernels::gemm_tiles::TileShape;
 use crate::kernels::simd::dispatch;
 use crate::kernels::{Depthwise, Isa, Rows, RowsMut, Stage, Window};
@@ -70,16 +70,9 @@ impl DepthwiseGradient {
         if let ([phase], [1, 1]) = (self.phases.as_slice(), self.window.stride) {
             let rows = images * self.window.input_pixels();
             let output = RowsMut::new(to, self.channels);
-            return split_rows(
-                rows,
-                split_rows::BLOCK,
-                output,
-                stages(0, self.channels),
-                scratch,
-                &|range, output, stages, _| {
-                    phase.operator.run(gradient, range, output, stages);
-                },
-            );
+            return split_rows(rows, output, stages(0, self.channels), scratch, &|range, output, stages, _| {
+                phase.operator.run(gradient, range, output, stages);
+            });
         }
         let image_len = self.window.input_pixels() * self.channels;
         to.par_chunks_exact_mut(image_len.max(1)).enumerate().for_each(|(image, to)| {

@@ -7,8 +7,9 @@
 
 use rayon::prelude::*;
 
-use super::super::simd::{Kernel, Simd, dispatch};
-use super::super::{AlignedBuffer, Isa};
+use super::super::bf16;
+use super::super::simd::{Kernel, Simd, dispatch, dispatch_rounding};
+use super::super::{AlignedBuffer, Isa, Stored, StoredMut};
 use super::tasks::{CHUNKS, TASK};
 
 /// The vectors of `M` targets and `K` sums.
@@ -30,7 +31,7 @@ pub(super) trait Step<const N: usize, const P: usize, const M: usize, const K: u
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Operand<'a> {
     /// From memory of its own.
-    From(&'a [f32]),
+    From(Stored<'a>),
     /// What the target of this index holds before it is overwritten.
     Target(usize),
     /// Nothing: a summand that changes no value.
@@ -39,8 +40,13 @@ pub(super) enum Operand<'a> {
 
 impl<'a> Operand<'a> {
     /// The values, if there are any.
-    pub(super) fn perhaps(values: Option<&'a [f32]>) -> Self {
+    pub(super) fn perhaps(values: Option<Stored<'a>>) -> Self {
         values.map_or(Self::Nothing, Self::From)
+    }
+
+    /// Values as they are.
+    pub(super) fn of(values: &'a [f32]) -> Self {
+        Self::From(Stored::F32(values))
     }
 }
 
@@ -57,7 +63,7 @@ pub(super) struct Lanes<'a, T, const N: usize, const P: usize, const M: usize, c
     pub channels: usize,
     pub parameters: [&'a [f32]; P],
     pub inputs: [Operand<'a>; N],
-    pub targets: [&'a mut [f32]; M],
+    pub targets: [StoredMut<'a>; M],
 }
 
 /// Values that are a whole number of vectors and of groups of them on every processor.
@@ -81,12 +87,19 @@ impl<T: Step<N, P, M, K>, const N: usize, const P: usize, const M: usize, const 
         let channels = if P == 0 && K == 0 { LONGEST_ROW } else { channels };
         let columns = channels * together(channels);
         let parameters = self.parameters.map(|values| repeat(&values[..self.channels], columns));
-        let targets = self.targets.each_mut().map(|values| values.as_mut_ptr());
-        let inputs = self.inputs.map(|operand| match operand {
-            Operand::From(values) => (values.as_ptr(), 1),
-            Operand::Target(index) => (targets[index].cast_const(), 1),
-            Operand::Nothing => (NOTHING.0.as_ptr(), 0),
+        let targets = self.targets.each_mut().map(|values| match values {
+            StoredMut::F32(values) => Place::F32(values.as_mut_ptr()),
+            StoredMut::Bf16(halves) => Place::Bf16(halves.as_mut_ptr()),
         });
+        let inputs = self.inputs.map(|operand| match operand {
+            Operand::From(Stored::F32(values)) => (Place::F32(values.as_ptr().cast_mut()), 1),
+            Operand::From(Stored::Bf16(halves)) => (Place::Bf16(halves.as_ptr().cast_mut()), 1),
+            Operand::Target(index) => (targets[index], 1),
+            Operand::Nothing => (Place::F32(NOTHING.0.as_ptr().cast_mut()), 0),
+        });
+        let rounds = bf16::available()
+            && isa.clamped() == Isa::Avx512
+            && targets.iter().any(|target| matches!(target, Place::Bf16(_)));
         let job = Job { step: &self.step, columns, parameters, inputs, targets };
         let per_task = if K > 0 { len.div_ceil(CHUNKS).max(TASK) } else { TASK }.next_multiple_of(columns);
         let tasks = len.div_ceil(per_task);
@@ -94,7 +107,12 @@ impl<T: Step<N, P, M, K>, const N: usize, const P: usize, const M: usize, const 
             let mut sums = [(); K].map(|()| vec![0.0; columns]);
             let start = task * per_task;
             let range = (start, (len - start).min(per_task));
-            dispatch(isa, Piece { job: &job, range, sums: &mut sums });
+            let piece = Piece { job: &job, range, sums: &mut sums };
+            if rounds {
+                dispatch_rounding(piece)
+            } else {
+                dispatch(isa, piece)
+            }
             sums
         };
         let partial: Vec<[Vec<f64>; K]> = if K == 0 {
@@ -154,8 +172,15 @@ struct Job<'a, T, const N: usize, const P: usize, const M: usize> {
     columns: usize,
     parameters: [AlignedBuffer; P],
     /// Each with its step: one, or zero where the same vectors are read again and again.
-    inputs: [(*const f32, usize); N],
-    targets: [*mut f32; M],
+    inputs: [(Place, usize); N],
+    targets: [Place; M],
+}
+
+/// Where the values of an operand begin; those of inputs are only read.
+#[derive(Clone, Copy)]
+enum Place {
+    F32(*mut f32),
+    Bf16(*mut u16),
 }
 
 // SAFETY: tasks read and write disjoint ranges of the operands, which `Lanes::run` borrows while they run.
@@ -280,11 +305,17 @@ unsafe fn group<
             let mut inputs = [[simd.splat(0.0); G]; N];
             for n in 0..N {
                 let (values, step) = job.inputs[n];
-                inputs[n] = load(simd, values.add(at * step), count);
+                inputs[n] = match values {
+                    Place::F32(values) => load(simd, values.add(at * step), count),
+                    Place::Bf16(halves) => load_halves(simd, halves.add(at * step), count),
+                };
             }
             let (outputs, terms) = job.step.step::<S, G>(simd, inputs, parameters);
             for m in 0..M {
-                store(simd, job.targets[m].add(at), outputs[m], count);
+                match job.targets[m] {
+                    Place::F32(values) => store(simd, values.add(at), outputs[m], count),
+                    Place::Bf16(halves) => store_halves(simd, halves.add(at), outputs[m], count),
+                }
             }
             for k in 0..K {
                 for g in 0..G {
@@ -314,6 +345,28 @@ unsafe fn load<S: Simd, const G: usize>(simd: S, from: *const f32, count: usize)
         };
     }
     values
+}
+
+/// # Safety
+/// As for [`load`], with halves.
+#[inline(always)]
+unsafe fn load_halves<S: Simd, const G: usize>(simd: S, from: *const u16, count: usize) -> [S::Vector; G] {
+    let mut values = [simd.splat(0.0); G];
+    for g in 0..G {
+        // SAFETY: as the caller promises.
+        values[g] = unsafe { simd.load_first_halves(from.add(g * S::LANES), if G > 1 { S::LANES } else { count }) };
+    }
+    values
+}
+
+/// # Safety
+/// As for [`store`], with halves.
+#[inline(always)]
+unsafe fn store_halves<S: Simd, const G: usize>(simd: S, to: *mut u16, values: [S::Vector; G], count: usize) {
+    for g in 0..G {
+        // SAFETY: as the caller promises.
+        unsafe { simd.store_first_halves(to.add(g * S::LANES), values[g], if G > 1 { S::LANES } else { count }) };
+    }
 }
 
 /// # Safety

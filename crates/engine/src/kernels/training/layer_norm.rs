@@ -3,21 +3,45 @@
 //! With `u = (x - mean) / deviation` and `g = dy * weight`, the gradient of a row is
 //! `(g - mean(g) - u * mean(g * u)) / deviation`.
 
+use rayon::prelude::*;
+
 use super::super::norm::{four, layer_norm, load_or, total};
 use super::super::simd::{Kernel, Simd, dispatch};
-use super::super::{Isa, Rows, RowsMut};
+use super::super::{Isa, Rows, RowsMut, Scratch, Stored, StoredMut, bf16_layer_norm};
 use super::batch_norm::AffineGradient;
-use super::tasks::{each_chunk, each_run};
+use super::tasks::{TASK, each_chunk, each_run};
 
 /// Rows whose sums are held in `f32`.
 const TERMS: usize = 128;
 
 /// [`layer_norm`] of `values` `[rows, weight.len()]` into `to`.
-pub fn layer_norm_forward(isa: Isa, values: &[f32], weight: &[f32], bias: &[f32], epsilon: f64, to: &mut [f32]) {
-    let channels = weight.len();
+pub fn layer_norm_forward<'a>(
+    isa: Isa,
+    values: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    epsilon: f64,
+    to: impl Into<StoredMut<'a>>,
+) {
+    let (channels, to) = (weight.len(), to.into());
     assert_eq!(values.len(), to.len(), "values of a layer norm");
+    let to = match to {
+        StoredMut::F32(to) => to,
+        StoredMut::Bf16(to) => return rounded(isa, values, weight, bias, epsilon, to),
+    };
     each_run(to, channels, |rows, to| {
         layer_norm(isa, Rows::new(values, channels), rows, weight, bias, epsilon, RowsMut::new(to, channels));
+    });
+}
+
+/// The same in halves.
+fn rounded(isa: Isa, values: &[f32], weight: &[f32], bias: &[f32], epsilon: f64, to: &mut [u16]) {
+    let channels = weight.len();
+    let piece = (TASK / channels.max(1)).max(1) * channels.max(1);
+    to.par_chunks_mut(piece).zip(values.par_chunks(piece)).for_each(|(to, values)| {
+        let rows = to.len() / channels.max(1);
+        let parameters = (weight, bias, epsilon);
+        bf16_layer_norm(isa, Rows::new(values, channels), rows, parameters, to, &mut Scratch::default());
     });
 }
 
@@ -38,7 +62,8 @@ pub struct LayerNormGradient<'a> {
 
 impl LayerNormGradient<'_> {
     /// Writes the gradient of the input to `dx` and returns those of the parameters; `dy` and `dx` are `[rows, channels]`.
-    pub fn run(&self, dy: &[f32], dx: &mut [f32]) -> AffineGradient {
+    pub fn run<'b>(&self, dy: impl Into<Stored<'b>>, dx: &mut [f32]) -> AffineGradient {
+        let dy = dy.into();
         assert_eq!(dy.len(), dx.len(), "gradients of a layer norm");
         self.chunks(Some(dy), dx)
     }
@@ -48,7 +73,7 @@ impl LayerNormGradient<'_> {
         self.chunks(None, gradient)
     }
 
-    fn chunks(&self, dy: Option<&[f32]>, dx: &mut [f32]) -> AffineGradient {
+    fn chunks(&self, dy: Option<Stored<'_>>, dx: &mut [f32]) -> AffineGradient {
         let channels = self.weight.len();
         assert!(
             self.values.len() == dx.len() && self.add.is_none_or(|add| add.len() == dx.len()),
@@ -65,7 +90,7 @@ impl LayerNormGradient<'_> {
                     values: &self.values[range.clone()],
                     weight: self.weight,
                     epsilon: self.epsilon,
-                    dy: dy.map(|dy| &dy[range.clone()]),
+                    dy: dy.map(|dy| dy.part(range.clone())),
                     add: self.add.map(|add| &add[range]),
                     dx,
                     sums: &mut sums,
@@ -84,7 +109,7 @@ struct Chunk<'a> {
     weight: &'a [f32],
     epsilon: f64,
     /// Where it is none, `dx` holds it.
-    dy: Option<&'a [f32]>,
+    dy: Option<Stored<'a>>,
     add: Option<&'a [f32]>,
     dx: &'a mut [f32],
     sums: &'a mut [Vec<f64>; 2],
@@ -97,12 +122,18 @@ impl Kernel for Chunk<'_> {
     fn run<S: Simd>(self, simd: S) {
         let channels = self.weight.len();
         let mut held = [vec![0.0; channels], vec![0.0; channels]];
-        let mut copy = vec![0.0; if self.dy.is_none() { channels } else { 0 }];
+        let mut copy = vec![0.0; channels];
         let mut terms = 0;
         for (index, dx) in self.dx.chunks_exact_mut(channels).enumerate() {
             let at = index * channels..(index + 1) * channels;
             let dy = match self.dy {
-                Some(dy) => &dy[at.clone()],
+                Some(Stored::F32(dy)) => &dy[at.clone()],
+                Some(Stored::Bf16(dy)) => {
+                    for (halves, to) in dy[at.clone()].chunks(S::LANES).zip(copy.chunks_mut(S::LANES)) {
+                        simd.store(to, simd.load_halves(halves));
+                    }
+                    copy.as_slice()
+                }
                 None => {
                     copy.copy_from_slice(dx);
                     copy.as_slice()

@@ -36,7 +36,7 @@ mod sum_rows;
 mod tasks;
 mod tokens;
 
-pub use super::bf16::{Bf16AttentionTraining, Bf16ConvolutionTraining};
+pub use super::bf16::{BatchStages, Bf16AttentionTraining, Bf16ConvolutionTraining};
 pub use activation::{activation_gradient, activation_gradient_in_place};
 pub use affine::affine_forward;
 pub use attention::{AttentionGradient, attention_forward};
@@ -57,6 +57,5 @@ pub use scale::{scale_forward, scale_gradient, shift_forward};
 pub use scratch::TrainingScratch;
 pub(super) use softmax::product as dot;
 pub use softmax::{softmax_forward, softmax_gradient};
-pub(super) use split_rows::split_rows;
 pub use sum_rows::sum_rows;
 pub use tokens::{image_sums, select_token_forward, select_token_gradient, tokens_forward, tokens_gradient};

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::super::pooling::{average_pool, largest, max_pool, mean_positions, padded};
 use super::super::simd::{Kernel, Simd, dispatch};
-use super::super::{Isa, Rows, RowsMut, Window};
+use super::super::{Isa, Rows, RowsMut, Stored, Window};
 use super::lanes::{Lanes, Operand, Results, Step};
 use super::tasks::{CHUNKS, each_run};
 
@@ -94,8 +94,9 @@ pub fn mean_positions_gradient(
         let values: Vec<f32> = dy[image * channels..][..channels].iter().map(|dy| dy / divisor).collect();
         let first = skip.min(positions) * channels;
         start(add.map(|add| &add[..first]), &mut dx[..first]);
-        let inputs = [Operand::perhaps(add.map(|add| &add[first..]))];
-        Lanes { isa, step: Spread, channels, parameters: [&values], inputs, targets: [&mut dx[first..]] }.run();
+        let inputs = [Operand::perhaps(add.map(|add| Stored::F32(&add[first..])))];
+        Lanes { isa, step: Spread, channels, parameters: [&values], inputs, targets: [(&mut dx[first..]).into()] }
+            .run();
     });
 }
 

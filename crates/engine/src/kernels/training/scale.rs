@@ -8,8 +8,8 @@ use super::lanes::{Lanes, Operand, Results, Step};
 
 /// `to = values * weight (+ add)` with one factor per channel (or a single one): `values`, `add` and `to` are `[rows, weight.len()]`.
 pub fn scale_forward(isa: Isa, values: &[f32], weight: &[f32], add: Option<&[f32]>, to: &mut [f32]) {
-    let inputs = [Operand::From(values), Operand::perhaps(add)];
-    Lanes { isa, step: Scale, channels: weight.len(), parameters: [weight], inputs, targets: [to] }.run();
+    let inputs = [Operand::of(values), Operand::perhaps(add.map(Into::into))];
+    Lanes { isa, step: Scale, channels: weight.len(), parameters: [weight], inputs, targets: [to.into()] }.run();
 }
 
 /// Inputs: a value and a summand. Parameter: factor.
@@ -50,8 +50,8 @@ pub(super) fn scale_sums(
     add: Option<&[f32]>,
     dx: &mut [f32],
 ) -> [Vec<f64>; 1] {
-    let inputs = [Operand::From(values), Operand::From(dy), Operand::perhaps(add)];
-    Lanes { isa, step: ScaleBackward, channels: weight.len(), parameters: [weight], inputs, targets: [dx] }.run()
+    let inputs = [Operand::of(values), Operand::of(dy), Operand::perhaps(add.map(Into::into))];
+    Lanes { isa, step: ScaleBackward, channels: weight.len(), parameters: [weight], inputs, targets: [dx.into()] }.run()
 }
 
 /// Inputs: `x`, `dy` and a summand. Parameter: factor.
@@ -71,8 +71,8 @@ impl Step<3, 1, 1, 1> for ScaleBackward {
 
 /// `to = values + bias` with one summand per channel (or a single one): `values` and `to` are `[rows, bias.len()]`.
 pub fn shift_forward(isa: Isa, values: &[f32], bias: &[f32], to: &mut [f32]) {
-    let inputs = [Operand::From(values)];
-    Lanes { isa, step: Shift, channels: bias.len(), parameters: [bias], inputs, targets: [to] }.run();
+    let inputs = [Operand::of(values)];
+    Lanes { isa, step: Shift, channels: bias.len(), parameters: [bias], inputs, targets: [to.into()] }.run();
 }
 
 struct Shift;

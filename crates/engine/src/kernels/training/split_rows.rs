@@ -5,17 +5,15 @@ use std::ops::Range;
 use super::TrainingScratch;
 use crate::kernels::{Rows, RowsMut, Scratch, Stage};
 
-/// Rows that are worth a task of their own are multiples of this, where nothing else keeps them together.
-pub const BLOCK: usize = 112;
+/// Rows that are worth a task of their own are multiples of this.
+const BLOCK: usize = 112;
 
 /// Tasks per thread, so that a thread that was held up can leave some to others.
 const TASKS_PER_THREAD: usize = 4;
 
-/// Calls `work` with ranges that together are `0..rows`, each with its own rows of `output` and of the stages; all start at multiples of
-/// `block`.
-pub(in crate::kernels) fn split_rows<'a, F>(
+/// Calls `work` with ranges that together are `0..rows`, each with its own rows of `output` and of the stages.
+pub(super) fn split_rows<'a, F>(
     rows: usize,
-    block: usize,
     output: RowsMut<'a>,
     stages: Vec<Stage<'a>>,
     scratch: &TrainingScratch,
@@ -24,8 +22,7 @@ pub(in crate::kernels) fn split_rows<'a, F>(
     F: Fn(Range<usize>, RowsMut<'_>, &mut [Stage<'_>], &mut Scratch) + Sync,
 {
     let tasks = TASKS_PER_THREAD * rayon::current_num_threads();
-    let grain =
-        if rayon::current_num_threads() == 1 { rows } else { rows.div_ceil(tasks).next_multiple_of(block.max(1)) };
+    let grain = if rayon::current_num_threads() == 1 { rows } else { rows.div_ceil(tasks).next_multiple_of(BLOCK) };
     split(0..rows, grain, output, stages, scratch, work);
 }
 

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::super::Isa;
+use super::super::{Isa, Stored};
 use super::combine::sum_forward;
 use super::pooling::start;
 
@@ -29,8 +29,8 @@ pub fn tokens_forward(
     to.par_chunks_mut((class.len() + image_len).max(1)).enumerate().for_each(|(image, to)| {
         let map = &map[image * image_len..][..image_len];
         let (first, rest) = to.split_at_mut(class.len());
-        sum_forward(isa, class, position.map(|position| &position[..class.len()]), None, first);
-        sum_forward(isa, map, position.map(|position| &position[class.len()..][..image_len]), None, rest);
+        sum_forward(isa, class, position.map(|position| Stored::F32(&position[..class.len()])), None, first);
+        sum_forward(isa, map, position.map(|position| Stored::F32(&position[class.len()..][..image_len])), None, rest);
     });
 }
 
@@ -55,7 +55,7 @@ pub fn tokens_gradient(
     );
     dx.par_chunks_mut(image_len.max(1)).enumerate().for_each(|(image, dx)| {
         let dy = &dy[image * (skip + image_len) + skip..][..image_len];
-        sum_forward(isa, dy, add.map(|add| &add[image * image_len..][..image_len]), None, dx);
+        sum_forward(isa, dy, add.map(|add| Stored::F32(&add[image * image_len..][..image_len])), None, dx);
     });
 }
 

@@ -61,9 +61,9 @@ fn derivatives_of_all_functions() {
                 let found = on_threads(|| {
                     let mut results = [vec![f32::NAN; len], vec![f32::NAN; len], dy.clone(), dy.clone()];
                     activation_gradient(isa, function, &x, &dy, None, &mut results[0]);
-                    activation_gradient(isa, function, &x, &dy, Some(&add), &mut results[1]);
+                    activation_gradient(isa, function, &x, &dy, Some((&add).into()), &mut results[1]);
                     activation_gradient_in_place(isa, function, &x, None, &mut results[2]);
-                    activation_gradient_in_place(isa, function, &x, Some(&add), &mut results[3]);
+                    activation_gradient_in_place(isa, function, &x, Some((&add).into()), &mut results[3]);
                     results.to_vec()
                 });
                 let what = format!("{isa} {function:?} {len}");

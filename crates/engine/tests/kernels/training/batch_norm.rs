@@ -4,7 +4,7 @@ use heirloom_engine::Activation;
 use heirloom_engine::kernels::training::{
     AffineGradient, BatchNormAffine, BatchNormGradient, affine_forward, batch_statistics,
 };
-use heirloom_engine::kernels::{Isa, Rows, RowsMut, Stage, transform};
+use heirloom_engine::kernels::{Isa, Rows, RowsMut, Stage, Stored, transform};
 
 use super::activation::{FUNCTIONS, activate, derivative, kink};
 use super::support::{assert_close, assert_within, differences, dot, double, on_threads};
@@ -83,7 +83,7 @@ fn forward_has_the_bits_of_the_stages() {
                     let target = RowsMut::new(&mut expected, channels);
                     transform(isa, Rows::new(&x, channels), 0..rows, channels, target, &mut stages);
                     let mut found = vec![f32::NAN; x.len()];
-                    affine_forward(isa, &x, &scale, &shift, add, activation, &mut found);
+                    affine_forward(isa, &x, &scale, &shift, add.map(Stored::F32), activation, &mut found);
                     assert!(bits(&found) == bits(&expected), "{isa} {rows}x{channels} {activation:?}");
                 }
             }
@@ -190,11 +190,11 @@ impl Problem {
     fn operator<'a>(&'a self, isa: Isa, affine: &'a BatchNormAffine, add: bool) -> BatchNormGradient<'a> {
         BatchNormGradient {
             isa,
-            values: &self.x,
+            values: (&self.x).into(),
             affine,
             batch_statistics: self.batch_statistics,
             activation: self.activation,
-            add: add.then_some(&self.add),
+            add: add.then_some((&self.add).into()),
         }
     }
 
@@ -290,7 +290,7 @@ fn gradients_behind_a_sum() {
                 let found = on_threads(|| {
                     let (mut dx, mut gradient, mut alone) =
                         (vec![f32::NAN; output.len()], problem.dy.clone(), problem.dy.clone());
-                    let parameters = operator.run_behind_sum(function, &output, &mut gradient, Some(&mut dx));
+                    let parameters = operator.run_behind_sum(function, &output, &mut gradient, Some((&mut dx).into()));
                     assert_eq!(parameters, operator.run_behind_sum(function, &output, &mut alone, None));
                     assert_eq!(bits(&gradient), bits(&alone));
                     let AffineGradient { weight, bias } = parameters;

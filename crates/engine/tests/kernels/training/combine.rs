@@ -37,7 +37,7 @@ fn forward_has_the_bits_of_the_stages() {
                 bits(&results[0])
             };
             for function in FUNCTIONS {
-                let sum = found(&|to| sum_forward(isa, &x, Some(&other), Some(function), to));
+                let sum = found(&|to| sum_forward(isa, &x, Some((&other).into()), Some(function), to));
                 assert!(
                     sum == staged(isa, &x, channels, &mut [add(), Stage::Activate(function)]),
                     "{isa} {function:?}"

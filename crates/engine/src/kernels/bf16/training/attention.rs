@@ -11,10 +11,10 @@ use crate::kernels::bf16::maps::ChannelRows;
 use crate::kernels::bf16::matrix::{halves, panels};
 use crate::kernels::bf16::product::{Positions, Product};
 use crate::kernels::bf16::tile::{DEPTH, Run, SIDE, TILE};
-use crate::kernels::bf16::{Bf16Attention, Stored};
+use crate::kernels::bf16::{Bf16Attention, Stored, StoredMut, StoredRowsMut};
 use crate::kernels::simd::{Kernel, Simd, dispatch_rounding};
 use crate::kernels::softmax::exponentials;
-use crate::kernels::training::{AttentionGradient, TrainingScratch, dot};
+use crate::kernels::training::{AttentionGradient, TrainingScratch, dot, sum_forward};
 use crate::kernels::{AlignedBuffer, Isa, RowsMut};
 
 /// Query rows whose scores are held at a time.
@@ -39,18 +39,35 @@ impl Bf16AttentionTraining {
     }
 
     /// Computes the output, `[images, tokens, channels]`.
-    pub fn forward(&self, input: &[f32], to: &mut [f32], scratch: &TrainingScratch) {
+    pub fn forward<'a>(&self, input: impl Into<Stored<'a>>, to: impl Into<StoredMut<'a>>, scratch: &TrainingScratch) {
+        let (input, to) = (input.into(), to.into());
         let image = (self.tokens * self.channels).max(1);
         assert_eq!(input.len(), 3 * to.len(), "queries, keys and values of {} channels", self.channels);
         let operator = Bf16Attention::new(self.isa, self.tokens, self.channels, self.heads);
-        to.par_chunks_mut(image).zip(input.par_chunks(3 * image)).for_each(|(to, input)| {
-            let to = RowsMut::new(to, self.channels).into();
-            scratch.lend(|worker| operator.run(Stored::F32(input), 1, to, &mut worker.kernels));
-        });
+        let run = |index: usize, to: StoredMut<'_>| {
+            let input = input.part(3 * index * image..3 * (index + 1) * image);
+            let to = StoredRowsMut::new(to, self.channels);
+            scratch.lend(|worker| operator.run(input, 1, to, &mut worker.kernels));
+        };
+        match to {
+            StoredMut::F32(to) => {
+                to.par_chunks_mut(image).enumerate().for_each(|(index, to)| run(index, StoredMut::F32(to)));
+            }
+            StoredMut::Bf16(to) => {
+                to.par_chunks_mut(image).enumerate().for_each(|(index, to)| run(index, StoredMut::Bf16(to)));
+            }
+        }
     }
 
     /// Writes the gradient of queries, keys and values, laid out as the input; `dy` is laid out as the output.
-    pub fn gradient(&self, input: &[f32], dy: &[f32], dx: &mut [f32], scratch: &mut TrainingScratch) {
+    pub fn gradient<'a>(
+        &self,
+        input: impl Into<Stored<'a>>,
+        dy: impl Into<Stored<'a>>,
+        dx: impl Into<StoredMut<'a>>,
+        scratch: &mut TrainingScratch,
+    ) {
+        let (input, dy, dx) = (input.into(), dy.into(), dx.into());
         let image = (self.tokens * self.channels).max(1);
         assert!(
             dy.len().is_multiple_of(image) && input.len() == 3 * dy.len() && dx.len() == input.len(),
@@ -64,20 +81,45 @@ impl Bf16AttentionTraining {
             let mut copies = std::mem::take(&mut scratch.rounded);
             let [first, second] = &mut copies;
             let plain = AttentionGradient::new(self.isa, self.tokens, self.channels, self.heads);
-            plain.with_rounded_products().run(super::round(input, first), super::round(dy, second), dx, scratch);
+            let plain = plain.with_rounded_products();
+            let (input, dy) = (super::round(input, first), super::round(dy, second));
+            match dx {
+                StoredMut::F32(dx) => plain.run(input, dy, dx, scratch),
+                halves @ StoredMut::Bf16(_) => {
+                    let mut values = vec![0.0; halves.len()];
+                    plain.run(input, dy, &mut values, scratch);
+                    sum_forward(self.isa, &values, None, None, halves);
+                }
+            }
             scratch.rounded = copies;
             return;
         }
-        let images = dx.par_chunks_mut(3 * image).zip(input.par_chunks(3 * image)).zip(dy.par_chunks(image));
-        images.for_each(|((dx, input), dy)| {
+        let run = |index: usize, mut dx: StoredMut<'_>| {
+            let input = input.part(3 * index * image..3 * (index + 1) * image);
+            let dy = dy.part(index * image..(index + 1) * image);
             scratch.lend(|worker| {
-                (0..self.heads).for_each(|head| self.head(input, dy, head, dx, &mut worker.copies));
+                (0..self.heads).for_each(|head| self.head(input, dy, head, dx.reborrow(), &mut worker.copies));
             });
-        });
+        };
+        match dx {
+            StoredMut::F32(dx) => {
+                dx.par_chunks_mut(3 * image).enumerate().for_each(|(index, dx)| run(index, StoredMut::F32(dx)));
+            }
+            StoredMut::Bf16(dx) => {
+                dx.par_chunks_mut(3 * image).enumerate().for_each(|(index, dx)| run(index, StoredMut::Bf16(dx)));
+            }
+        }
     }
 
     /// One head of one image.
-    fn head(&self, input: &[f32], dy: &[f32], head: usize, dx: &mut [f32], memory: &mut [AlignedBuffer; 3]) {
+    fn head(
+        &self,
+        input: Stored<'_>,
+        dy: Stored<'_>,
+        head: usize,
+        mut dx: StoredMut<'_>,
+        memory: &mut [AlignedBuffer; 3],
+    ) {
         let Self { tokens, channels, .. } = *self;
         let (width, stride) = (channels / self.heads, 3 * channels);
         let [rows, matrices, scores] = memory;
@@ -87,9 +129,9 @@ impl Bf16AttentionTraining {
             pieces(rows, [narrow, narrow, narrow, narrow, wide, wide, wide]);
         let starts = |stride: usize, first: usize| (0..tokens).map(move |token| token * stride + first);
         for (part, to) in [&mut *queries, &mut *keys, &mut *values].into_iter().enumerate() {
-            short.copy(self.isa, Stored::F32(input), starts(stride, part * channels + head * width), to);
+            short.copy(self.isa, input, starts(stride, part * channels + head * width), to);
         }
-        short.copy(self.isa, Stored::F32(dy), starts(channels, head * width), slopes);
+        short.copy(self.isa, dy, starts(channels, head * width), slopes);
 
         let (across, down) = (short.step / DEPTH, long.step / DEPTH);
         let [tall, flat] = [halves(across, tokens), halves(down, width)];
@@ -110,7 +152,7 @@ impl Bf16AttentionTraining {
             let count = QUERIES.min(tokens - first);
             for (from, right, to) in [(&*queries, by_key, &mut *scores), (&*slopes, by_value, &mut *products)] {
                 let to = RowsMut::new(&mut to[..count * tokens], tokens);
-                self.multiply(&from[first * short.step..], short.step, count, right, (to, 0));
+                self.multiply(&from[first * short.step..], short.step, count, right, (to.into(), 0));
             }
             let range = first * long.step..(first + count) * long.step;
             dispatch_rounding(Slopes {
@@ -124,7 +166,7 @@ impl Bf16AttentionTraining {
             });
         }
         let mut give = |from: &[u16], right: Right<'_>, part: usize| {
-            let to = (RowsMut::new(dx, stride), part * channels + head * width);
+            let to = (StoredRowsMut::new(dx.reborrow(), stride), part * channels + head * width);
             self.multiply(from, long.step, tokens, right, to);
         };
         give(gradients, of_keys, 0);
@@ -176,10 +218,17 @@ impl Bf16AttentionTraining {
     }
 
     /// `count` rows of halves times a packed matrix, to channels from the given one on.
-    fn multiply(&self, from: &[u16], step: usize, count: usize, right: Right<'_>, (to, first): (RowsMut<'_>, usize)) {
+    fn multiply(
+        &self,
+        from: &[u16],
+        step: usize,
+        count: usize,
+        right: Right<'_>,
+        (to, first): (StoredRowsMut<'_>, usize),
+    ) {
         let runs = [Run { offset: 0, blocks: right.blocks }];
         let at = Positions { copy: from, step, runs: &runs, width: count, valid: count, height: 1, row: 0 };
-        let mut product = Product::new(self.isa, to.into(), &mut [], count, first + right.columns);
+        let mut product = Product::new(self.isa, to, &mut [], count, first + right.columns);
         panels(right.values, right.blocks, right.columns).for_each(|panel| product.panel(&at, panel, first));
     }
 }

@@ -3,11 +3,13 @@
 
 use rayon::prelude::*;
 
+use super::batch::BatchStages;
 use super::weights::OrderedWeight;
 use crate::kernels::bf16::maps::Maps;
-use crate::kernels::bf16::{Bf16Convolution, Stored};
+use crate::kernels::bf16::rounding::{convert, widen};
+use crate::kernels::bf16::{Bf16Convolution, Stored, StoredMut, StoredRowsMut};
 use crate::kernels::training::{TrainingScratch, phase_axes, phase_taps, phase_window};
-use crate::kernels::{Isa, Rows, RowsMut, Stage, Window};
+use crate::kernels::{Isa, RowsMut, Window};
 
 /// Tasks per thread, so that a thread that was held up can leave some to others.
 const TASKS_PER_THREAD: usize = 4;
@@ -15,6 +17,7 @@ const TASKS_PER_THREAD: usize = 4;
 /// Computes input gradients of one shape.
 #[derive(Debug, Clone)]
 pub(super) struct InputGradient {
+    isa: Isa,
     window: Window,
     input: usize,
     output: usize,
@@ -43,7 +46,7 @@ impl InputGradient {
             Phase { first: axes.map(|axis| axis.first), window: phase_window, taps, convolution }
         };
         let phases = (0..rows.len()).flat_map(|y| (0..columns.len()).map(move |x| [y, x])).map(phase).collect();
-        Self { window, input, output, groups, phases }
+        Self { isa, window, input, output, groups, phases }
     }
 
     pub fn pack(&mut self, weight: &OrderedWeight) {
@@ -55,29 +58,48 @@ impl InputGradient {
         }
     }
 
-    /// Overwrites `to` with the gradient, plus `add`.
-    pub fn run(&self, gradient: &[f32], to: &mut [f32], add: Option<&[f32]>, scratch: &TrainingScratch) {
+    /// Overwrites `to` with the gradient, plus `add`, which is stored as `to` is.
+    pub fn run(&self, gradient: Stored<'_>, to: StoredMut<'_>, add: Option<Stored<'_>>, scratch: &TrainingScratch) {
         let image = self.window.input_pixels() * self.input;
         let images = to.len() / image.max(1);
         assert_eq!(to.len(), images * image, "gradient of {images} images' input");
         assert_eq!(gradient.len(), images * self.window.output_pixels() * self.output, "gradient of {images} images");
         assert!(add.is_none_or(|add| add.len() == to.len()), "a second gradient of another size");
         if let ([Phase { convolution: Some(convolution), .. }], [1, 1]) = (&self.phases[..], self.window.stride) {
-            let stages = add.map(|add| Stage::Add(Rows::new(add, self.input))).into_iter().collect();
-            return convolution.run_batch(gradient, RowsMut::new(to, self.input), stages, scratch);
+            let stages = BatchStages { add, ..BatchStages::default() };
+            return convolution.run_batch(gradient, StoredRowsMut::new(to, self.input), &stages, scratch);
         }
-        let together = images.div_ceil(TASKS_PER_THREAD * rayon::current_num_threads()).max(1);
+        match (to, add) {
+            (StoredMut::F32(to), None) => self.phases::<f32>(gradient, to, None, scratch),
+            (StoredMut::F32(to), Some(Stored::F32(add))) => self.phases(gradient, to, Some(add), scratch),
+            (StoredMut::Bf16(to), None) => self.phases::<u16>(gradient, to, None, scratch),
+            (StoredMut::Bf16(to), Some(Stored::Bf16(add))) => self.phases(gradient, to, Some(add), scratch),
+            _ => panic!("gradients that are added are stored in two ways"),
+        }
+    }
+
+    /// Larger strides: some images at a time, phase by phase.
+    fn phases<T: Value>(&self, gradient: Stored<'_>, to: &mut [T], add: Option<&[T]>, scratch: &TrainingScratch) {
+        let image = self.window.input_pixels() * self.input;
+        let together = (to.len() / image.max(1)).div_ceil(TASKS_PER_THREAD * rayon::current_num_threads()).max(1);
         let read = self.window.output_pixels() * self.output;
         to.par_chunks_mut((together * image).max(1)).enumerate().for_each(|(task, to)| {
             let first = task * together;
-            let gradient = &gradient[first * read..][..to.len() / image * read];
+            let gradient = gradient.part(first * read..(first + to.len() / image) * read);
             let add = add.map(|add| &add[first * image..][..to.len()]);
             self.phases.iter().for_each(|phase| self.phase(phase, gradient, to, add, scratch));
         });
     }
 
     /// The pixels of one phase of some images, each moved to its place.
-    fn phase(&self, phase: &Phase, gradient: &[f32], to: &mut [f32], add: Option<&[f32]>, scratch: &TrainingScratch) {
+    fn phase<T: Value>(
+        &self,
+        phase: &Phase,
+        gradient: Stored<'_>,
+        to: &mut [T],
+        add: Option<&[T]>,
+        scratch: &TrainingScratch,
+    ) {
         let [height, width] = phase.window.output;
         let images = to.len() / (self.window.input_pixels() * self.input);
         let (row, step) = (width * self.input, self.window.stride[1] * self.input);
@@ -88,25 +110,41 @@ impl InputGradient {
             match &phase.convolution {
                 Some(convolution) => {
                     let output = RowsMut::new(values, self.input);
-                    convolution.run(Stored::F32(gradient), output.into(), &mut [], &mut worker.kernels);
+                    convolution.run(gradient, output.into(), &mut [], &mut worker.kernels);
                 }
                 None => values.fill(0.0),
             }
-            for (at, from) in values.chunks_exact(row).enumerate() {
+            for (at, from) in values.chunks_exact_mut(row).enumerate() {
                 let y = at / height * self.window.input[0] + phase.first[0] + at % height * self.window.stride[0];
                 let start = (y * self.window.input[1] + phase.first[1]) * self.input;
-                for (x, from) in from.chunks_exact(self.input).enumerate() {
-                    let start = start + x * step;
-                    let to = &mut to[start..start + self.input];
-                    match add {
-                        Some(add) => {
-                            let add = &add[start..start + self.input];
-                            to.iter_mut().zip(from).zip(add).for_each(|((to, from), add)| *to = from + add);
-                        }
-                        None => to.copy_from_slice(from),
-                    }
+                for (x, from) in from.chunks_exact_mut(self.input).enumerate() {
+                    let range = start + x * step..start + x * step + self.input;
+                    T::write(self.isa, from, add.map(|add| &add[range.clone()]), &mut to[range]);
                 }
             }
         });
+    }
+}
+
+/// How gradients are stored.
+trait Value: Copy + Send + Sync {
+    /// Writes values plus `add`; what `values` holds afterwards is unspecified.
+    fn write(isa: Isa, values: &mut [f32], add: Option<&[Self]>, to: &mut [Self]);
+}
+
+impl Value for f32 {
+    fn write(_isa: Isa, values: &mut [f32], add: Option<&[Self]>, to: &mut [Self]) {
+        match add {
+            Some(add) => to.iter_mut().zip(values).zip(add).for_each(|((to, from), add)| *to = *from + add),
+            None => to.copy_from_slice(values),
+        }
+    }
+}
+
+impl Value for u16 {
+    fn write(isa: Isa, values: &mut [f32], add: Option<&[Self]>, to: &mut [Self]) {
+        let add = add.into_iter().flatten();
+        values.iter_mut().zip(add).for_each(|(value, add)| *value += widen(*add));
+        convert(isa, values, to);
     }
 }

@@ -10,23 +10,24 @@ mod weight_gradient;
 mod weights;
 
 pub use self::attention::Bf16AttentionTraining;
+pub use self::batch::BatchStages;
 use self::input_gradient::InputGradient;
 use self::weight_gradient::WeightGradient;
 use self::weights::OrderedWeight;
-use super::Bf16Convolution;
 use super::maps::Maps;
 use super::rounding::{round_into, rounded};
-use crate::kernels::training::{ConvolutionGradient, TrainingScratch};
-use crate::kernels::{AlignedBuffer, Isa, RowsMut, Stage, Window};
+use super::{Bf16Convolution, Stored, StoredMut, StoredRowsMut};
+use crate::kernels::training::{ConvolutionGradient, TrainingScratch, sum_forward};
+use crate::kernels::{AlignedBuffer, Isa, Window};
 
-/// A convolution over maps of one size, dense or in groups, and its gradients; a bias is a [`Stage`].
+/// A convolution over maps of one size, dense or in groups, and its gradients.
 ///
-/// Activations are NHWC, whole batch, in `f32`; weights `[output, input / groups, height, width]`. A linear layer is a convolution of
+/// Activations and their gradients are NHWC, whole batch, in `f32` or in halves; weights `[output, input / groups, height, width]`. A linear layer is a convolution of
 /// one pixel ([`Bf16ConvolutionTraining::linear`]).
 ///
 /// ```
-/// use heirloom_engine::kernels::training::{Bf16ConvolutionTraining, TrainingScratch};
-/// use heirloom_engine::kernels::{Isa, RowsMut};
+/// use heirloom_engine::kernels::Isa;
+/// use heirloom_engine::kernels::training::{BatchStages, Bf16ConvolutionTraining, TrainingScratch};
 ///
 /// let mut layer = Bf16ConvolutionTraining::linear(Isa::best_for_bf16(), 1, 2);
 /// let (input, output_gradient) = ([1.0, 2.0, 3.0, 1.001], [1.0, 10.0]);
@@ -34,7 +35,7 @@ use crate::kernels::{AlignedBuffer, Isa, RowsMut, Stage, Window};
 /// layer.pack(&[0.5, 4.0], true);
 ///
 /// let mut output = [0.0; 2];
-/// layer.forward(&input, RowsMut::new(&mut output, 1), vec![], &mut scratch);
+/// layer.forward(&input, &mut output, &BatchStages::default(), &mut scratch);
 /// // 1.001 has no place in eight bits of significand: it is taken for 1.
 /// assert_eq!(output, [8.5, 5.5]);
 ///
@@ -122,44 +123,80 @@ impl Bf16ConvolutionTraining {
         }
     }
 
-    /// Computes the output of a whole batch for the weight packed last; the stages hold all its rows.
-    pub fn forward(&self, input: &[f32], output: RowsMut<'_>, stages: Vec<Stage<'_>>, scratch: &mut TrainingScratch) {
-        self.forward.run_batch(input, output, stages, scratch);
+    /// Computes the output of a whole batch for the weight packed last.
+    pub fn forward<'a>(
+        &self,
+        input: impl Into<Stored<'a>>,
+        output: impl Into<StoredMut<'a>>,
+        stages: &BatchStages<'_>,
+        scratch: &mut TrainingScratch,
+    ) {
+        let (input, output, channels) = (input.into(), output.into(), self.forward.output());
+        if let Backward::Tiles(_) = self.backward {
+            return self.forward.run_batch(input, StoredRowsMut::new(output, channels), stages, scratch);
+        }
+        let mut copies = std::mem::take(&mut scratch.rounded);
+        let input = Stored::F32(round(input, &mut copies[0]));
+        match output {
+            StoredMut::F32(to) => {
+                self.forward.run_batch(input, StoredRowsMut::new(StoredMut::F32(to), channels), stages, scratch);
+            }
+            halves @ StoredMut::Bf16(_) => {
+                let mut values = vec![0.0; halves.len()];
+                let to = StoredRowsMut::new(StoredMut::F32(&mut values), channels);
+                self.forward.run_batch(input, to, stages, scratch);
+                sum_forward(Isa::best(), &values, None, None, halves);
+            }
+        }
+        scratch.rounded = copies;
     }
 
     /// Overwrites `to`, `[output, input / groups, height, width]`, with the weight's gradient. `input` and `output_gradient` are
     /// the whole batch.
-    pub fn weight_gradient(
+    pub fn weight_gradient<'a>(
         &self,
-        input: &[f32],
-        output_gradient: &[f32],
+        input: impl Into<Stored<'a>>,
+        output_gradient: impl Into<Stored<'a>>,
         to: &mut [f32],
         scratch: &mut TrainingScratch,
     ) {
         match &self.backward {
-            Backward::Tiles(backward) => backward.2.run(input, output_gradient, to, scratch),
+            Backward::Tiles(backward) => backward.2.run(input.into(), output_gradient.into(), to, scratch),
             Backward::Rounded(backward) => {
                 let mut copies = std::mem::take(&mut scratch.rounded);
                 let [first, second] = &mut copies;
-                backward.weight(round(input, first), round(output_gradient, second), to, scratch);
+                backward.weight(round(input.into(), first), round(output_gradient.into(), second), to, scratch);
                 scratch.rounded = copies;
             }
         }
     }
 
     /// Overwrites `to`, the whole batch, with the input's gradient for the weight packed last; `add` is added where it is given.
-    pub fn input_gradient(
+    ///
+    /// # Panics
+    /// Where the target is halves and what is added is not, or the other way round.
+    pub fn input_gradient<'a>(
         &self,
-        output_gradient: &[f32],
-        to: &mut [f32],
-        add: Option<&[f32]>,
+        output_gradient: impl Into<Stored<'a>>,
+        to: impl Into<StoredMut<'a>>,
+        add: Option<Stored<'a>>,
         scratch: &mut TrainingScratch,
     ) {
+        let (output_gradient, to) = (output_gradient.into(), to.into());
         match &self.backward {
             Backward::Tiles(backward) => backward.1.run(output_gradient, to, add, scratch),
             Backward::Rounded(backward) => {
                 let mut copies = std::mem::take(&mut scratch.rounded);
-                backward.input(round(output_gradient, &mut copies[0]), to, add, scratch);
+                let gradient = round(output_gradient, &mut copies[0]);
+                match (to, add) {
+                    (StoredMut::F32(to), None) => backward.input(gradient, to, None, scratch),
+                    (StoredMut::F32(to), Some(Stored::F32(add))) => backward.input(gradient, to, Some(add), scratch),
+                    (to, add) => {
+                        let mut values = vec![0.0; to.len()];
+                        backward.input(gradient, &mut values, None, scratch);
+                        sum_forward(Isa::best(), &values, add, None, to);
+                    }
+                }
                 scratch.rounded = copies;
             }
         }
@@ -167,9 +204,12 @@ impl Bf16ConvolutionTraining {
 }
 
 /// A rounded copy.
-fn round<'c>(from: &[f32], copy: &'c mut AlignedBuffer) -> &'c [f32] {
+fn round<'c>(from: Stored<'_>, copy: &'c mut AlignedBuffer) -> &'c [f32] {
     copy.grow(from.len());
     let copy = &mut copy[..from.len()];
-    round_into(from, copy);
+    match from {
+        Stored::F32(values) => round_into(values, copy),
+        Stored::Bf16(_) => from.widen_to(copy),
+    }
     copy
 }

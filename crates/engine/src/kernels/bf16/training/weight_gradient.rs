@@ -43,8 +43,8 @@ pub(super) struct WeightGradient {
 /// The operands, whole batch, of one group of channels.
 #[derive(Clone, Copy)]
 struct Pair<'a> {
-    input: &'a [f32],
-    gradient: &'a [f32],
+    input: Stored<'a>,
+    gradient: Stored<'a>,
     group: usize,
 }
 
@@ -54,7 +54,7 @@ impl WeightGradient {
     }
 
     /// Overwrites `to`, `[output, input / groups, height, width]`.
-    pub fn run(&self, input: &[f32], gradient: &[f32], to: &mut [f32], scratch: &mut TrainingScratch) {
+    pub fn run(&self, input: Stored<'_>, gradient: Stored<'_>, to: &mut [f32], scratch: &mut TrainingScratch) {
         let images = gradient.len() / (self.window.output_pixels() * self.output).max(1);
         let taps = self.window.kernel[0] * self.window.kernel[1];
         assert_eq!(input.len(), images * self.window.input_pixels() * self.input, "input of {images} images");
@@ -129,11 +129,8 @@ impl WeightGradient {
         let rows = &mut rows.halves_mut()[..sources.len().max(1) * padded_width * length];
         let Some(maps) = self.geometry.maps(first) else {
             // Positions are pixels.
-            padded.grow((block.positions * self.input).div_ceil(2));
-            let copy = &mut padded.halves_mut()[..block.positions * self.input];
-            let from = &pair.input[block.first * self.input..][..copy.len()];
-            let piece = self.input * 64;
-            copy.par_chunks_mut(piece).zip(from.par_chunks(piece)).for_each(|(to, from)| convert(isa, from, to));
+            let range = block.first * self.input..(block.first + block.positions) * self.input;
+            let copy = halves(isa, pair.input.part(range), padded);
             rows.par_chunks_mut(SIDE * length).enumerate().for_each(|(tile, to)| {
                 let count = (width - tile * SIDE).min(SIDE);
                 positions_to_rows(&copy[first + tile * SIDE..], self.input, block.positions, count, to, length);
@@ -146,7 +143,7 @@ impl WeightGradient {
         padded.grow((block.images * copy_len).div_ceil(2));
         let copy = &mut padded.halves_mut()[..block.images * copy_len];
         copy.par_chunks_mut(copy_len).enumerate().for_each(|(image, to)| {
-            let from = Stored::F32(&pair.input[(block.first + image) * image_len..][..image_len]);
+            let from = pair.input.part((block.first + image) * image_len..(block.first + image + 1) * image_len);
             maps.copy(isa, from, block.row..block.row + block.height, to);
         });
         let tiles = padded_width / SIDE;
@@ -164,20 +161,14 @@ impl WeightGradient {
     /// Weaves the output's gradient into the panels of a matrix whose depth are the positions.
     fn weave(&self, pair: Pair<'_>, block: &Block, depth: usize, copy: &mut AlignedBuffer, to: &mut AlignedBuffer) {
         let columns = self.columns();
-        let halves = columns.div_ceil(SIDE) * TILE * depth;
-        to.grow(halves.div_ceil(2));
+        let len = columns.div_ceil(SIDE) * TILE * depth;
+        to.grow(len.div_ceil(2));
         let (pixels, outputs) = self.geometry.outputs(block, depth * DEPTH);
-        let len = pixels.len() * self.output;
-        copy.grow(len.div_ceil(2));
-        let copied = &mut copy.halves_mut()[..len];
-        let from = &pair.gradient[pixels.start * self.output..pixels.end * self.output];
-        let piece = 32 * self.output;
-        let pieces = copied.par_chunks_mut(piece).zip(from.par_chunks(piece));
-        pieces.for_each(|(to, from)| convert(self.isa, from, to));
-        let from = Stored::Bf16(copied);
+        let range = pixels.start * self.output..pixels.end * self.output;
+        let from = Stored::Bf16(halves(self.isa, pair.gradient.part(range), copy));
         let place = |pixel: usize| (pixel - pixels.start) * self.output + pair.group * columns;
         let start = |block: usize, k: usize| outputs.get(block * DEPTH + k).copied().flatten().map(place);
-        let panels = to.halves_mut()[..halves].par_chunks_mut(2 * TILE * depth);
+        let panels = to.halves_mut()[..len].par_chunks_mut(2 * TILE * depth);
         panels.enumerate().for_each(|(panel, to)| {
             let first = panel * 2 * SIDE;
             PairRows { from, start, first, width: (columns - first).min(2 * SIDE) }.pack(depth, to);
@@ -239,6 +230,21 @@ struct Right<'a> {
     values: &'a [u16],
     tiles: usize,
     depth: usize,
+}
+
+/// Values in halves, where they lie or rounded into a copy.
+fn halves<'c>(isa: Isa, from: Stored<'c>, copy: &'c mut AlignedBuffer) -> &'c [u16] {
+    /// Values that are worth a task.
+    const PIECE: usize = 16 * 1024;
+    match from {
+        Stored::Bf16(halves) => halves,
+        Stored::F32(values) => {
+            copy.grow(values.len().div_ceil(2));
+            let to = &mut copy.halves_mut()[..values.len()];
+            to.par_chunks_mut(PIECE).zip(values.par_chunks(PIECE)).for_each(|(to, from)| convert(isa, from, to));
+            to
+        }
+    }
 }
 
 /// Zeros behind the positions of each row: what tiles read there meets zeros, and must be finite.
