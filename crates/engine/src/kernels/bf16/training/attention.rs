@@ -201,7 +201,13 @@ impl Bf16AttentionTraining {
         };
         for (panel, to) in to.chunks_mut(2 * TILE * blocks).enumerate().take(width.div_ceil(2 * SIDE)) {
             let first = panel * 2 * SIDE;
-            let rows = PairRows { from: Stored::Bf16(from), start, first, width: (width - first).min(2 * SIDE) };
+            let rows = PairRows {
+                from: Stored::Bf16(from),
+                start,
+                first,
+                width: (width - first).min(2 * SIDE),
+                apart: layout.step,
+            };
             rows.pack(blocks, to);
         }
     }

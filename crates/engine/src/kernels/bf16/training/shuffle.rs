@@ -7,6 +7,7 @@
 
 use crate::kernels::bf16::stored::Stored;
 use crate::kernels::bf16::tile::{DEPTH, SIDE, TILE};
+use crate::kernels::simd::prefetch;
 
 /// Where the values of each row of the depth begin, block by block; none for rows of zeros.
 pub(super) struct PairRows<'a, F> {
@@ -16,7 +17,12 @@ pub(super) struct PairRows<'a, F> {
     /// Values from there to the first column, and columns that are there.
     pub first: usize,
     pub width: usize,
+    /// Values from the start of most rows to the next.
+    pub apart: usize,
 }
+
+/// Distance of rows, in values, from which nothing but asking brings them in time.
+const FAR: usize = 64;
 
 impl<F: Fn(usize, usize) -> Option<usize>> PairRows<'_, F> {
     /// Fills a panel of up to two tiles of columns: for each of `blocks` blocks of the depth its tiles.
@@ -34,7 +40,11 @@ impl<F: Fn(usize, usize) -> Option<usize>> PairRows<'_, F> {
         #[cfg(target_arch = "x86_64")]
         for (block, to) in to.chunks_exact_mut((tiles * TILE).max(1)).take(blocks).enumerate() {
             for pair in 0..DEPTH / 2 {
-                let rows = [2 * pair, 2 * pair + 1].map(|k| (self.start)(block, k).map(|start| start + self.first));
+                let at = |block: usize, k: usize| (self.start)(block, k).map(|start| start + self.first);
+                let rows = [2 * pair, 2 * pair + 1].map(|k| at(block, k));
+                if block + 1 < blocks && self.apart >= FAR {
+                    [0, 1].into_iter().filter_map(|k| at(block + 1, 2 * pair + k)).for_each(|at| self.ask(at));
+                }
                 for (tile, to) in to.chunks_exact_mut(TILE).enumerate() {
                     let (before, count) = (tile * SIDE, (self.width - tile * SIDE).min(SIDE));
                     let rows = rows.map(|row| row.map(|start| start + before));
@@ -42,6 +52,20 @@ impl<F: Fn(usize, usize) -> Option<usize>> PairRows<'_, F> {
                     unsafe { weave(self.from, rows, count, &mut to[pair * DEPTH..][..DEPTH]) };
                 }
             }
+        }
+    }
+}
+
+impl<F> PairRows<'_, F> {
+    /// Asks for the lines of a row that will be read soon.
+    #[inline(always)]
+    fn ask(&self, at: usize) {
+        match self.from {
+            Stored::F32(values) => {
+                prefetch(values.as_ptr().wrapping_add(at));
+                prefetch(values.as_ptr().wrapping_add(at + SIDE));
+            }
+            Stored::Bf16(halves) => prefetch(halves.as_ptr().wrapping_add(at).cast()),
         }
     }
 }
@@ -239,6 +263,10 @@ unsafe fn positions_to_rows_avx512(
         let mut values = [_mm512_setzero_si512(); SIDE];
         for (pair, value) in values.iter_mut().enumerate().take(here.div_ceil(2)) {
             let at = first + 2 * pair;
+            if step >= FAR {
+                prefetch(from.as_ptr().wrapping_add((at + DEPTH) * step).cast());
+                prefetch(from.as_ptr().wrapping_add((at + DEPTH + 1) * step).cast());
+            }
             // SAFETY: as the caller promises; masked values are not read.
             let one = unsafe { _mm256_maskz_loadu_epi16(mask, from.as_ptr().add(at * step).cast()) };
             let other = if 2 * pair + 1 < here {
@@ -278,7 +306,7 @@ mod tests {
             for from in [Stored::F32(&values), Stored::Bf16(&rounded)] {
                 let (blocks, tiles) = (2, width.div_ceil(SIDE));
                 let mut to = vec![0xFFFF; blocks * tiles * TILE];
-                PairRows { from, start, first, width }.pack(blocks, &mut to);
+                PairRows { from, start, first, width, apart: 29 }.pack(blocks, &mut to);
                 for (block, k, n) in (0..blocks * DEPTH * tiles * SIDE)
                     .map(|at| (at / (DEPTH * tiles * SIDE), at / (tiles * SIDE) % DEPTH, at % (tiles * SIDE)))
                 {

@@ -171,7 +171,7 @@ impl WeightGradient {
         let panels = to.halves_mut()[..len].par_chunks_mut(2 * TILE * depth);
         panels.enumerate().for_each(|(panel, to)| {
             let first = panel * 2 * SIDE;
-            PairRows { from, start, first, width: (columns - first).min(2 * SIDE) }.pack(depth, to);
+            PairRows { from, start, first, width: (columns - first).min(2 * SIDE), apart: self.output }.pack(depth, to);
         });
     }
 

@@ -83,7 +83,7 @@ impl OrderedWeight {
         let from = Stored::Bf16(self.values.halves());
         matrix
             .panels_mut()
-            .for_each(|(first, width, to)| PairRows { from, start, first, width }.pack(blocks.len(), to));
+            .for_each(|(first, width, to)| PairRows { from, start, first, width, apart: input }.pack(blocks.len(), to));
     }
 }
 
