@@ -171,11 +171,58 @@ fn bits_agree(architecture: &str) {
     }
 }
 
+/// In bf16, with the matrix unit and without it: gradients that point where those of `f32` do, losses that stay near for all steps, and
+/// the same bits for any number of threads and where activations are computed again.
+fn bf16_follows(architecture: &str) {
+    let case = case(architecture);
+    let of = |precision: Precision, isa: Isa, recompute: bool| {
+        Network::new(&case, |options| {
+            (options.precision, options.isa, options.recompute) = (precision, isa, recompute);
+        })
+    };
+    let losses = |mut network: Network| {
+        let mut optimizer = Optimizer::new(OptimizerSettings::sgd(0.9), ParameterGroups::default()).unwrap();
+        let step = |step: usize| {
+            let loss = network.pass(&case, step);
+            optimizer.step(&mut network.weights, &network.gradients.tensors, case.learning_rate).unwrap();
+            loss
+        };
+        (0..case.losses.len()).map(step).collect::<Vec<_>>()
+    };
+    let mut exact = of(Precision::F32, Isa::detect(), false);
+    exact.pass(&case, 0);
+    let best = Isa::detect_for(Precision::Bf16);
+    for (isa, settings) in [(Isa::Portable, &[(false, 2)][..]), (best, &[(false, 2), (false, 1), (true, 3)])] {
+        let pass = |&(recompute, threads): &(bool, usize)| {
+            let mut network = of(Precision::Bf16, isa, recompute);
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| (network.pass(&case, 0).to_bits(), network.gradients.tensors.clone()))
+        };
+        let found: Vec<_> = settings.iter().map(pass).collect();
+        assert!(found.iter().all(|other| *other == found[0]), "{architecture}, {isa}: {settings:?}");
+        let alike = cosine(&found[0].1, &exact.gradients.tensors);
+        println!("{architecture} in bf16, {isa}: cosine of gradients {alike:.5}");
+        assert!(alike > 0.99, "{architecture}, {isa}: cosine {alike}");
+    }
+    let found = losses(of(Precision::Bf16, best, false));
+    let apart = found.iter().zip(&case.losses).map(|(a, b)| (a - b).abs() / b).fold(0.0, f64::max);
+    println!("{architecture} in bf16, {best}: losses within {:.1} %", 100.0 * apart);
+    assert!(apart < 0.02, "{architecture}: losses apart by {apart}");
+}
+
+/// Of all gradients together.
+fn cosine(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>) -> f64 {
+    let pairs = || a.iter().flat_map(|(name, values)| values.iter().zip(&b[name]));
+    let sum = |term: fn(f64, f64) -> f64| pairs().map(|(x, y)| term(f64::from(*x), f64::from(*y))).sum::<f64>();
+    sum(|x, y| x * y) / (sum(|x, _| x * x) * sum(|_, y| y * y)).sqrt()
+}
+
 #[test]
 fn cifar_resnet20() {
     gradients_agree("cifar_resnet20");
     losses_agree("cifar_resnet20");
     bits_agree("cifar_resnet20");
+    bf16_follows("cifar_resnet20");
 }
 
 #[test]
@@ -183,6 +230,7 @@ fn cifar_fixup_resnet20() {
     gradients_agree("cifar_fixup_resnet20");
     losses_agree("cifar_fixup_resnet20");
     bits_agree("cifar_fixup_resnet20");
+    bf16_follows("cifar_fixup_resnet20");
 }
 
 #[test]
@@ -190,6 +238,7 @@ fn mobilenetv3_small() {
     gradients_agree("mobilenetv3_small_100");
     losses_agree("mobilenetv3_small_100");
     bits_agree("mobilenetv3_small_100");
+    bf16_follows("mobilenetv3_small_100");
 }
 
 #[test]
@@ -197,6 +246,7 @@ fn vit_tiny() {
     gradients_agree("vit_tiny_patch16_224");
     losses_agree("vit_tiny_patch16_224");
     bits_agree("vit_tiny_patch16_224");
+    bf16_follows("vit_tiny_patch16_224");
 }
 
 /// What is not trained is not touched, and nothing below the first trained layer is computed in vain.

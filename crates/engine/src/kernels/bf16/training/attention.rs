@@ -44,6 +44,16 @@ impl Bf16AttentionTraining {
         let image = (self.tokens * self.channels).max(1);
         assert_eq!(input.len(), 3 * to.len(), "queries, keys and values of {} channels", self.channels);
         let operator = Bf16Attention::new(self.isa, self.tokens, self.channels, self.heads);
+        if let (false, Stored::Bf16(_)) = (self.isa.has_tiles(), input) {
+            let mut values = vec![0.0; input.len()];
+            input.widen_to(&mut values);
+            return self.forward(&values, to, scratch);
+        }
+        if let (false, StoredMut::Bf16(_)) = (self.isa.has_tiles(), &to) {
+            let mut values = vec![0.0; to.len()];
+            self.forward(input, &mut values, scratch);
+            return sum_forward(self.isa, &values, None, None, to);
+        }
         let run = |index: usize, to: StoredMut<'_>| {
             let input = input.part(3 * index * image..3 * (index + 1) * image);
             let to = StoredRowsMut::new(to, self.channels);
