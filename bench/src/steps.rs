@@ -82,11 +82,6 @@ impl Bench {
             self.step()?;
             images += self.labels.len();
         }
-        let steps = (images / self.labels.len()) as f64;
-        eprintln!("step {:.2} ms", start.elapsed().as_secs_f64() * 1e3 / steps);
-        for (name, (time, count)) in heirloom_engine::CLOCK.lock().unwrap().iter() {
-            eprintln!("{name:30} {:.2} ms {:.1}", time * 1e3 / steps, f64::from(*count) / steps);
-        }
         let rate = images as f64 / start.elapsed().as_secs_f64();
         let peak = multiply_add_rate(threads, Duration::from_millis(100));
         Ok(serde_json::json!({
