@@ -43,13 +43,57 @@ fn auto_says_what_it_took_and_keeps_what_it_found() {
     assert_eq!(run().json()["precision"], first["precision"]);
 }
 
+/// Training takes it, too: other bits than f32, the same ones again, and a record that says so.
 #[test]
-fn bf16_is_refused_where_nothing_runs_frozen() {
+fn training_in_bf16() {
+    let scene = Scene::new();
+    let train = |precision: &str, model: &str| {
+        let typed = ["fit", "photos", "--backbone", "tiny.safetensors", "--method", "full", "--epochs", "2"];
+        scene.ok(&[&typed[..], &["--precision", precision, "-o", model, "--json"]].concat()).json()
+    };
+    let losses = |found: &serde_json::Value| -> Vec<f64> {
+        found["epochs"].as_array().unwrap().iter().map(|epoch| epoch["loss"].as_f64().unwrap()).collect()
+    };
+    let [exact, rounded, again] = [("f32", "a"), ("bf16", "b"), ("bf16", "c")]
+        .map(|(precision, name)| train(precision, &format!("{name}.heirloom")));
+    assert_ne!(losses(&exact), losses(&rounded));
+    assert_eq!(losses(&rounded), losses(&again));
+    for (exact, rounded) in losses(&exact).iter().zip(losses(&rounded)) {
+        assert!((exact - rounded).abs() < 0.05 * exact, "{exact} and {rounded}");
+    }
+    scene.ok(&["rerun", "b.run.json"]);
+    let typed = ["pretrain", "photos", "--from", "tiny.safetensors", "--epochs", "1", "--precision", "bf16"];
+    let made = scene.ok(&[&typed[..], &["-o", "source.safetensors", "--json"]].concat()).json();
+    assert_eq!(made["recipe"]["precision"], "bf16");
+}
+
+#[test]
+fn bf16_is_refused_where_nothing_runs_in_it() {
     let scene = Scene::new();
     let typed = ["fit", "photos", "--backbone", "tiny.safetensors", "--precision", "bf16", "-o", "m.heirloom"];
-    let full = scene.run(&[&typed[..], &["--method", "full", "--epochs", "1"]].concat());
-    full.refused(2, &["frozen networks", "'full' trains"]);
+    let linearised = scene.run(&[&typed[..], &["--method", "linearised"]].concat());
+    linearised.refused(2, &["--precision", "f32 alone"]);
     scene.run(&["extract", "photos", "--backbone", "tiny.safetensors", "--precision", "fp8"]).refused(2, &["bf16"]);
+}
+
+/// Features in bf16 are rounded before anything uses them, so that those from the cache are those that were computed.
+#[test]
+fn features_are_kept_in_bf16_where_asked() {
+    let scene = Scene::new();
+    let fit = |storage: &str, model: &str| {
+        let typed = ["fit", "photos", "--backbone", "tiny.safetensors", "--method", "linear", "--precision", "f32"];
+        scene.ok(&[&typed[..], &["--feature-storage", storage, "-o", model, "--json"]].concat()).json()
+    };
+    let size = || scene.ok(&["cache", "--json"]).json()["bytes"].as_u64().unwrap();
+    let rounded = fit("bf16", "a.heirloom");
+    let halves = size();
+    assert_eq!(rounded["run"]["feature_storage"], "bf16");
+    let again = fit("bf16", "b.heirloom");
+    assert_eq!(again["images_per_second"], serde_json::Value::Null, "the second time they come from the cache");
+    assert_eq!((&again["log_loss"], &again["accuracy"]), (&rounded["log_loss"], &rounded["accuracy"]));
+    let exact = fit("f32", "c.heirloom");
+    assert!(size() - halves > halves, "{} bytes in f32, {halves} in bf16", size() - halves);
+    assert_ne!(exact["log_loss"], rounded["log_loss"]);
 }
 
 #[test]

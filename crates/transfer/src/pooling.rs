@@ -5,6 +5,7 @@
 //! store keys blocks by windows.
 
 use heirloom_engine::Shape;
+use heirloom_engine::kernels::Stored;
 use serde::{Deserialize, Serialize};
 
 use crate::{ClassTokenMode, Pooling};
@@ -257,12 +258,13 @@ fn add_strips<const N: usize>(window: &[f32], channels: usize, first: usize, sum
 ///
 /// # Errors
 /// When `values` is not of `shape`, or an output has another width than its windows give.
-pub fn pool_into(
+pub fn pool_into<'v>(
     shape: Shape,
-    values: &[f32],
+    values: impl Into<Stored<'v>>,
     windows: &[Windows],
     out: &mut [&mut [f32]],
 ) -> Result<(), PoolingError> {
+    let values = values.into();
     check(shape, "the tap", shape.len(), values.len())?;
     check(shape, "the list of outputs", windows.len(), out.len())?;
     for (windows, out) in windows.iter().zip(&mut *out) {
@@ -271,7 +273,16 @@ pub fn pool_into(
     }
     let rows = if let Shape::Map { height, .. } = shape { height } else { 1 };
     let row_length = (shape.len() / rows.max(1)).max(1);
-    for (y, row) in values.chunks_exact(row_length).enumerate() {
+    let mut widened = vec![0.0; if let Stored::Bf16(_) = values { row_length } else { 0 }];
+    for y in 0..values.len() / row_length {
+        // A row at a time stays in the cache.
+        let row = match values.part(y * row_length..(y + 1) * row_length) {
+            Stored::F32(row) => row,
+            halves @ Stored::Bf16(_) => {
+                halves.widen_to(&mut widened);
+                &widened
+            }
+        };
         for (windows, out) in windows.iter().zip(&mut *out) {
             each_part(*windows, shape, out, |tiles, out| {
                 tiles.add_row(y, row.get(tiles.first * tiles.channels..).unwrap_or_default(), out);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use heirloom_transfer::compare::{Adaptation, Auto};
 
-use super::{PrecisionArguments, RecipeArguments, TableArguments};
+use super::{PrecisionArguments, RecipeArguments, StorageArguments, TableArguments};
 
 /// Fit many methods on one or more backbones, judge all on the same images, and lay accuracy beside cost on one page.
 ///
@@ -59,6 +59,9 @@ pub struct CompareArguments {
     /// Precision of the network.
     #[command(flatten)]
     pub precision: PrecisionArguments,
+    /// How features are kept.
+    #[command(flatten)]
+    pub storage: StorageArguments,
     /// Most memory that features may take, in GiB [default: half of what is available]
     #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
     pub memory: Option<u64>,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{PrecisionArguments, ShardArgument, TableArguments};
+use super::{PrecisionArguments, ShardArgument, StorageArguments, TableArguments};
 
 /// Compute a backbone's features of a data set into the cache.
 ///
@@ -30,6 +30,9 @@ pub struct ExtractArguments {
     /// Precision of the network.
     #[command(flatten)]
     pub precision: PrecisionArguments,
+    /// How features are kept.
+    #[command(flatten)]
+    pub storage: StorageArguments,
     /// Most memory that the features of 256 rows may take, in GiB [default: half of what is available]
     #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
     pub memory: Option<u64>,

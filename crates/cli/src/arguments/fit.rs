@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AdaptationArguments, FrozenArguments, MethodName, PrecisionArguments, TableArguments, TrainingArguments};
+use super::{
+    AdaptationArguments, FrozenArguments, MethodName, PrecisionArguments, StorageArguments, TableArguments,
+    TrainingArguments,
+};
 
 /// Fit a classifier on a backbone's features, measure it honestly, write one file to deploy.
 ///
@@ -61,6 +64,9 @@ pub struct FitArguments {
     /// Precision of the network.
     #[command(flatten)]
     pub precision: PrecisionArguments,
+    /// How features are kept.
+    #[command(flatten)]
+    pub storage: StorageArguments,
     /// Most memory that features may take, in GiB [default: half of what is available]
     #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
     pub memory: Option<u64>,

@@ -38,7 +38,7 @@ pub use inspect::InspectArguments;
 pub use manifest::{ManifestArguments, PoisonArguments, SplitName, SubsetArguments};
 pub use method::MethodName;
 pub use plant::{PlantArguments, PlantLabel};
-pub use precision::PrecisionArguments;
+pub use precision::{PrecisionArguments, StorageArguments};
 pub use predict::{PredictArguments, PredictionFormat};
 pub use pretrain::PretrainArguments;
 pub use rank::RankArguments;

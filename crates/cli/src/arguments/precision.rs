@@ -13,6 +13,21 @@ pub struct PrecisionArguments {
     pub precision: Option<PrecisionName>,
 }
 
+/// What can be typed about how features are kept.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct StorageArguments {
+    /// What features are rounded to before they are used and kept: bf16 halves the cache [default: f32]
+    #[arg(long, value_name = "f32|bf16")]
+    pub feature_storage: Option<Precision>,
+}
+
+impl StorageArguments {
+    /// What was asked for.
+    pub fn storage(self) -> Precision {
+        self.feature_storage.unwrap_or_default()
+    }
+}
+
 /// Names of precisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PrecisionName {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use heirloom_transfer::ranking::Score;
 
-use super::{PrecisionArguments, TableArguments};
+use super::{PrecisionArguments, StorageArguments, TableArguments};
 
 /// Which backbone to take for these images: every candidate judged on its features, without training any of them.
 ///
@@ -48,6 +48,9 @@ pub struct RankArguments {
     /// Precision of the network.
     #[command(flatten)]
     pub precision: PrecisionArguments,
+    /// How features are kept.
+    #[command(flatten)]
+    pub storage: StorageArguments,
     /// Most memory that features may take, in GiB [default: half of what is available]
     #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
     pub memory: Option<u64>,

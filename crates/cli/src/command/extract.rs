@@ -27,7 +27,7 @@ pub fn run(arguments: &ExtractArguments, shared: &SharedArguments, console: Cons
     let rows: Vec<usize> = (0..table.rows.len()).collect();
     let requests = requests(arguments, &backbone);
     let folder = cache_folder(shared)?;
-    let options = extract_options(arguments.memory, shared);
+    let options = ExtractOptions { storage: arguments.storage.storage(), ..extract_options(arguments.memory, shared) };
     let options = precision::settled(arguments.precision, [&backbone], &folder, options, console)?;
     let precision = options.precision;
     let summary = fill(arguments, options, &backbone, &table, &rows, &requests, &Store::new(&folder))?;

@@ -18,37 +18,41 @@ pub fn settled<'b>(
     options: ExtractOptions,
     console: Console,
 ) -> Result<ExtractOptions, Failure> {
-    let precision = match arguments.choice() {
-        PrecisionChoice::Of(precision) => precision,
-        PrecisionChoice::Auto => suitable(backbones, cache, console)?,
-    };
-    Ok(options.in_precision(precision))
+    match arguments.choice() {
+        PrecisionChoice::Of(precision) => Ok(options.in_precision(precision)),
+        PrecisionChoice::Auto => {
+            let (precision, parity) = suitable(backbones, cache, console)?;
+            Ok(ExtractOptions { parity, ..options.in_precision(precision) })
+        }
+    }
 }
 
-/// bf16 where every network keeps its features in it.
+/// bf16 where every network keeps its features in it, and the worst that was found.
 fn suitable<'b>(
     backbones: impl IntoIterator<Item = &'b Backbone>,
     cache: &Path,
     console: Console,
-) -> Result<Precision, Failure> {
+) -> Result<(Precision, Option<Parity>), Failure> {
     let mut told = Vec::new();
+    let mut worst: Option<Parity> = None;
     for backbone in backbones {
         let begins = || console.stage(&format!("checking {} in bf16 on drawn pictures, once", backbone.name));
-        let Some(parity) = parity(backbone, cache, begins)? else { return Ok(Precision::F32) };
+        let Some(parity) = parity(backbone, cache, begins)? else { return Ok((Precision::F32, None)) };
         let Parity { layer, cosine } = &parity;
         if !parity.holds() {
             let name = &backbone.name;
             console
                 .say(format!("precision: f32 ({name} in bf16: cosine {cosine:.4} in {layer}, under {LEAST_COSINE})"));
-            return Ok(Precision::F32);
+            return Ok((Precision::F32, Some(parity)));
         }
         told.push(format!("{cosine:.4} in {layer}"));
+        worst = worst.filter(|worst| worst.cosine <= parity.cosine).or(Some(parity));
     }
     console.say(format!(
         "precision: bf16 (least cosine of features to those of f32: {}; --precision f32 for those)",
         told.join(", ")
     ));
-    Ok(Precision::Bf16)
+    Ok((Precision::Bf16, worst))
 }
 
 /// Settings for a model: in the precision it was fitted in where nothing else was asked for, but in `f32` where the processor has no

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use heirloom_engine::{Pixels, Workspace};
+use heirloom_engine::kernels::{Stored, round_in_place};
+use heirloom_engine::{Pixels, Precision, Workspace};
 
 use super::chunks::Chunk;
 use super::compute::Compiled;
@@ -41,6 +42,9 @@ impl Bench {
         let mut pooled = Pooled::default();
         let valid = self.prepare(extraction, chunk, positions, &mut pooled);
         self.forward(compiled, extraction.network.preprocess.output_length(), valid.len(), &mut pooled)?;
+        if extraction.options.storage == Precision::Bf16 {
+            pooled.values.iter_mut().for_each(|values| round_in_place(values));
+        }
         drop_infinite(compiled, &valid, &mut pooled);
         pooled.skipped.sort_unstable_by_key(|skipped| skipped.row);
         Ok(pooled)
@@ -88,7 +92,7 @@ impl Bench {
         let mut fault = None;
         if images > 0 {
             let pixels = Pixels::Bytes(&self.pixels[..images * length]);
-            compiled.plan.run_each(pixels, images, &mut self.workspace, |tap, values| {
+            compiled.plan.run_stored(pixels, images, &mut self.workspace, |tap, values| {
                 fault = fault.or(pool_tap(&compiled.taps[tap], values, images, &mut by_tap[tap]).err());
             })?;
         }
@@ -99,7 +103,7 @@ impl Bench {
 
 fn pool_tap(
     columns: &[super::columns::Column],
-    values: &[f32],
+    values: Stored<'_>,
     images: usize,
     out: &mut [Vec<f32>],
 ) -> Result<(), PoolingError> {
@@ -109,7 +113,7 @@ fn pool_tap(
         let mut rows: Vec<&mut [f32]> = (out.iter_mut().zip(columns))
             .map(|(values, column)| &mut values[image * column.width..(image + 1) * column.width])
             .collect();
-        pool_into(shape, &values[image * shape.len()..][..shape.len()], &windows, &mut rows)?;
+        pool_into(shape, values.part(image * shape.len()..(image + 1) * shape.len()), &windows, &mut rows)?;
     }
     Ok(())
 }

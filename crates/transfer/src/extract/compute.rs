@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use heirloom_engine::{Plan, PlanOptions};
+use heirloom_engine::{Plan, PlanOptions, Precision};
 
 use super::chunks::Chunk;
 use super::columns::{Column, Columns};
@@ -182,7 +182,7 @@ impl<'r, 'o> Run<'r, 'o> {
                 scope.spawn(move || work(extraction, chunks, tasks, &events, stop));
             }
             if let Some(store) = extraction.store {
-                let (events, base) = (event_sender.clone(), &base);
+                let (events, base) = (event_sender.clone(), (base.as_str(), extraction.options.storage));
                 scope.spawn(move || write(store, base, columns, chunks, &finished, &events));
             }
             drop(event_sender);
@@ -421,7 +421,7 @@ fn work(
 /// The writing thread: stores finished chunks until there are no more.
 fn write(
     store: &Store,
-    base: &str,
+    (base, storage): (&str, Precision),
     columns: &Columns,
     chunks: &[Chunk],
     finished: &Receiver<Finished>,
@@ -435,7 +435,7 @@ fn write(
             let key = key(base, chunk, column);
             let (rows, skipped) = (chunk.rows.len(), skipped.clone());
             let record = BlockRecord::new(base, &key.rows, &column.tap, column.shape, column.windows, rows, skipped);
-            match store.write(record, values) {
+            match store.write(record, values, storage) {
                 Ok(_) => stored += 1,
                 Err(fault) => faults.push(fault),
             }

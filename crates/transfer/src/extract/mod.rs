@@ -74,6 +74,10 @@ pub struct ExtractOptions {
     pub isa: Isa,
     /// Precision of the network's products; [`ExtractOptions::in_precision`] sets it with the kernels that are best for it.
     pub precision: Precision,
+    /// What features are rounded to before anything uses or keeps them: bf16 halves the store.
+    pub storage: Precision,
+    /// What a check of the precision found, for the record.
+    pub parity: Option<Parity>,
 }
 
 impl ExtractOptions {
@@ -91,6 +95,8 @@ impl Default for ExtractOptions {
             must_store: false,
             isa: Isa::detect(),
             precision: Precision::F32,
+            storage: Precision::F32,
+            parity: None,
         }
     }
 }

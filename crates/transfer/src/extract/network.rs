@@ -1,7 +1,7 @@
 //! The network that an extraction runs, borrowed from a backbone or from an artifact.
 
 use heirloom_data::Preprocess;
-use heirloom_engine::{Graph, Weights};
+use heirloom_engine::{Graph, Precision, Weights};
 use heirloom_zoo::Backbone;
 
 use super::Extraction;
@@ -50,12 +50,16 @@ impl Extraction<'_> {
         if !settings.is_empty() {
             preprocess = format!("{preprocess}|{settings}");
         }
+        let precision = match self.options.storage {
+            Precision::F32 => self.options.precision.to_string(),
+            storage => format!("{}, kept in {storage}", self.options.precision),
+        };
         Base {
             backbone: self.network.name.to_owned(),
             weights: self.network.weights_digest.to_owned(),
             graph: graph_digest(self.network.graph),
             preprocess,
-            precision: self.options.precision.name().into(),
+            precision,
             kernels: self.options.isa,
             numerics: NUMERICS,
         }

@@ -8,7 +8,7 @@ use super::FitOptions;
 use super::copies::Copies;
 use super::record::{BackboneRecord, SkippedRow};
 use crate::Features;
-use crate::extract::{Extracted, Request};
+use crate::extract::{Extracted, Parity, Request};
 
 /// What a head is fitted on, with all that the record says about it.
 pub(super) struct Given<'a> {
@@ -30,6 +30,10 @@ pub(super) struct Given<'a> {
     pub isa: String,
     /// Precision of the network's products.
     pub precision: Precision,
+    /// What the check of bf16 found, where it decided.
+    pub parity: Option<Parity>,
+    /// What features were rounded to before they were used.
+    pub feature_storage: Precision,
     /// Names of what was read.
     pub read: Vec<String>,
     /// Rows without features.
@@ -64,6 +68,8 @@ impl<'a> Given<'a> {
             backbone: Some(backbone.into()),
             isa: options.extract.isa.name().to_owned(),
             precision: options.extract.precision,
+            parity: options.extract.parity.clone(),
+            feature_storage: options.extract.storage,
             read: requests.iter().map(|(tap, pooling)| format!("{tap}@{}", pooling.target)).collect(),
             skipped: skipped_by(table).chain(by_image).collect(),
             notes,
@@ -84,6 +90,8 @@ impl<'a> Given<'a> {
             backbone: None,
             isa: "none".to_owned(),
             precision: Precision::F32,
+            parity: None,
+            feature_storage: Precision::F32,
             read: given.blocks.iter().map(|block| block.name.clone()).collect(),
             skipped: skipped_by(&given.table).collect(),
             notes: Vec::new(),

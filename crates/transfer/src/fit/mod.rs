@@ -437,6 +437,8 @@ impl Facts<'_> {
             seed: self.options.seed,
             isa: self.given.isa.clone(),
             precision: self.given.precision,
+            parity: self.given.parity.clone(),
+            feature_storage: self.given.feature_storage,
             features: self.given.read.clone(),
             settings: serde_json::json!({
                 "method": selected.fitted.head.method(),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::trained::Movement;
 use crate::adaptation::{Alignment, Coverage, Preprocessing};
 use crate::calibration::Calibration;
+use crate::extract::Parity;
 use crate::heads::{Certificate, LayerShare};
 
 /// How the accuracy was measured.
@@ -314,6 +315,12 @@ pub struct RunRecord {
     /// Precision of the network's products.
     #[serde(default)]
     pub precision: Precision,
+    /// What the check of bf16 found, where it decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parity: Option<Parity>,
+    /// What features were rounded to before they were used.
+    #[serde(default)]
+    pub feature_storage: Precision,
     /// Taps and pooling targets that were read.
     pub features: Vec<String>,
     /// Settings of the fit, by name.

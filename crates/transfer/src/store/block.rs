@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use heirloom_engine::Shape;
+use heirloom_engine::{Precision, Shape};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::{Deserialize, Serialize};
@@ -108,16 +108,28 @@ impl BlockRecord {
     }
 }
 
-/// Writes a block to `path`, making its folder.
-pub(super) fn write(path: &Path, mut record: BlockRecord, values: &[f32]) -> Result<(), StoreError> {
+/// Writes a block to `path`, making its folder; in bf16 the upper halves of values that are rounded already.
+pub(super) fn write(
+    path: &Path,
+    mut record: BlockRecord,
+    values: &[f32],
+    storage: Precision,
+) -> Result<(), StoreError> {
     let (expected, found) = (record.len(), values.len());
     if expected != found {
         return Err(StoreError::corrupt(path, format!("{found} values to be written, its rows need {expected}")));
     }
-    let bytes: &[u8] = bytemuck::cast_slice(values);
+    let halves: Vec<u16>;
+    let bytes: &[u8] = match storage {
+        Precision::F32 => bytemuck::cast_slice(values),
+        Precision::Bf16 => {
+            halves = values.iter().map(|value| (value.to_bits() >> 16) as u16).collect();
+            bytemuck::cast_slice(&halves)
+        }
+    };
     let header = (|| {
         record.checksum = record.checksum_of(bytes)?;
-        header(&record, bytes.len())
+        header(&record, bytes.len(), storage)
     })()
     .map_err(|error: serde_json::Error| StoreError::corrupt(path, error.to_string()))?;
     if let Some(folder) = path.parent() {
@@ -128,10 +140,11 @@ pub(super) fn write(path: &Path, mut record: BlockRecord, values: &[f32]) -> Res
 }
 
 /// The JSON header of a safetensors file, padded so that the values start at a multiple of 64 bytes.
-fn header(record: &BlockRecord, bytes: usize) -> Result<Vec<u8>, serde_json::Error> {
+fn header(record: &BlockRecord, bytes: usize, storage: Precision) -> Result<Vec<u8>, serde_json::Error> {
     let metadata = HashMap::from([(KEY.into(), serde_json::to_string(record)?)]);
     let shape = vec![record.valid(), record.width()];
-    let tensor = TensorInfo { dtype: Dtype::F32, shape, data_offsets: (0, bytes) };
+    let dtype = if storage == Precision::Bf16 { Dtype::BF16 } else { Dtype::F32 };
+    let tensor = TensorInfo { dtype, shape, data_offsets: (0, bytes) };
     let metadata = Metadata::new(Some(metadata), vec![(TENSOR.into(), tensor)]).map_err(serde::ser::Error::custom)?;
     let mut header = serde_json::to_vec(&metadata)?;
     header.resize((header.len() + 8).next_multiple_of(64) - 8, b' ');
@@ -144,6 +157,7 @@ pub struct Block {
     path: PathBuf,
     file: File,
     record: BlockRecord,
+    storage: Precision,
 }
 
 impl Block {
@@ -156,8 +170,8 @@ impl Block {
         };
         let length = file.metadata().map_err(StoreError::io("read", path))?.len();
         let header = read_header(&mut file, length).map_err(|reason| StoreError::corrupt(path, reason))?;
-        let record = parse(&header, length).map_err(|reason| StoreError::corrupt(path, reason))?;
-        Ok(Some(Self { path: path.into(), file, record }))
+        let (record, storage) = parse(&header, length).map_err(|reason| StoreError::corrupt(path, reason))?;
+        Ok(Some(Self { path: path.into(), file, record, storage }))
     }
 
     /// What the block is.
@@ -178,13 +192,19 @@ impl Block {
                 format!("it holds {expected} values where {found} are needed"),
             ));
         }
-        let bytes: &mut [u8] = bytemuck::cast_slice_mut(out);
+        let mut halves = vec![0u16; if self.storage == Precision::Bf16 { out.len() } else { 0 }];
+        let bytes: &mut [u8] = match self.storage {
+            Precision::F32 => bytemuck::cast_slice_mut(out),
+            Precision::Bf16 => bytemuck::cast_slice_mut(&mut halves),
+        };
         self.file.read_exact(bytes).map_err(StoreError::io("read", &self.path))?;
         let checksum =
             self.record.checksum_of(bytes).map_err(|error| StoreError::corrupt(&self.path, error.to_string()))?;
         if checksum != self.record.checksum {
             return Err(StoreError::corrupt(&self.path, "its checksum is not that of its content"));
         }
+        let widened = halves.iter().map(|half| f32::from_bits(u32::from(*half) << 16));
+        out.iter_mut().zip(widened).for_each(|(to, value)| *to = value);
         // The time of last use serves `prune` alone; a cache that cannot be written is used without it.
         let _unmarked = self.file.set_modified(SystemTime::now());
         Ok(self.record)
@@ -214,7 +234,7 @@ fn read_header(file: &mut File, length: u64) -> Result<Vec<u8>, String> {
 }
 
 /// Checks a header against the length of the file and takes the record out of it.
-fn parse(header: &[u8], length: u64) -> Result<BlockRecord, String> {
+fn parse(header: &[u8], length: u64) -> Result<(BlockRecord, Precision), String> {
     let metadata: Metadata =
         serde_json::from_slice(header).map_err(|error| format!("its header is not safetensors: {error}"))?;
     let expected = 8 + header.len() as u64 + metadata.data_len() as u64;
@@ -228,7 +248,12 @@ fn parse(header: &[u8], length: u64) -> Result<BlockRecord, String> {
         return Err(format!("its metadata contradicts itself or has a version other than {VERSION}"));
     }
     match metadata.info(TENSOR) {
-        Some(TensorInfo { dtype: Dtype::F32, shape, .. }) if *shape == [record.valid(), record.width()] => Ok(record),
+        Some(TensorInfo { dtype: dtype @ (Dtype::F32 | Dtype::BF16), shape, .. })
+            if *shape == [record.valid(), record.width()] =>
+        {
+            let storage = if *dtype == Dtype::BF16 { Precision::Bf16 } else { Precision::F32 };
+            Ok((record, storage))
+        }
         other => Err(format!("its tensor is {other:?}, its metadata says {} x {}", record.valid(), record.width())),
     }
 }

@@ -15,6 +15,8 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+use heirloom_engine::Precision;
+
 pub use base::{Base, NUMERICS};
 pub use block::{Block as StoredBlock, BlockRecord, SkippedRow};
 pub use error::StoreError;
@@ -116,7 +118,7 @@ impl Store {
     ///
     /// # Errors
     /// When the folder cannot be made or the file cannot be written; the message names the path.
-    pub fn write(&self, record: BlockRecord, values: &[f32]) -> Result<PathBuf, StoreError> {
+    pub fn write(&self, record: BlockRecord, values: &[f32], storage: Precision) -> Result<PathBuf, StoreError> {
         let key = BlockKey {
             base: record.base.clone(),
             tap: record.tap.clone(),
@@ -124,7 +126,7 @@ impl Store {
             rows: record.key.clone(),
         };
         let path = self.path(&key);
-        block::write(&path, record, values)?;
+        block::write(&path, record, values, storage)?;
         Ok(path)
     }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, SystemTime};
 
-use heirloom_engine::{Isa, Shape};
+use heirloom_engine::{Isa, Precision, Shape};
 use proptest::prelude::*;
 
 use super::*;
@@ -46,7 +46,7 @@ impl Fixture {
     fn write(&self, tap: &str, key: &str) -> (PathBuf, Vec<f32>) {
         let record = self.record(tap, key, &[2]);
         let values: Vec<f32> = (0..4 * 12).map(|value| value as f32 * 0.37 - 3.0).collect();
-        (self.store.write(record, &values).unwrap(), values)
+        (self.store.write(record, &values, Precision::F32).unwrap(), values)
     }
 }
 
@@ -66,6 +66,20 @@ fn a_block_comes_back_bit_for_bit() {
 }
 
 #[test]
+fn rounded_values_come_back_bit_for_bit_from_half_the_bytes() {
+    let fixture = fixture();
+    let values: Vec<f32> =
+        (0..4 * 12).map(|value| heirloom_engine::kernels::rounded(value as f32 * 0.37 - 3.0)).collect();
+    let path = fixture.store.write(fixture.record("tap", "abc", &[2]), &values, Precision::Bf16).unwrap();
+    let (_, read) = fixture.store.open(&fixture.key("tap", "abc")).unwrap().unwrap().read().unwrap();
+    assert_eq!(read, values);
+    let bytes = fs::read(&path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let tensor = file.tensor("values").unwrap();
+    assert_eq!((tensor.dtype(), tensor.data().len()), (safetensors::Dtype::BF16, 2 * values.len()));
+}
+
+#[test]
 fn equal_blocks_are_equal_files_and_no_temporary_file_stays() {
     let fixture = fixture();
     let (path, _) = fixture.write("tap", "abc");
@@ -79,7 +93,7 @@ fn equal_blocks_are_equal_files_and_no_temporary_file_stays() {
 fn a_missing_block_is_none_and_a_wrong_count_is_refused() {
     let fixture = fixture();
     assert!(fixture.store.open(&fixture.key("tap", "abc")).unwrap().is_none());
-    let error = fixture.store.write(fixture.record("tap", "abc", &[]), &[0.0; 12]).unwrap_err();
+    let error = fixture.store.write(fixture.record("tap", "abc", &[]), &[0.0; 12], Precision::F32).unwrap_err();
     assert!(error.to_string().contains("12 values to be written, its rows need 60"), "{error}");
 }
 

@@ -34,6 +34,7 @@ fn refuse_network(arguments: &CompareArguments) -> Result<(), Failure> {
         (!arguments.target_sizes.is_empty(), "--target-sizes"),
         (arguments.memory.is_some(), "--memory"),
         (arguments.precision.precision.is_some(), "--precision"),
+        (arguments.storage.feature_storage.is_some(), "--feature-storage"),
         (training.is_some(), training.unwrap_or_default()),
     ];
     refuse_options(&arguments.table.data, &typed)

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use heirloom_data::Table;
 use heirloom_transfer::compare::{CompareOptions, Comparison, Entry, compare};
+use heirloom_transfer::extract::ExtractOptions;
 use heirloom_transfer::fit::Watch;
 use heirloom_transfer::fit::trained::TrainingEvent;
 use heirloom_transfer::store::Store;
@@ -38,7 +39,7 @@ pub fn run(arguments: &CompareArguments, shared: &SharedArguments, console: Cons
         rows: None,
         time_limit: arguments.recipe.time_limit,
         seed: arguments.seed,
-        extract: extract_options(arguments.memory, shared),
+        extract: ExtractOptions { storage: arguments.storage.storage(), ..extract_options(arguments.memory, shared) },
     };
     let (comparison, page) = if holds_features(&arguments.table.data)? {
         let comparison = features::run(arguments, options, shared, console)?;

@@ -39,6 +39,7 @@ pub fn refuse_network(arguments: &FitArguments) -> Result<(), Failure> {
         (arguments.slim, "--slim"),
         (arguments.memory.is_some(), "--memory"),
         (arguments.precision.precision.is_some(), "--precision"),
+        (arguments.storage.feature_storage.is_some(), "--feature-storage"),
         (arguments.frozen.class_token.is_some(), "--class-token"),
     ];
     let data = &arguments.table.data;

@@ -14,6 +14,7 @@ mod trained;
 use std::path::{Path, PathBuf};
 
 use heirloom_data::{Decoder, Image, Table};
+use heirloom_engine::{Isa, Precision};
 use heirloom_report::Picture;
 use heirloom_transfer::extract::ExtractOptions;
 use heirloom_transfer::fit::trained::TrainedMethod;
@@ -131,6 +132,7 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
     arguments.frozen.apply(&mut job.settings, arguments.seed);
     job.seed = arguments.seed;
     job.extract = extract_options(arguments.memory, shared);
+    job.extract.storage = arguments.storage.storage();
     job.slim = arguments.slim;
     let record = if let Some(adapted) = adapted::options(arguments)? {
         precision::refuse(arguments.precision, "domains are adapted to each other in f32")?;
@@ -157,7 +159,9 @@ pub fn run(arguments: &FitArguments, shared: &SharedArguments, console: Console)
     let inputs = Inputs { data: record.run.data_digest.clone(), backbone };
     let (accuracy, log_loss) = (Some(scores.accuracy.value), Some(scores.log_loss));
     let mut run_file = RunFile::new(shared.typed.clone(), inputs, &job.output, accuracy, log_loss)?;
-    run_file.kernels = job.extract.isa;
+    let trains = arguments.method.trained().is_some();
+    let precision = if trains { arguments.precision.of_training() } else { Precision::F32 };
+    run_file.kernels = job.extract.isa.max(Isa::detect_for(precision));
     run_file.save(&RunFile::path(&job.output))?;
     let object = json::object(&record, &job.output, job.report.as_deref());
     Ok(Outcome::strict(object, arguments.strict, record.skipped.len()))

@@ -94,6 +94,8 @@ pub fn record() -> FitReport {
             seed: 0,
             isa: "avx512".into(),
             precision: heirloom_engine::Precision::F32,
+            parity: None,
+            feature_storage: heirloom_engine::Precision::F32,
             features: vec!["pre_logits@1".into()],
             settings: serde_json::json!({ "penalty": 0.01 }),
         },

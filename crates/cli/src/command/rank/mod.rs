@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use heirloom_data::{Groups, Split, SplitInput, Table, folds};
 use heirloom_report::count;
+use heirloom_transfer::extract::ExtractOptions;
 use heirloom_transfer::fit::SkippedRow;
 use heirloom_transfer::ranking::{Picked, Score, pick, weighted_kendall};
 use serde::Serialize;
@@ -104,7 +105,7 @@ pub fn run(arguments: &RankArguments, shared: &SharedArguments, console: Console
     let (backbones, left_out) = candidates::open(arguments)?;
     let table = training(open_table(&arguments.table)?, arguments)?;
     let cache = cache_folder(shared)?;
-    let extract = extract_options(arguments.memory, shared);
+    let extract = ExtractOptions { storage: arguments.storage.storage(), ..extract_options(arguments.memory, shared) };
     let extract = precision::settled(arguments.precision, &backbones, &cache, extract, console)?;
     let wanted = arguments.scores.as_ref().map_or_else(|| Score::ALL.to_vec(), |scores| scores.0.clone());
     let mut rows = Rows::find(&backbones[0], &table, &cache, &extract)?;

@@ -34,11 +34,18 @@ pub struct StoredRowsMut<'a> {
 
 impl<'a> Stored<'a> {
     /// Number of values.
-    pub(crate) const fn len(&self) -> usize {
+    #[must_use]
+    pub const fn len(&self) -> usize {
         match self {
             Self::F32(values) => values.len(),
             Self::Bf16(values) => values.len(),
         }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The values of a kernel that reads `f32` alone; none where they are halves, which the plan hands to no such kernel.
@@ -51,7 +58,8 @@ impl<'a> Stored<'a> {
     }
 
     /// Values `range`.
-    pub(in crate::kernels) fn part(&self, range: std::ops::Range<usize>) -> Self {
+    #[must_use]
+    pub fn part(&self, range: std::ops::Range<usize>) -> Self {
         match self {
             Self::F32(values) => Self::F32(&values[range]),
             Self::Bf16(values) => Self::Bf16(&values[range]),
