@@ -8,7 +8,7 @@ use super::weights::OrderedWeight;
 use crate::kernels::bf16::maps::Maps;
 use crate::kernels::bf16::rounding::{convert, widen};
 use crate::kernels::bf16::{Bf16Convolution, Stored, StoredMut, StoredRowsMut};
-use crate::kernels::training::{TrainingScratch, phase_axes, phase_taps, phase_window};
+use crate::kernels::training::{TrainingScratch, phase_axes, phase_taps, phase_window, sum_forward};
 use crate::kernels::{Isa, RowsMut, Window};
 
 /// Tasks per thread, so that a thread that was held up can leave some to others.
@@ -58,7 +58,7 @@ impl InputGradient {
         }
     }
 
-    /// Overwrites `to` with the gradient, plus `add`, which is stored as `to` is.
+    /// Overwrites `to` with the gradient, plus `add`.
     pub fn run(&self, gradient: Stored<'_>, to: StoredMut<'_>, add: Option<Stored<'_>>, scratch: &TrainingScratch) {
         let image = self.window.input_pixels() * self.input;
         let images = to.len() / image.max(1);
@@ -74,7 +74,11 @@ impl InputGradient {
             (StoredMut::F32(to), Some(Stored::F32(add))) => self.phases(gradient, to, Some(add), scratch),
             (StoredMut::Bf16(to), None) => self.phases::<u16>(gradient, to, None, scratch),
             (StoredMut::Bf16(to), Some(Stored::Bf16(add))) => self.phases(gradient, to, Some(add), scratch),
-            _ => panic!("gradients that are added are stored in two ways"),
+            (to, add) => {
+                let mut values = vec![0.0; to.len()];
+                self.phases::<f32>(gradient, &mut values, None, scratch);
+                sum_forward(self.isa, &values, add, None, to);
+            }
         }
     }
 

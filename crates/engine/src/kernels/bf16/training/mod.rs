@@ -172,9 +172,6 @@ impl Bf16ConvolutionTraining {
     }
 
     /// Overwrites `to`, the whole batch, with the input's gradient for the weight packed last; `add` is added where it is given.
-    ///
-    /// # Panics
-    /// Where the target is halves and what is added is not, or the other way round.
     pub fn input_gradient<'a>(
         &self,
         output_gradient: impl Into<Stored<'a>>,
