@@ -57,6 +57,28 @@ fn every_method_writes_a_model_that_predicts_what_was_measured() {
     }
 }
 
+/// The network after each epoch is a backbone of its own, and keeping it changes nothing.
+#[test]
+fn every_epoch_is_kept_where_asked() {
+    let scene = scene();
+    let typed = ["--method", "full", "--epochs", "2", "--batch-size", "8", "--json"];
+    let plain = scene.ok(&arguments(&[&typed[..], &["-o", "a.heirloom"]].concat())).json();
+    let kept = scene.ok(&arguments(&[&typed[..], &["-o", "b.heirloom", "--keep-epochs"]].concat())).json();
+    assert_eq!(plain["backbone_digest"], kept["backbone_digest"]);
+    let epochs: Vec<_> = [1, 2].map(|epoch| format!("b.epoch-0{epoch}.safetensors")).into();
+    let [first, last] = [0, 1].map(|at| tensors(&scene.at(&epochs[at])));
+    assert!(first != last && first.len() == last.len() && !scene.at("a.epoch-01.safetensors").exists());
+    for epoch in &epochs {
+        scene.ok(&["inspect", epoch]);
+    }
+    let compared = scene.ok(&["diff", &epochs[0], &epochs[1], "--data", "colours", "--json"]).json();
+    assert!(compared["distance"].is_object() || compared["distance"].is_array(), "{compared}");
+    let typed = ["fit", "colours", "--backbone", "tiny.safetensors", "--keep-epochs", "--method"];
+    scene.run(&[&typed[..], &["linearised"]].concat()).refused(2, &["--keep-epochs", "'linearised'"]);
+    scene.run(&[&typed[..], &["head2toe-ft-plus"]].concat()).refused(2, &["--keep-epochs", "not one run of epochs"]);
+    scene.run(&[&typed[..], &["linear"]].concat()).refused(2, &["--keep-epochs", "'linear'"]);
+}
+
 /// The network's first-order expansion: chosen by validation rows, one file that predicts what was measured, the same again.
 #[test]
 fn linearised_is_fitted_once_and_predicts_what_was_measured() {

@@ -72,6 +72,7 @@ fn trained(input: &RemedyInput<'_>, table: &Table, remedy: Remedy) -> Result<Tra
         time_limit: None,
         recompute: false,
         keep_folded: false,
+        keep_epochs: None,
     };
     let watch = Watch { cancel: input.subject.watch().cancel, ..Watch::default() };
     Ok(train(&backbone, table, None, &fit, &options, watch, input.training)?)

@@ -95,6 +95,7 @@ impl Study<'_> {
             time_limit: None,
             recompute: false,
             keep_folded: false,
+            keep_epochs: None,
         };
         let fit = self.fit_options(Vec::new(), seed);
         let made = train(network, table, None, &fit, &options, self.watch, self.training).map_err(interrupted)?;

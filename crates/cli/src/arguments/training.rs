@@ -82,6 +82,9 @@ pub struct TrainingArguments {
     /// Train convolutions that hold a folded batch norm as they stand, instead of putting the norm back
     #[arg(long)]
     pub keep_folded: bool,
+    /// Also write the network after every epoch, as FILE.epoch-01.safetensors: for diff, or to begin from
+    #[arg(long)]
+    pub keep_epochs: bool,
     /// Let delta hold the channels that matter to the task more than others; takes a pass over four batches for every channel
     #[arg(long)]
     pub delta_attention: bool,
@@ -141,6 +144,7 @@ impl TrainingArguments {
             ("--freeze", !self.freeze.is_empty()),
             ("--train-from", self.train_from.is_some()),
             ("--keep-folded", self.keep_folded),
+            ("--keep-epochs", self.keep_epochs),
             ("--delta-attention", self.delta_attention),
             ("--rate-multipliers", !self.rate_multipliers.is_empty()),
         ];

@@ -1,11 +1,11 @@
 //! `pretrain`: a source model of one's own.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use heirloom_data::Table;
 use heirloom_data::intervention::Plant;
 use heirloom_report::percent;
-use heirloom_transfer::fit::trained::TrainingEvent;
+use heirloom_transfer::fit::trained::{TrainingEvent, epoch_path};
 use heirloom_transfer::fit::{Watch, data_digest};
 use heirloom_transfer::pretrain::{PretrainOptions, Pretrained, Start, pretrain};
 use heirloom_zoo::{Backbone, Initialization, Recipe, ZooError, architectures};
@@ -102,11 +102,6 @@ fn train(
     drop(watching);
     follower.finish();
     Ok(made?)
-}
-
-/// `source.safetensors` -> `source.epoch-01.safetensors` for the epoch counted as 0.
-fn epoch_path(output: &Path, epoch: u64) -> PathBuf {
-    output.with_extension(format!("epoch-{:02}.safetensors", epoch + 1))
 }
 
 fn summary(made: &Pretrained, output: &Path) -> String {

@@ -29,6 +29,7 @@ pub fn run(arguments: &RerunArguments, shared: &SharedArguments, console: Consol
         Command::Fit(fit) => {
             (fit.output, fit.force) = (output.clone(), arguments.force);
             (fit.no_report, fit.training.recipe.log) = (arguments.output.is_none(), None);
+            fit.training.keep_epochs = false;
         }
         Command::Pretrain(pretrain) => {
             (pretrain.output, pretrain.force) = (output.clone(), arguments.force);

@@ -35,6 +35,7 @@ impl Work<'_> {
             time_limit: self.options.time_limit,
             recompute: false,
             keep_folded: false,
+            keep_epochs: None,
         };
         let fitted = train(entry.backbone, &table, Some(store), &options, &trained, self.watch, self.training);
         let fitted = match fitted {

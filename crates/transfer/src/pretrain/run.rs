@@ -66,7 +66,7 @@ impl Job<'_> {
             time_limit: self.options.time_limit,
             cancel: self.watch.cancel,
             report: self.report,
-            keep: Some(&keep),
+            keep: Some(Box::new(keep)),
             timed_out: false,
             epochs: kept.epochs,
         };

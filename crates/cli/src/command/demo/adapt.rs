@@ -153,6 +153,7 @@ impl Demo<'_> {
             time_limit: None,
             recompute: false,
             keep_folded: false,
+            keep_epochs: None,
         };
         let follower = Follower::new(self.console.quiet(), None)?;
         let event = |event: &TrainingEvent| follower.event(event);

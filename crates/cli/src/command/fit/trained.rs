@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use heirloom_data::Table;
-use heirloom_transfer::fit::trained::{RecipeOptions, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, train};
+use heirloom_transfer::fit::trained::{
+    RecipeOptions, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, epoch_path, train,
+};
 use heirloom_transfer::fit::{FitOptions, FitReport, Watch};
 use heirloom_transfer::store::Store;
 use heirloom_zoo::Backbone;
@@ -39,11 +41,16 @@ pub fn make(
         time_limit: typed.recipe.time_limit,
         recompute: typed.recipe.recompute,
         keep_folded: typed.keep_folded,
+        keep_epochs: typed.keep_epochs.then(|| job.output.clone()),
     };
     let fitted = run(job, &trained, typed.recipe.log.as_deref(), backbone, table, console)?;
     artifact::save(&fitted.fit, &fitted.backbone, job.slim, &job.output)?;
     if let Some(path) = &job.report {
         write_report(path, &fitted.fit.record, table)?;
+    }
+    if let (Some(path), [first, .., last]) = (&trained.keep_epochs, &fitted.epochs[..]) {
+        let [first, last] = [first, last].map(|epoch| epoch_path(path, epoch.epoch).display().to_string());
+        console.say(format!("\nepochs: {first} to {last}"));
     }
     console.say(format!("\n{}", text::summary(&fitted.fit.record, &job.output, job.report.as_deref())));
     Ok(fitted.fit.record)

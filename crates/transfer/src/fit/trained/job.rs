@@ -1,6 +1,6 @@
 //! One run from the pretrained network to the measured one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,8 +21,10 @@ use super::readout::KEYS;
 use super::settings::{groups, loss, trainable, trainer_settings};
 use super::source::LoaderSource;
 use super::state::{Kept, resume, rows_digest};
-use super::watch::{FitWatcher, Validation};
-use super::{Recipe, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, Work, find_rate, penalties, unfold};
+use super::watch::{FitWatcher, Keep, Validation};
+use super::{
+    Recipe, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, Work, epoch_path, find_rate, penalties, unfold,
+};
 use crate::extract::Progress;
 use crate::heads::Head;
 use crate::store::Store;
@@ -267,7 +269,7 @@ impl Job<'_> {
             time_limit: self.trained.time_limit,
             cancel: self.watch.cancel,
             report: self.report,
-            keep: None,
+            keep: self.trained.keep_epochs.as_deref().map(|path| keep_in(path, network)),
             timed_out: false,
             epochs: kept.epochs,
         })
@@ -337,4 +339,14 @@ impl Job<'_> {
         });
         resume(self.checkpoint.as_deref(), &network.graph, &recipe, trainer, self.report)
     }
+}
+
+/// Writes the network after each epoch beside `path`; what a head beside it has learned is no part of it.
+fn keep_in<'a>(path: &'a Path, network: &'a Backbone) -> Keep<'a> {
+    Box::new(move |epoch, weights| {
+        let mut weights = weights.clone();
+        weights.tensors.retain(|key, _| network.weights.tensors.contains_key(key));
+        let weights_digest = heirloom_zoo::weights_digest(&weights);
+        Ok(Backbone { weights, weights_digest, ..network.clone() }.save(&epoch_path(path, epoch))?)
+    })
 }

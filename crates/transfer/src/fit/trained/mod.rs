@@ -28,7 +28,7 @@ pub(crate) mod state;
 pub(crate) mod unfold;
 pub(crate) mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use heirloom_data::Table;
@@ -66,6 +66,14 @@ pub struct TrainedOptions {
     pub recompute: bool,
     /// Train convolutions that hold a folded batch norm as they stand.
     pub keep_folded: bool,
+    /// Where the network after each epoch is written, under the names of [`epoch_path`]; nowhere if `None`.
+    pub keep_epochs: Option<PathBuf>,
+}
+
+/// `source.safetensors` -> `source.epoch-01.safetensors` for the epoch counted as 0.
+#[must_use]
+pub fn epoch_path(output: &Path, epoch: u64) -> PathBuf {
+    output.with_extension(format!("epoch-{:02}.safetensors", epoch + 1))
 }
 
 /// A trained network with its fit.
@@ -107,6 +115,14 @@ pub fn train(
     report: Option<&(dyn Fn(&TrainingEvent) + Sync)>,
 ) -> Result<TrainedFit, FitError> {
     let started = Instant::now();
+    let one_run = !matches!(trained.method, TrainedMethod::Head2ToeFtPlus | TrainedMethod::Linearised);
+    if trained.keep_epochs.is_some() && !one_run {
+        return Err(FitError::Recipe {
+            setting: "--keep-epochs",
+            value: "on".into(),
+            reason: format!("{} is not one run of epochs", trained.method),
+        });
+    }
     table.check_for_training()?;
     let used = options.rows.clone().unwrap_or_else(|| (0..table.rows.len()).collect());
     let parts = Parts::of(table, used, options.seed)?;

@@ -82,7 +82,7 @@ fn right_answers(logits: &[f32], classes: usize, labels: &[usize]) -> usize {
 }
 
 /// Keeps the weights of a complete epoch, counted from 0.
-pub(crate) type Keep<'a> = &'a (dyn Fn(u64, &Weights) -> Result<(), Foreign> + Sync);
+pub(crate) type Keep<'a> = Box<dyn Fn(u64, &Weights) -> Result<(), Foreign> + Send + Sync + 'a>;
 
 /// The watcher of a fit.
 pub(crate) struct FitWatcher<'a> {
@@ -115,7 +115,7 @@ impl Watcher for FitWatcher<'_> {
     }
 
     fn validate(&mut self, epoch: u64, weights: &Weights) -> Result<Option<HeldOut>, Foreign> {
-        if let Some(keep) = self.keep {
+        if let Some(keep) = &self.keep {
             keep(epoch, weights)?;
         }
         let validation = self.validation.as_ref().filter(|validation| !validation.rows.is_empty());
