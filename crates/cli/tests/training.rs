@@ -62,9 +62,10 @@ fn every_method_writes_a_model_that_predicts_what_was_measured() {
 fn every_epoch_is_kept_where_asked() {
     let scene = scene();
     let typed = ["--method", "full", "--epochs", "2", "--batch-size", "8", "--json"];
-    let plain = scene.ok(&arguments(&[&typed[..], &["-o", "a.heirloom"]].concat())).json();
-    let kept = scene.ok(&arguments(&[&typed[..], &["-o", "b.heirloom", "--keep-epochs"]].concat())).json();
-    assert_eq!(plain["backbone_digest"], kept["backbone_digest"]);
+    scene.ok(&arguments(&[&typed[..], &["-o", "a.heirloom"]].concat()));
+    scene.ok(&arguments(&[&typed[..], &["-o", "b.heirloom", "--keep-epochs"]].concat()));
+    let [plain, kept] = ["a.heirloom", "b.heirloom"].map(|model| tensors(&scene.at(model)));
+    assert!(!plain.is_empty() && plain == kept);
     let epochs: Vec<_> = [1, 2].map(|epoch| format!("b.epoch-0{epoch}.safetensors")).into();
     let [first, last] = [0, 1].map(|at| tensors(&scene.at(&epochs[at])));
     assert!(first != last && first.len() == last.len() && !scene.at("a.epoch-01.safetensors").exists());

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::EngineError;
 
-/// What the operands of convolutions, linear layers and attention are rounded to before they are multiplied. Sums, and everything
-/// between the products, are `f32` either way.
+/// What the operands of convolutions, linear layers and attention are rounded to before they are multiplied. Sums are `f32`
+/// either way; in bf16 some of the values between the products are kept as 16 bits, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {

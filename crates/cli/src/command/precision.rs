@@ -71,7 +71,7 @@ pub fn of_model(arguments: PrecisionArguments, fitted: &str, options: ExtractOpt
 pub fn refuse(arguments: PrecisionArguments, why: &str) -> Result<(), Failure> {
     match arguments.choice() {
         PrecisionChoice::Of(Precision::Bf16) => {
-            Err(Failure::input(format!("--precision bf16 is for networks; {why}")).hint("leave it out"))
+            Err(Failure::input(format!("--precision bf16 has no use here: {why}")).hint("leave it out"))
         }
         _ => Ok(()),
     }

@@ -46,7 +46,8 @@ pub struct TrainingOptions {
     pub input_gradient: bool,
     /// Forget activations between some cuts of the graph and compute them again in the backward pass: less memory, more time.
     pub recompute: bool,
-    /// What the operands of products are rounded to; parameters, gradients and everything between the products are `f32` either way.
+    /// What the operands of products are rounded to; in bf16 values and gradients between them are kept as halves where the kernels on both
+    /// sides take them. Parameters, their gradients, sums and statistics are `f32` either way.
     pub precision: Precision,
     /// Which kernels to use ([`Isa::detect_for`] the precision).
     pub isa: Isa,

@@ -44,7 +44,8 @@ pub struct TrainerSettings {
     pub stopping: Option<StoppingSettings>,
     /// Compute activations again instead of keeping them all.
     pub recompute: bool,
-    /// What the operands of products are rounded to. Weights, gradients, statistics and the optimiser's state are `f32` either way.
+    /// What the operands of products are rounded to. Parameters, their gradients, statistics and the
+    /// optimiser's state are `f32` either way.
     #[serde(default, skip_serializing_if = "is_exact")]
     pub precision: Precision,
     /// Seed of the order of rows and of all draws.

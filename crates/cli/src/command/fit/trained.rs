@@ -48,7 +48,7 @@ pub fn make(
     if let Some(path) = &job.report {
         write_report(path, &fitted.fit.record, table)?;
     }
-    if let (Some(path), [first, .., last]) = (&trained.keep_epochs, &fitted.epochs[..]) {
+    if let (Some(path), Some(first), Some(last)) = (&trained.keep_epochs, fitted.epochs.first(), fitted.epochs.last()) {
         let [first, last] = [first, last].map(|epoch| epoch_path(path, epoch.epoch).display().to_string());
         console.say(format!("\nepochs: {first} to {last}"));
     }

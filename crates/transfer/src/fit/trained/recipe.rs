@@ -51,7 +51,7 @@ pub struct RecipeOptions {
     pub norm_statistics: Option<NormStatistics>,
     /// Let `delta` hold channels the more the more they matter to the task at hand, instead of all alike.
     pub delta_attention: bool,
-    /// What the operands of products are rounded to in training; measured is in `f32`.
+    /// What the operands of products are rounded to in training.
     pub precision: Precision,
 }
 
