@@ -79,8 +79,9 @@ impl Uncertainty {
     }
 }
 
-/// Entropy as a share of the largest there can be.
-fn entropy(probabilities: &[f32]) -> f64 {
+/// Entropy of probabilities as a share of the largest there can be, 0 to 1.
+#[must_use]
+pub fn entropy(probabilities: &[f32]) -> f64 {
     let term = |&probability: &f32| {
         let probability = f64::from(probability);
         if probability > 0.0 { -probability * probability.ln() } else { 0.0 }

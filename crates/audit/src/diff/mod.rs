@@ -17,14 +17,14 @@ mod path;
 mod rewind;
 mod similarity;
 
-pub use clarity::{Clarity, Uncertainty};
+pub use clarity::{Clarity, Uncertainty, entropy};
 pub use criticality::{Criticality, CriticalityGrid, criticality};
 pub use distance::{Apart, distance};
 pub use error::DiffError;
 pub use mistakes::{ClassMistakes, Mistakes};
 pub use path::{
-    Average, Barrier, BarrierVerdict, DENT, Judged, PathInput, PathOptions, PathPoint, PathRecord, Rise, path, rise,
-    walked,
+    Answered, Average, Barrier, BarrierVerdict, Curve, DENT, Judged, PathInput, PathOptions, PathPoint, PathRecord,
+    Rise, Walk, path, rise, walk, walked,
 };
 pub use rewind::{CriticalityOptions, Rewind, RewindInput, RewindOptions, RewoundModule, most_looks, parts, rewind};
 pub use similarity::{

@@ -74,6 +74,9 @@ pub struct RewoundModule {
     pub distance: f64,
     /// Accuracy with it put back; none where the network then computes no numbers.
     pub rewound: Option<Share>,
+    /// Which images are then answered right, each 1 or 0.
+    #[serde(skip)]
+    pub right: Option<Vec<f64>>,
     /// What that costs.
     pub drop: Option<Difference>,
     /// Accuracy with it drawn anew; none for the head.
@@ -89,6 +92,9 @@ pub struct RewoundModule {
 pub struct Rewind {
     /// Images judged.
     pub images: usize,
+    /// Which of them the trained model answers right; none where it computes no numbers.
+    #[serde(skip)]
+    pub right: Option<Vec<f64>>,
     /// Training images that batch-norm statistics were measured on; none where the network has no batch norms.
     pub statistics_images: Option<usize>,
     /// Accuracy of the trained model, statistics measured anew where there are any.
@@ -179,6 +185,7 @@ pub fn rewind(input: &RewindInput<'_>, options: &RewindOptions, watch: AuditWatc
             distance: distance(&values),
             drop: drop_of(&trained, &rewound, options.seed),
             rewound: rewound.as_deref().map(share_right),
+            right: rewound,
             random_drop: drop_of(&trained, &anew, options.seed),
             random: anew.as_deref().map(share_right),
             criticality: None,
@@ -189,6 +196,7 @@ pub fn rewind(input: &RewindInput<'_>, options: &RewindOptions, watch: AuditWatc
         images: input.judged.1.len(),
         statistics_images,
         trained: trained.as_deref().map(share_right),
+        right: trained,
         start: start.as_deref().map(share_right),
         modules,
         limit: None,

@@ -10,8 +10,9 @@ use heirloom_transfer::predictor::PredictError;
 use heirloom_zoo::ZooError;
 
 use crate::PrepareError;
+use crate::diff::DiffError;
 
-/// An error of [`bias_transfer`](super::bias_transfer).
+/// An error of a study.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StudyError {
@@ -42,6 +43,9 @@ pub enum StudyError {
     /// A network that cannot answer.
     #[error(transparent)]
     Extract(#[from] ExtractError),
+    /// Networks that cannot be compared.
+    #[error(transparent)]
+    Compared(#[from] DiffError),
     /// Data that the study cannot use.
     #[error("{set}: {reason}")]
     Data {

@@ -25,6 +25,7 @@ mod set;
 mod source;
 mod stage;
 mod summary;
+mod transferred;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -42,6 +43,10 @@ pub use error::StudyError;
 pub use record::{ArmRecord, BiasStudy, Claim, Estimate, Known, Measured, SourceRecord, TargetRecord};
 pub use set::Set;
 pub use stage::Part;
+pub use transferred::{
+    Blocks, Family, Item, Partner, Run, Start, Training, TransferredData, TransferredNetworks, TransferredOptions,
+    TransferredPlan, rate_of, what_transfers,
+};
 
 use cell::Found;
 use own::OwnRecord;

@@ -23,6 +23,7 @@ mod selection;
 mod shard;
 mod study;
 mod training;
+mod transferred;
 
 pub use adaptation::{AdaptationArguments, AlignName, ColumnScalingName, RowScalingName};
 pub use audit::AuditArguments;
@@ -46,12 +47,13 @@ pub use rerun::RerunArguments;
 pub use selection::TableArguments;
 pub use shard::ShardArgument;
 pub use study::{
-    BiasArguments, BiasPart, BiasSize, EasyTlArguments, Head2ToeArguments, StudyArguments, StudyName, StudySize,
+    BiasArguments, BiasPart, EasyTlArguments, Head2ToeArguments, SourceSize, StudyArguments, StudyName, StudySize,
 };
 pub use training::{
     AugmentName, BalanceName, LearningRate, NormStatisticsName, OptimizerName, RecipeArguments, ScheduleName,
     TrainingArguments,
 };
+pub use transferred::TransferredArguments;
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;

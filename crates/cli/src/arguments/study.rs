@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::TransferredArguments;
+
 /// Repeat the experiments of a paper, and say whether the figures expected of them still hold.
 ///
 /// The expected figures stand in recipes/ and are part of the program. A study whose figures differ ends with exit code 4.
@@ -16,6 +18,7 @@ Examples:
   heirloom study head2toe --plan                             what it would compute, and about how long that takes
   heirloom study head2toe --budget 2h -o head2toe.html       goes on where it was broken off
   heirloom study head2toe --target usps office --draws 5
+  heirloom study what-transfers --budget 2h -o transferred.html
   heirloom study bias-transfer --plan                        stages, sources, cells, and about how long
   heirloom study bias-transfer --part planted chosen --budget 2h -o bias.html")]
 pub struct StudyArguments {
@@ -31,6 +34,8 @@ pub enum StudyName {
     Easytl(EasyTlArguments),
     /// Head2Toe, linear, fine-tuning and training from scratch on near and far targets: does the gain grow as affinity falls?
     Head2toe(Box<Head2ToeArguments>),
+    /// What is being transferred? Networks that begin with a source beside networks that begin with random weights
+    WhatTransfers(Box<TransferredArguments>),
     /// Does bias come along? Planted triggers, a lopsided sample, objects that a stock network knows; each beside its twin
     BiasTransfer(Box<BiasArguments>),
 }
@@ -114,8 +119,8 @@ pub struct BiasArguments {
     #[arg(value_name = "FOLDER")]
     pub data: Option<PathBuf>,
     /// How much of it
-    #[arg(long, value_enum, default_value_t = BiasSize::Small)]
-    pub size: BiasSize,
+    #[arg(long, value_enum, default_value_t = SourceSize::Small)]
+    pub size: SourceSize,
     /// These parts alone [default: all]
     #[arg(long, value_enum, value_name = "PART", num_args = 1..)]
     pub part: Vec<BiasPart>,
@@ -136,14 +141,14 @@ pub struct BiasArguments {
     pub run: StudyRunArguments,
 }
 
-/// How much of the study of bias is done.
+/// How much of a study that trains networks of its own is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BiasSize {
+pub enum SourceSize {
     /// Made-up images and networks of random weights: whether everything works
     Smoke,
     /// Sources of 20 000 images, targets of at most 1000 training and 1000 test images
     Small,
-    /// All rows, longer training, ten seeds
+    /// All rows, longer training, more seeds
     Full,
 }
 

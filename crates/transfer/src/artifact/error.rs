@@ -14,6 +14,12 @@ pub enum ArtifactError {
         /// What differs.
         what: &'static str,
     },
+    /// A network that is no model by itself.
+    #[error("{name} has no classifier `x W + b` on its features with a name for each class")]
+    Classifier {
+        /// The network.
+        name: String,
+    },
     /// The operating system refused.
     #[error("{}: cannot {action}: {source}", path.display())]
     Io {

@@ -391,6 +391,7 @@ fn at(mut error: ArtifactError, file: &Path) -> ArtifactError {
         | ArtifactError::NeedsImages { .. }
         | ArtifactError::NeedsBackbone { .. }
         | ArtifactError::OtherBackbone { .. }
+        | ArtifactError::Classifier { .. }
         | ArtifactError::Head(_) => {}
     }
     error

@@ -7,6 +7,7 @@
 
 mod between;
 mod check;
+mod classifier;
 mod error;
 mod file;
 mod record;

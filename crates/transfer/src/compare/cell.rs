@@ -169,6 +169,12 @@ impl Cells {
         Ok(path)
     }
 
+    /// Whether a result of this name has been computed.
+    #[must_use]
+    pub fn holds(&self, name: &str) -> bool {
+        self.path(name).exists()
+    }
+
     /// Any result by its name, if it has been computed.
     ///
     /// # Errors

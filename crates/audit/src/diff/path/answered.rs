@@ -8,6 +8,7 @@ use crate::diff::DiffError;
 use crate::{AuditWatch, ChangedImages, PreparedImages};
 
 /// Answers of one point.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Answered {
     /// 1 for an image that is answered right, else 0.
     pub right: Vec<f64>,

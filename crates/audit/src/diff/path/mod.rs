@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 use super::DiffError;
 use crate::{AuditWatch, Difference, PreparedImages};
 
-use answered::Curve;
-pub(super) use answered::{Answered, answer};
+pub(super) use answered::answer;
+pub use answered::{Answered, Curve};
 pub use barrier::{Rise, rise};
 pub(super) use statistics::Statistics;
 pub(super) use told::share_right;
@@ -132,16 +132,34 @@ pub struct PathRecord {
     pub average: Option<Average>,
 }
 
+/// Answers along a line.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    /// With the statistics that lie between.
+    pub as_is: Curve,
+    /// With statistics measured anew; empty where the network has no batch norms or there are no images to measure them on.
+    pub anew: Curve,
+    /// Images they were measured on.
+    pub statistics_images: Option<usize>,
+}
+
 /// Walks the line.
 ///
 /// # Errors
 /// Models between which there is no line, a network that cannot be run, or the flag to stop.
 pub fn path(input: &PathInput<'_>, options: &PathOptions, watch: AuditWatch<'_>) -> Result<PathRecord, DiffError> {
-    let shares = shares(options.points, options.beyond);
+    Ok(told::record(&walk(input, options, watch)?, options.seed))
+}
+
+/// Walks the line, for the answers to every image at every point.
+///
+/// # Errors
+/// As [`path`].
+pub fn walk(input: &PathInput<'_>, options: &PathOptions, watch: AuditWatch<'_>) -> Result<Walk, DiffError> {
     let mut statistics = statistics(input.first, input.train, options.extract.isa)?;
     let judged = (input.judged, input.labels);
     let (mut as_is, mut anew) = (Curve::new(), Curve::new());
-    for &share in &shares {
+    for share in shares(options.points, options.beyond) {
         let mut model = input.first.between(input.second, share)?;
         if let Some(statistics) = &mut statistics {
             let mut again = model.clone();
@@ -153,7 +171,7 @@ pub fn path(input: &PathInput<'_>, options: &PathOptions, watch: AuditWatch<'_>)
         model.unfamiliar = None;
         as_is.push((share, answer(model, judged, &options.extract, watch)?));
     }
-    Ok(told::record(&as_is, &anew, statistics.map(|statistics| statistics.images()), options.seed))
+    Ok(Walk { as_is, anew, statistics_images: statistics.map(|statistics| statistics.images()) })
 }
 
 /// Images that [`path`] shows to the two models and those between them.

@@ -4,10 +4,11 @@ use heirloom_training::random::generator;
 use heirloom_transfer::fit::Share;
 
 use super::answered::{Answered, Curve};
-use super::{Average, Barrier, BarrierVerdict, DENT, Judged, PathPoint, PathRecord, rise};
+use super::{Average, Barrier, BarrierVerdict, DENT, Judged, PathPoint, PathRecord, Walk, rise};
 use crate::{Difference, Level, paired_difference};
 
-pub fn record(as_is: &Curve, anew: &Curve, statistics_images: Option<usize>, seed: u64) -> PathRecord {
+pub fn record(walk: &Walk, seed: u64) -> PathRecord {
+    let Walk { as_is, anew, statistics_images } = walk;
     let judged = |answered: &Answered| Judged {
         accuracy: share_right(&answered.right),
         loss: answered.losses.iter().sum::<f64>() / answered.losses.len().max(1) as f64,
@@ -22,7 +23,7 @@ pub fn record(as_is: &Curve, anew: &Curve, statistics_images: Option<usize>, see
     let best = if statistics_images.is_some() { anew } else { as_is };
     PathRecord {
         images,
-        statistics_images,
+        statistics_images: *statistics_images,
         points,
         as_is: barrier(as_is, seed),
         anew: barrier(anew, seed),

@@ -1,8 +1,10 @@
 //! `study`: experiments with the figures that are expected of them.
 
 mod bias;
+mod data_sets;
 mod easytl;
 mod head2toe;
+mod transferred;
 
 use heirloom_transfer::extract::Progress;
 use heirloom_transfer::fit::Watch;
@@ -11,7 +13,7 @@ use heirloom_transfer::study::{Check, Difference};
 
 use super::Outcome;
 use super::training::Follower;
-use crate::arguments::{SharedArguments, StudyArguments, StudyName};
+use crate::arguments::{SharedArguments, SourceSize, StudyArguments, StudyName};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::{self, STOP, Watching};
@@ -24,6 +26,7 @@ pub fn run(arguments: &StudyArguments, shared: &SharedArguments, console: Consol
     match &arguments.name {
         StudyName::Easytl(arguments) => easytl::run(arguments, console),
         StudyName::Head2toe(arguments) => head2toe::run(arguments, shared, console),
+        StudyName::WhatTransfers(arguments) => transferred::run(arguments, shared, console),
         StudyName::BiasTransfer(arguments) => bias::run(arguments, shared, console),
     }
 }
@@ -45,6 +48,17 @@ fn watched<T>(
     drop(watching);
     follower.finish();
     result
+}
+
+impl SourceSize {
+    /// What belongs to the size.
+    fn pick<T>(self, smoke: T, small: T, full: T) -> T {
+        match self {
+            Self::Smoke => smoke,
+            Self::Small => small,
+            Self::Full => full,
+        }
+    }
 }
 
 /// Whether the figures of a recipe came out again.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use heirloom_engine::Op;
 use heirloom_training::ema::AverageSettings;
 use heirloom_training::loss::{CrossEntropy, balanced_class_weights, class_counts, log_prior};
-use heirloom_training::optimizer::{ParameterGroups, groups};
+use heirloom_training::optimizer::{ParameterGroup, ParameterGroups, groups};
 use heirloom_training::trainer::{TrainerSettings, TrainingError};
 use heirloom_zoo::{Backbone, parameter_groups, parameters_from, parameters_matching};
 
@@ -94,11 +94,57 @@ pub(crate) fn loss(recipe: &Recipe, labels: &[usize], classes: usize) -> Result<
     Ok(loss)
 }
 
-/// No decay for biases and norms; smaller rates towards the input where layer-wise decay is asked for.
+/// Rate of single factors and summands, as a share of the others' (Zhang, Dauphin and Ma 2019, section 4).
+const SCALAR_RATE: f64 = 0.1;
+
+/// No decay for biases and norms, and a tenth of the rate for single factors and summands; smaller rates towards the input where
+/// layer-wise decay is asked for.
 pub(crate) fn groups(recipe: &Recipe, network: &Backbone) -> Result<ParameterGroups, FitError> {
-    let decayed = groups::no_decay(&network.weights);
+    let scalars = scalars(network);
+    let slower = ParameterGroups::from_fn(&network.weights, |name, _| ParameterGroup {
+        learning_rate_factor: if scalars.contains(name) { SCALAR_RATE } else { 1.0 },
+        ..ParameterGroup::default()
+    });
+    let decayed = groups::no_decay(&network.weights).and(&slower);
     let Some(decay) = recipe.layer_decay else { return Ok(decayed) };
     let layers: Vec<Vec<String>> = parameter_groups(&network.graph).into_iter().map(|group| group.parameters).collect();
     let slower = groups::layer_wise_decay(&network.weights, &layers, decay).map_err(TrainingError::from)?;
     Ok(decayed.and(&slower))
+}
+
+/// Factors and summands of one value for all channels, of which networks without normalisation have many (Fixup).
+fn scalars(network: &Backbone) -> BTreeSet<&str> {
+    let name = |op: &'_ Op| match op {
+        Op::Scale { weight: name } | Op::Shift { bias: name } => network.graph.parameters.get_key_value(name),
+        _ => None,
+    };
+    let named = network.graph.nodes.iter().filter_map(|node| name(&node.op));
+    named.filter(|(_, shape)| shape.iter().product::<usize>() == 1).map(|(name, _)| name.as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use heirloom_data::augment::Preset;
+    use heirloom_zoo::{Initialization, Recipe as Network};
+
+    use super::super::RecipeOptions;
+    use super::*;
+
+    #[test]
+    fn single_values_of_a_network_without_norms_learn_at_a_tenth_of_the_rate() {
+        let of = |architecture: &str| {
+            let recipe = Network::usual("mine", architecture).unwrap();
+            let network = Backbone::from_scratch(&recipe, &Initialization::usual(0)).unwrap();
+            let typed = RecipeOptions { augment: Some(Preset::None), ..RecipeOptions::default() };
+            let recipe = Recipe::choose(TrainedMethod::Full, &typed, &network, 100, 32).unwrap();
+            let groups = groups(&recipe, &network).unwrap();
+            let slow = |key: &&String| groups.of(key).learning_rate_factor == SCALAR_RATE;
+            network.weights.tensors.keys().filter(slow).cloned().collect::<Vec<String>>()
+        };
+        let slow = of("cifar_fixup_resnet20");
+        // Four biases and a factor for each of 9 blocks, one bias behind the stem and one before the classifier.
+        assert_eq!(slow.len(), 9 * 5 + 2, "{slow:?}");
+        assert!(slow.contains(&"layer1.0.scale".to_owned()) && !slow.iter().any(|key| key.starts_with("fc")));
+        assert_eq!(of("cifar_resnet20"), Vec::<String>::new());
+    }
 }

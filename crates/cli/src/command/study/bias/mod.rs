@@ -12,7 +12,7 @@ use heirloom_transfer::compare::Cells;
 use serde_json::json;
 
 use super::watched;
-use crate::arguments::{BiasArguments, BiasPart, BiasSize, SharedArguments};
+use crate::arguments::{BiasArguments, BiasPart, SharedArguments, SourceSize};
 use crate::command::fit::extract_options;
 use crate::command::{Outcome, cache_folder, refuse_to_replace, write_whole};
 use crate::console::Console;
@@ -33,8 +33,8 @@ pub fn run(arguments: &BiasArguments, shared: &SharedArguments, console: Console
     }
     let options = options(arguments, shared);
     let input = match arguments.size {
-        BiasSize::Smoke => made_up::input(arguments)?,
-        BiasSize::Small | BiasSize::Full => data::input(arguments)?,
+        SourceSize::Smoke => made_up::input(arguments)?,
+        SourceSize::Small | SourceSize::Full => data::input(arguments)?,
     };
     if arguments.run.plan {
         return plan::run(&input, &options, console);
@@ -74,17 +74,6 @@ fn options(arguments: &BiasArguments, shared: &SharedArguments) -> BiasOptions {
         budget: arguments.run.budget,
         seed: arguments.run.seed,
         extract: extract_options(arguments.run.memory, shared),
-    }
-}
-
-impl BiasSize {
-    /// What belongs to the size.
-    fn pick<T>(self, smoke: T, small: T, full: T) -> T {
-        match self {
-            Self::Smoke => smoke,
-            Self::Small => small,
-            Self::Full => full,
-        }
     }
 }
 
