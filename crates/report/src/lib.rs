@@ -21,9 +21,9 @@ mod picture;
 mod table;
 
 pub use figure::{
-    BarGroup, Bin, CostPoint, CurvePoint, FrontierPoint, Interval, LayerBar, MapSide, Roof, ScatterPoint, Side, Work,
-    accuracy_cost, frontier, grouped_bars, heat_map, labelled_map, layer_shares, learning_curve, reliability, roofline,
-    scatter, training_curves,
+    BarGroup, Bin, CostPoint, Curve, CurvePoint, FrontierPoint, Interval, LayerBar, MapSide, Roof, ScatterPoint, Side,
+    Work, accuracy_cost, curves, frontier, grouped_bars, heat_map, labelled_map, layer_shares, learning_curve,
+    reliability, roofline, scatter, training_curves,
 };
 pub use html::{Block, Card, Example, Matrix, Page, Section};
 pub use number::{bytes, count, counted, duration, interval, percent};

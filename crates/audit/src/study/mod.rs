@@ -44,8 +44,10 @@ pub use record::{ArmRecord, BiasStudy, Claim, Estimate, Known, Measured, SourceR
 pub use set::Set;
 pub use stage::Part;
 pub use transferred::{
-    Blocks, Family, Item, Partner, Run, Start, Training, TransferredData, TransferredNetworks, TransferredOptions,
-    TransferredPlan, rate_of, what_transfers,
+    BlockRecord, Blocks, CheckpointRecord, CriticalRecord, Family, Item, Kind, ModuleRecord, ModulesRecord, PairRecord,
+    Partner, Run, Start, StartRecord, TargetNote, Topic, Training, TransferredClaim, TransferredData,
+    TransferredNetworks, TransferredOptions, TransferredPlan, TransferredStudy, rate_of, transferred_plan,
+    what_transfers,
 };
 
 use cell::Found;

@@ -5,7 +5,7 @@ use heirloom_data::augment::{Draws, Key};
 use super::record::Estimate;
 
 /// Resamples.
-const REPLICATES: usize = 1000;
+pub(super) const REPLICATES: usize = 1000;
 
 /// How often every seed, and every image of each target, is in every resample.
 #[derive(Debug)]
@@ -67,6 +67,11 @@ impl Resampling {
 }
 
 impl Series {
+    /// A figure with the same of every resample.
+    pub const fn new(value: f64, resampled: Vec<f64>) -> Self {
+        Self { value, resampled }
+    }
+
     /// The difference.
     pub fn less(&self, other: &Self) -> Self {
         let pairs = self.resampled.iter().zip(&other.resampled);

@@ -2,7 +2,7 @@
 
 use heirloom_report::{Align, Table, bytes, count, counted};
 use heirloom_transfer::compare::{Kept, forget, kept};
-use heirloom_transfer::store::{BaseSummary, Store};
+use heirloom_transfer::store::{BaseSummary, Store, merge};
 use serde_json::json;
 
 use super::{Outcome, cache_folder};
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 pub fn run(arguments: &CacheArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
     let folder = cache_folder(shared)?;
     let store = Store::new(&folder);
-    match arguments.action.unwrap_or(CacheAction::Show) {
+    match arguments.action.as_ref().unwrap_or(&CacheAction::Show) {
         CacheAction::Show => {
             let (list, results) = (store.list()?, kept(&folder)?);
             console.answer(&format!("{}\n{}{}", folder.display(), text(&list), results_text(results)))?;
@@ -25,6 +25,13 @@ pub fn run(arguments: &CacheArguments, shared: &SharedArguments, console: Consol
                 "backbones": list.iter().map(object).collect::<Vec<_>>(),
                 "results": results,
             })))
+        }
+        CacheAction::Merge { from } => {
+            let merged = merge(from, &folder)?;
+            let (copied, size) = (counted(merged.copied, "file"), bytes(merged.bytes));
+            let here = counted(merged.here, "file");
+            console.say(format!("copied {copied} ({size}) to {}; {here} were there already", folder.display()));
+            Ok(Outcome::done(json!({"command": "cache", "folder": folder, "merged": merged})))
         }
         CacheAction::Clear => {
             let (features, results) = (store.clear()?, forget(&folder)?);

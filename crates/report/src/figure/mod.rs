@@ -2,6 +2,7 @@
 //! themes by attribute, so a figure needs no script and follows the theme.
 
 mod accuracy_cost;
+mod curves;
 mod frontier;
 mod grouped_bars;
 mod heat_map;
@@ -14,6 +15,7 @@ mod scatter;
 mod training_curves;
 
 pub use accuracy_cost::{CostPoint, accuracy_cost};
+pub use curves::{Curve, curves};
 pub use frontier::{FrontierPoint, frontier};
 pub use grouped_bars::{BarGroup, Interval, grouped_bars};
 pub use heat_map::heat_map;

@@ -14,7 +14,7 @@ use crate::heads::LayerShare;
 use crate::store::write_atomically;
 
 /// Folder below the cache.
-const FOLDER: &str = "cells-v1";
+pub(crate) const FOLDER: &str = "cells-v1";
 /// Raised whenever a change of a method or of a measure changes what a cell holds.
 const CELLS: u32 = 2;
 

@@ -29,6 +29,7 @@ use heirloom_data::{FeatureTable, Groups, Split, Table};
 
 pub use advice::Advice;
 pub use bootstrap::Gap;
+pub(crate) use cell::FOLDER as CELLS_FOLDER;
 pub use cell::{Cells, Kept, forget, kept, name_of};
 pub use cost::Cost;
 pub use draws::Draw;

@@ -10,6 +10,7 @@ mod base;
 mod block;
 mod error;
 mod maintenance;
+mod merge;
 mod names;
 mod write;
 
@@ -21,6 +22,7 @@ pub use base::{Base, NUMERICS};
 pub use block::{Block as StoredBlock, BlockRecord, SkippedRow};
 pub use error::StoreError;
 pub use maintenance::{BaseSummary, Removed, Verified};
+pub use merge::{Merged, merge};
 pub use names::{CHUNK_ROWS, Digest, rows_key, unreadable_row};
 pub(crate) use write::write_atomically;
 

@@ -31,19 +31,6 @@ pub enum Item {
     Clear(usize),
 }
 
-/// What a phase would compute.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TransferredPlan {
-    /// The phase.
-    pub phase: &'static str,
-    /// Runs that no phase before it has, those that try rates and the source included.
-    pub runs: usize,
-    /// Comparisons and measures.
-    pub measures: usize,
-    /// Images that go through a network, a training step counted three times.
-    pub images: usize,
-}
-
 /// Items under the name of their phase.
 pub(super) type Phase = (&'static str, Vec<Item>);
 

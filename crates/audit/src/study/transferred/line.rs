@@ -47,12 +47,21 @@ impl Line {
     /// How far accuracy falls below the straight line between the ends: where it falls most is found on the even images, how far on the
     /// odd ones. A point without numbers is as far as can be.
     pub fn barrier(&self, times: Option<&[u16]>) -> Option<f64> {
+        self.barrier_of(self.points(), times)
+    }
+
+    /// The same with the statistics that lie between.
+    pub fn barrier_as_is(&self, times: Option<&[u16]>) -> Option<f64> {
+        self.barrier_of(&self.as_is, times)
+    }
+
+    fn barrier_of(&self, points: &[Option<Point>], times: Option<&[u16]>) -> Option<f64> {
         let wrong = |half: usize| -> Vec<(f64, Option<f64>)> {
             let of = |point: &Option<Point>| {
                 let point = point.as_ref()?;
                 share(&point.right, times, |image| image % 2 == half).map(|right| 1.0 - right)
             };
-            self.shares.iter().copied().zip(self.points().iter().map(of)).collect()
+            self.shares.iter().copied().zip(points.iter().map(of)).collect()
         };
         let found = rise(&wrong(0))?;
         let judged = wrong(1);

@@ -11,17 +11,25 @@
 //! Every run and every comparison is kept in the cache under everything that decides it: a study that was broken off goes on where it was,
 //! and shards with one cache make up the whole.
 
+mod checkpoints;
+mod claims;
 mod clear;
+mod draws;
 mod found;
 mod frozen;
 mod items;
 mod line;
+mod measures;
 mod networks;
 mod pair;
+mod plan;
 mod rates;
+mod record;
 mod rewound;
 mod run;
+mod summary;
 mod trained;
+mod view;
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -34,9 +42,15 @@ use heirloom_zoo::Backbone;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use items::{Item, TransferredPlan};
+pub use items::Item;
 pub use pair::Partner;
+pub use plan::{TransferredPlan, transferred_plan};
+pub use record::{
+    BlockRecord, CheckpointRecord, CriticalRecord, ModuleRecord, ModulesRecord, PairRecord, StartRecord, TargetNote,
+    Topic, TransferredClaim, TransferredStudy,
+};
 pub use run::{Blocks, Family, Run, Start, Training, rate_of};
+pub use view::Kind;
 
 use super::{Set, StudyError};
 use found::Found;
@@ -120,7 +134,7 @@ pub fn what_transfers(
     cells: &Cells,
     watch: Watch<'_>,
     training: Option<&(dyn Fn(&TrainingEvent) + Sync)>,
-) -> Result<(), StudyError> {
+) -> Result<TransferredStudy, StudyError> {
     let study = Study { data, networks, options, cells, watch, training, started: Instant::now() };
     let (mut found, mut unfinished) = (Found::default(), Vec::new());
     let size = networks.batch_norm.preprocess.input_size;
@@ -134,7 +148,7 @@ pub fn what_transfers(
             unfinished.push(phase.to_owned());
         }
     }
-    Ok(())
+    summary::summary(&study, &found, unfinished)
 }
 
 impl Study<'_> {

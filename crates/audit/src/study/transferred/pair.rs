@@ -35,6 +35,17 @@ pub enum Partner {
     Source,
 }
 
+impl Partner {
+    /// The run, where it is one.
+    #[must_use]
+    pub const fn run(&self) -> Option<Run> {
+        match self {
+            Self::Run(run) => Some(*run),
+            Self::Source => None,
+        }
+    }
+}
+
 /// Everything that is measured of a pair.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

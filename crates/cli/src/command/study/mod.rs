@@ -4,6 +4,7 @@ mod bias;
 mod data_sets;
 mod easytl;
 mod head2toe;
+mod speed;
 mod transferred;
 
 use heirloom_transfer::extract::Progress;

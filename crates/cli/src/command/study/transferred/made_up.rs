@@ -22,7 +22,9 @@ pub fn input(arguments: &TransferredArguments) -> Result<Input, Failure> {
         Ok(Table::open(&path, &TableOptions::default())?)
     };
     let (source, target) = (drawn(&halves.source, "source")?, drawn(&halves.target, "target")?);
-    let batch_norm = Backbone::from_scratch(&Recipe::usual("small", "cifar_resnet20")?, &Initialization::usual(1))?;
+    // Random weights that no replica begins with.
+    let how = Initialization::usual(arguments.run.seed.wrapping_add(1000));
+    let batch_norm = Backbone::from_scratch(&Recipe::usual("small", "cifar_resnet20")?, &how)?;
     let fixup = without_normalisation(&batch_norm, &source)?;
     let networks = TransferredNetworks { referee: Some(batch_norm.clone()), batch_norm, fixup };
     let data = TransferredData {

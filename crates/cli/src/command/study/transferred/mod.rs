@@ -2,6 +2,9 @@
 
 mod data;
 mod made_up;
+mod page;
+mod plan;
+mod text;
 
 use heirloom_audit::study::{TransferredData, TransferredNetworks, TransferredOptions, what_transfers};
 use heirloom_transfer::compare::Cells;
@@ -11,7 +14,7 @@ use serde_json::json;
 use super::watched;
 use crate::arguments::{SharedArguments, SourceSize, TransferredArguments};
 use crate::command::fit::extract_options;
-use crate::command::{Outcome, cache_folder, refuse_to_replace};
+use crate::command::{Outcome, cache_folder, refuse_to_replace, write_whole};
 use crate::console::Console;
 use crate::failure::Failure;
 
@@ -34,11 +37,18 @@ pub fn run(arguments: &TransferredArguments, shared: &SharedArguments, console: 
         SourceSize::Small | SourceSize::Full => data::input(arguments)?,
     };
     let cells = Cells::new(&cache_folder(shared)?);
+    if arguments.run.plan {
+        return plan::run(&input, &options, &cells, console);
+    }
     let kept = "finished networks and results stay in the cache; run the same command again to go on from there";
-    watched(kept, console, |watch, event| {
+    let found = watched(kept, console, |watch, event| {
         Ok(what_transfers(&input.data, &input.networks, &options, &cells, watch, Some(event))?)
     })?;
-    let mut object = json!({});
+    if let Some(path) = &arguments.run.output {
+        write_whole(path, page::page(&found, arguments.run.seed).to_html().as_bytes())?;
+    }
+    console.say(text::summary(&found, arguments.run.output.as_deref()));
+    let mut object = json!(found);
     object["command"] = json!("study");
     object["study"] = json!("what-transfers");
     object["page"] = json!(arguments.run.output);

@@ -1,0 +1,119 @@
+//! Claims about modules: what putting them back costs, and how critical they are.
+
+use super::{Claimed, Claims, Judge, Rule};
+use crate::study::transferred::record::{Topic, TransferredClaim};
+use crate::study::transferred::rewound::Module;
+use crate::study::transferred::{Run, Start};
+
+/// Points of accuracy that a drop is one from on, and for the stem of RI-T.
+const DROP: f64 = 2.0;
+const STEM: f64 = 5.0;
+/// Points by which drops of some modules have to exceed those of others.
+const MORE: f64 = 1.0;
+/// Powers of ten by which criticality has to differ.
+const DECADES: f64 = 0.5;
+/// Criticality below this counts as this: 0 has no logarithm.
+const LEAST: f64 = 1e-3;
+
+/// The group that modules are resampled as, apart from those of replicas.
+const MODULES: usize = 1 << 16;
+
+/// Names of the first convolution and of the output layer.
+const STEM_NAME: &str = "conv1";
+const HEAD: &str = "head";
+
+fn is_block(module: &Module) -> bool {
+    module.name.starts_with("layer")
+}
+
+fn is_first_block(module: &Module) -> bool {
+    is_block(module) && module.name.ends_with(".0")
+}
+
+impl Judge<'_> {
+    pub(super) fn modules(&self) -> Claims {
+        let of = |module: &str| {
+            let module = module.to_owned();
+            move |one: &Module| one.name == module
+        };
+        let stage = |stage: &'static str| move |one: &Module| one.name.starts_with(stage);
+        vec![
+            self.dropped(
+                "putting a module back to where training began costs RI-T more than P-T, mean over modules",
+                DROP,
+                [(Start::RANDOM, &|_: &Module| true), (Start::SOURCE, &|_: &Module| true)],
+            ),
+            self.dropped(
+                "for P-T it costs more in the last blocks than in the first",
+                MORE,
+                [(Start::SOURCE, &stage("layer3")), (Start::SOURCE, &stage("layer1"))],
+            ),
+            self.dropped_alone("the output layer of P-T is critical", DROP, Start::SOURCE, &of(HEAD)),
+            self.dropped_alone("the first convolution of RI-T is critical", STEM, Start::RANDOM, &of(STEM_NAME)),
+            self.dropped(
+                "for RI-T it costs more in the first block of each stage than in the others",
+                MORE,
+                [
+                    (Start::RANDOM, &is_first_block),
+                    (Start::RANDOM, &|one: &Module| is_block(one) && !is_first_block(one)),
+                ],
+            ),
+        ]
+    }
+
+    /// A claim about the drops of some modules less those of others.
+    fn dropped(
+        &self,
+        claim: &str,
+        smallest: f64,
+        [more, less]: [(Start, &(dyn Fn(&Module) -> bool + Sync)); 2],
+    ) -> Option<TransferredClaim> {
+        let claimed = Claimed::new(Topic::Modules, claim, "points", Rule::AtLeast(smallest));
+        self.over_targets(claimed, |draw, target| {
+            let drop = |(start, wanted): (Start, &(dyn Fn(&Module) -> bool + Sync))| {
+                self.view.drop(draw, (self.family, target, start), wanted)
+            };
+            Some(100.0 * (drop(more)? - drop(less)?))
+        })
+    }
+
+    fn dropped_alone(
+        &self,
+        claim: &str,
+        smallest: f64,
+        start: Start,
+        wanted: &(dyn Fn(&Module) -> bool + Sync),
+    ) -> Option<TransferredClaim> {
+        let claimed = Claimed::new(Topic::Modules, claim, "points", Rule::AtLeast(smallest));
+        self.over_targets(claimed, |draw, target| {
+            Some(100.0 * self.view.drop(draw, (self.family, target, start), wanted)?)
+        })
+    }
+
+    /// One network of each start was measured: the modules are what is resampled.
+    pub(super) fn criticality(&self) -> Claims {
+        let of = |start| self.view.found.critical.get(&Run::new(self.family, start, 0, 0));
+        let (Some(source), Some(random)) = (of(Start::SOURCE), of(Start::RANDOM)) else { return Vec::new() };
+        // A module without a measure is more critical than any that has one.
+        let decades = |module: &Module| {
+            module.criticality.map(|found| found.value.map_or(f64::INFINITY, |value| value.max(LEAST).log10()))
+        };
+        let pairs: Vec<f64> = source
+            .modules
+            .iter()
+            .zip(&random.modules)
+            .filter_map(|(source, random)| Some(decades(random)? - decades(source)?))
+            .filter(|difference| !difference.is_nan())
+            .collect();
+        if pairs.is_empty() || pairs.iter().any(|difference| difference.is_infinite()) {
+            return Vec::new();
+        }
+        let claim = "modules of RI-T are more critical than those of P-T, in powers of ten; one network of each, modules resampled";
+        let claimed = Claimed::new(Topic::Criticality, claim, "powers of ten", Rule::AtLeast(DECADES));
+        vec![self.judged(claimed, "on the first target", |draw| {
+            let weights = draw.replicas(MODULES, pairs.len());
+            let all: f64 = weights.iter().sum();
+            Some(pairs.iter().zip(&weights).map(|(pair, weight)| pair * weight).sum::<f64>() / all)
+        })]
+    }
+}
