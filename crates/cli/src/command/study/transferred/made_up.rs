@@ -10,7 +10,7 @@ use crate::arguments::TransferredArguments;
 use crate::failure::Failure;
 
 /// Images of each class.
-const SIZE: HalvesSize = HalvesSize { side: 32, source_train: 12, source_test: 4, target_train: 10, target_test: 8 };
+const SIZE: HalvesSize = HalvesSize { side: 16, source_train: 6, source_test: 2, target_train: 5, target_test: 4 };
 
 /// Everything the study needs.
 pub fn input(arguments: &TransferredArguments) -> Result<Input, Failure> {
@@ -25,6 +25,7 @@ pub fn input(arguments: &TransferredArguments) -> Result<Input, Failure> {
     // Random weights that no replica begins with.
     let how = Initialization::usual(arguments.run.seed.wrapping_add(1000));
     let batch_norm = Backbone::from_scratch(&Recipe::usual("small", "cifar_resnet20")?, &how)?;
+    let batch_norm = batch_norm.at_input_size([SIZE.side, SIZE.side])?;
     let fixup = without_normalisation(&batch_norm, &source)?;
     let networks = TransferredNetworks { referee: Some(batch_norm.clone()), batch_norm, fixup };
     let data = TransferredData {
