@@ -27,9 +27,13 @@ fn number(value: &Value) -> f64 {
 fn two_models_of_one_network_are_laid_side_by_side() {
     let scene = scene();
     let diff = ["diff", "full0.heirloom", "full1.heirloom", "--data", "colours", "--points", "3", "--beyond", "0.5"];
-    let found = scene.run(&[&diff[..], &["--json", "--referee", "tiny.safetensors"]].concat());
+    let found = scene.run(&[&diff[..], &["--json", "--referee", "tiny.safetensors", "--basin"]].concat());
     assert_eq!(found.code, 0, "{}", found.err);
     let object = found.json();
+    let basin = &object["basin"];
+    let distance = number(&object["distance"]["all"]["change"]);
+    assert!(number(&basin["epsilon"]) > 0.0 && number(&basin["distance"]) >= 0.9 * distance, "{basin}");
+    assert!(!basin["edges"].as_array().unwrap().is_empty(), "{basin}");
     assert_eq!(
         (&object["command"], &object["judged"], &object["absent"]),
         (&"diff".into(), &"test images".into(), &Value::Array(vec![]))
@@ -65,6 +69,7 @@ fn two_models_of_one_network_are_laid_side_by_side() {
         "How alike their layers see images",
         "How far their weights lie apart",
         "What lies between them",
+        "(epsilon)",
         "<svg",
     ] {
         assert!(page.contains(part), "{part}");

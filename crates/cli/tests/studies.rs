@@ -145,3 +145,29 @@ fn what_the_budget_leaves_out_of_the_study_of_bias_is_named() {
     scene.run(&["study", "bias-transfer"]).refused(2, &["HEIRLOOM_DATA", "--size smoke"]);
     scene.run(&["study", "bias-transfer", "--part", "moon"]).refused(2, &["planted, chosen, natural"]);
 }
+
+#[test]
+fn the_study_of_what_is_transferred_is_planned_cut_short_and_drawn() {
+    let scene = Scene::new();
+    let study = ["study", "what-transfers", "--size", "smoke", "-o", "page.html", "--json"];
+    let plan = scene.ok(&[&study[..], &["--plan"]].concat()).json();
+    let phases = plan["plan"].as_array().unwrap();
+    assert!(phases.len() > 5 && phases[0]["networks"].as_u64().unwrap() > 10, "{plan}");
+    assert!(!scene.at("page.html").exists());
+    let cut = scene.ok(&[&study[..], &["--budget", "4s", "--shard", "1/2"]].concat()).json();
+    assert!(cut["unfinished"].as_array().unwrap().len() > 3, "{cut}");
+    let starts = cut["starts"].as_array().unwrap();
+    assert!(!starts.is_empty() && starts.iter().all(|start| start["family"] == "batch-norm"), "{cut}");
+    let page = std::fs::read_to_string(scene.at("page.html")).unwrap();
+    for part in ["What is being transferred?", "What the source is worth", "No figures yet.", "Not done:"] {
+        assert!(page.contains(part), "{part}");
+    }
+    scene.run(&[&study[..], &["--plan"]].concat()).refused(2, &["--force"]);
+    scene.run(&["study", "what-transfers", "--shard", "3/2"]).refused(2, &["no shard 3 of 2"]);
+    scene.run(&["study", "what-transfers", "--replicas", "1"]).refused(2, &["2"]);
+    scene.run(&["study", "what-transfers"]).refused(2, &["HEIRLOOM_DATA", "study what-transfers datasets/"]);
+    // What was computed can be brought to another cache.
+    let merged = scene.ok(&["cache", "merge", &scene.arg("cache"), "--cache", "elsewhere", "--json"]).json();
+    assert!(merged["merged"]["copied"].as_u64().unwrap() > 2 && merged["merged"]["here"] == 0, "{merged}");
+    scene.run(&["cache", "merge", "nowhere"]).refused(2, &["nowhere", "neither features nor results"]);
+}

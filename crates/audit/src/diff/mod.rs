@@ -23,8 +23,8 @@ pub use distance::{Apart, distance};
 pub use error::DiffError;
 pub use mistakes::{ClassMistakes, Mistakes};
 pub use path::{
-    Answered, Average, Barrier, BarrierVerdict, Curve, DENT, Judged, PathInput, PathOptions, PathPoint, PathRecord,
-    Rise, Walk, path, rise, walk, walked,
+    Answered, Average, Barrier, BarrierVerdict, Basin, Curve, DENT, Edge, Judged, PathInput, PathOptions, PathPoint,
+    PathRecord, Place, Rise, Walk, basin, basin_between, most_of_basin, path, rise, walk, walked,
 };
 pub use rewind::{CriticalityOptions, Rewind, RewindInput, RewindOptions, RewoundModule, most_looks, parts, rewind};
 pub use similarity::{

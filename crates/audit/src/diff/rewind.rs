@@ -265,12 +265,14 @@ fn random(model: &Artifact, seed: u64) -> Result<Option<Artifact>, DiffError> {
     Ok(Some(random))
 }
 
-fn whole(parts: &[(String, Part)]) -> Part {
+/// All parts together.
+pub(super) fn whole(parts: &[(String, Part)]) -> Part {
     let keys = parts.iter().flat_map(|(_, part)| part.keys.iter().cloned()).collect();
     Part { keys, head: parts.iter().any(|(_, part)| part.head) }
 }
 
-fn distance([start, trained]: &[Vec<f32>; 2]) -> f64 {
+/// Euclidean distance of two lists of weights.
+pub(super) fn distance([start, trained]: &[Vec<f32>; 2]) -> f64 {
     let square = |(from, to): (&f32, &f32)| (f64::from(*to) - f64::from(*from)).powi(2);
     start.iter().zip(trained).map(square).sum::<f64>().sqrt()
 }

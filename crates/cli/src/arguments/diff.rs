@@ -60,6 +60,9 @@ pub struct DiffArguments {
     /// Leave the line out
     #[arg(long)]
     pub no_line: bool,
+    /// Also measure the basin that both lie in: how much the loss varies between them, and how far away it has risen by twice that
+    #[arg(long, conflicts_with = "no_line")]
+    pub basin: bool,
     /// Put every module of B back to where A has it, one at a time, and draw it anew: which modules matter? A is where the training of B
     /// began, or another checkpoint of it
     #[arg(long)]

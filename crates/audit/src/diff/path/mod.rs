@@ -10,21 +10,25 @@
 
 mod answered;
 mod barrier;
+mod basin;
 mod statistics;
 mod told;
 
 use heirloom_engine::Isa;
+use heirloom_training::random::generator;
 use heirloom_transfer::artifact::Artifact;
 use heirloom_transfer::extract::ExtractOptions;
 use heirloom_transfer::fit::Share;
 use serde::{Deserialize, Serialize};
 
 use super::DiffError;
+use super::rewind::{distance, parts, whole};
 use crate::{AuditWatch, Difference, PreparedImages};
 
 pub(super) use answered::answer;
 pub use answered::{Answered, Curve};
 pub use barrier::{Rise, rise};
+pub use basin::{Basin, Edge, Place, basin};
 pub(super) use statistics::Statistics;
 pub(super) use told::share_right;
 
@@ -172,6 +176,46 @@ pub fn walk(input: &PathInput<'_>, options: &PathOptions, watch: AuditWatch<'_>)
         as_is.push((share, answer(model, judged, &options.extract, watch)?));
     }
     Ok(Walk { as_is, anew, statistics_images: statistics.map(|statistics| statistics.images()) })
+}
+
+/// The basin of the two models' loss; `None` where a point between them computes no numbers. Batch-norm statistics are measured anew.
+///
+/// # Errors
+/// As [`path`].
+pub fn basin_between(
+    input: &PathInput<'_>,
+    options: &PathOptions,
+    draws: usize,
+    watch: AuditWatch<'_>,
+) -> Result<Option<Basin>, DiffError> {
+    let mut statistics = statistics(input.first, input.train, options.extract.isa)?;
+    let all = whole(&parts(input.first, input.second)?);
+    let [first, second] = [input.first.values_of(&all)?, input.second.values_of(&all)?];
+    let weights = first.len();
+    let apart = distance(&[first, second]);
+    basin(apart, draws, options.seed, |place| {
+        let mut model = match place {
+            Place::Line(share) => input.first.between(input.second, share)?,
+            Place::Noise { second, delta, draw } => {
+                let end = if second { input.second } else { input.first };
+                let mut random = generator(options.seed, "basin noise", &[draw as u64]);
+                end.disturbed(&all, delta / (weights.max(1) as f64).sqrt(), &mut random)?
+            }
+        };
+        if let Some(statistics) = &mut statistics
+            && let Some(weights) = model.network.as_mut().and_then(|network| network.weights.as_mut())
+        {
+            statistics.measure(weights)?;
+        }
+        let answered = answer(model, (input.judged, input.labels), &options.extract, watch)?;
+        Ok(answered.map(|answered| answered.losses.iter().sum::<f64>() / answered.losses.len().max(1) as f64))
+    })
+}
+
+/// Images that [`basin_between`] shows to models, at most.
+#[must_use]
+pub fn most_of_basin(judged: usize, draws: usize) -> usize {
+    basin::most_places(draws) * judged
 }
 
 /// Images that [`path`] shows to the two models and those between them.

@@ -142,16 +142,21 @@ fn answers(right: usize) -> Option<Answered> {
     Some(Answered { right, losses })
 }
 
+/// What is told of a curve of a network without batch norms.
+fn record(as_is: Curve) -> PathRecord {
+    told::record(&Walk { as_is, anew: Curve::new(), statistics_images: None }, 0)
+}
+
 #[test]
 fn a_dent_in_the_curve_is_a_barrier_and_a_better_middle_is_none() {
     let curve = |middle: Option<Answered>| vec![(0.0, answers(8)), (0.5, middle), (1.0, answers(6))];
-    let told = |middle: Option<Answered>| told::record(&curve(middle), &Vec::new(), None, 0);
+    let told = |middle: Option<Answered>| record(curve(middle));
     let dent = told(answers(2));
     let barrier = dent.as_is.unwrap();
     assert_eq!((barrier.at, barrier.verdict), (0.5, BarrierVerdict::Barrier));
     assert!(barrier.fall.unwrap().low > DENT && (barrier.loss.unwrap() - 0.5).abs() < 1e-12);
     // Whichever images are in which half: ends that are always right, and a middle that never is.
-    let whole = told::record(&vec![(0.0, answers(10)), (0.5, answers(0)), (1.0, answers(10))], &Vec::new(), None, 0);
+    let whole = record(vec![(0.0, answers(10)), (0.5, answers(0)), (1.0, answers(10))]);
     assert!((whole.as_is.unwrap().fall.unwrap().value - 1.0).abs() < 1e-12);
     assert!((dent.average.unwrap().over_first.unwrap().value + 0.6).abs() < 1e-12);
     // Of a table sorted by class, where one class alone is lost: both halves see it.
@@ -160,7 +165,7 @@ fn a_dent_in_the_curve_is_a_barrier_and_a_better_middle_is_none() {
         Some(Answered { losses: right.iter().map(|right| 1.0 - right).collect(), right })
     };
     let curve = vec![(0.0, sorted(100)), (0.5, sorted(50)), (1.0, sorted(100))];
-    let barrier = told::record(&curve, &Vec::new(), None, 0).as_is.unwrap();
+    let barrier = record(curve).as_is.unwrap();
     assert!(barrier.at == 0.5 && (0.3..0.7).contains(&barrier.fall.unwrap().value), "{barrier:?}");
     let better = told(answers(9));
     assert_eq!(better.as_is.unwrap().verdict, BarrierVerdict::None);

@@ -12,6 +12,9 @@ const STEPS: usize = 10;
 /// Training images that batch-norm statistics are measured on where criticality is not asked for.
 const STATISTICS: usize = 512;
 
+/// Added to the seed of values that are drawn anew, and of noise.
+const ANEW: u64 = 1 << 32;
+
 /// The modules of a run put back, one at a time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,7 +55,7 @@ impl Study<'_> {
         let [draws, images] = self.options.criticality;
         let settings = critical.then_some((STEPS, draws, images));
         let version = env!("CARGO_PKG_VERSION");
-        let key = ("what-transfers rewound", version, self.run_name(run)?, settings, STATISTICS, self.options.seed);
+        let key = ("what-transfers rewound 2", version, self.run_name(run)?, settings, STATISTICS, self.options.seed);
         Ok(name_of(&key)?)
     }
 
@@ -74,7 +77,9 @@ impl Study<'_> {
             train: (&train, &train_labels),
         };
         let criticality = critical.then_some(CriticalityOptions { steps: STEPS, draws });
-        let options = RewindOptions { criticality, seed: self.options.seed, extract: self.options.extract.clone() };
+        // Values drawn anew are no replica's first ones.
+        let seed = self.options.seed.wrapping_add(ANEW);
+        let options = RewindOptions { criticality, seed, extract: self.options.extract.clone() };
         let found = rewind(&input, &options, self.audit_watch())?;
         let modules = found.modules.into_iter().map(|module| Module {
             name: module.module,

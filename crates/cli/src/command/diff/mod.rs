@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use heirloom_audit::diff::{
-    Clarity, DiffError, LEAST, Mistakes, PathRecord, Rewind, Side, Similarity, SimilarityOptions, compared, similarity,
+    Basin, Clarity, DiffError, LEAST, Mistakes, PathRecord, Rewind, Side, Similarity, SimilarityOptions, compared,
+    similarity,
 };
 use heirloom_audit::{AuditError, AuditWatch, predicted_classes};
 use heirloom_report::count;
@@ -70,6 +71,8 @@ pub struct DiffReport {
     pub distance: Option<Movement>,
     /// The line from the first to the second.
     pub line: Option<PathRecord>,
+    /// The basin that both lie in, where that was asked for.
+    pub basin: Option<Basin>,
     /// The second's modules put back to where the first has them, where that was asked for.
     pub rewind: Option<Rewind>,
     /// Why a part is not there.
@@ -134,7 +137,13 @@ pub fn run(arguments: &DiffArguments, shared: &SharedArguments, console: Console
         Err(why) => report.absent.push(Absent { part: "distance", why }),
     }
     match ends {
-        Ok(ends) => report.line = Some(weights::line(&ends, &sides, arguments, watch)?),
+        Ok(ends) => {
+            report.line = Some(weights::line(&ends, &sides, arguments, watch)?);
+            if arguments.basin {
+                progress.finish();
+                report.basin = basin(&ends, &sides, arguments, console)?;
+            }
+        }
         Err(_) if arguments.no_line => {}
         Err(why) => report.absent.push(Absent { part: "line", why }),
     }
@@ -150,6 +159,20 @@ pub fn run(arguments: &DiffArguments, shared: &SharedArguments, console: Console
     object["command"] = json!("diff");
     object["report"] = json!(arguments.output);
     Ok(Outcome::strict(object, arguments.strict, report.skipped.len()))
+}
+
+/// Measures the basin; how far it reaches decides how many images that takes.
+fn basin(
+    ends: &weights::Ends,
+    sides: &Sides,
+    arguments: &DiffArguments,
+    console: Console,
+) -> Result<Option<Basin>, Failure> {
+    console.say("measuring the basin that both lie in");
+    let (progress, done) = (Progress::new("images at most"), AtomicUsize::new(0));
+    let total = weights::of_basin(sides, arguments);
+    let shown = |more: usize| progress.report(done.fetch_add(more, Ordering::Relaxed) + more, total);
+    weights::basin(ends, sides, arguments, AuditWatch { shown: Some(&shown), cancel: Some(&STOP) })
 }
 
 /// Puts the modules of the second model back; criticality looks at fewer points than there might be to look at.
@@ -187,6 +210,7 @@ fn report(arguments: &DiffArguments, sides: &Sides) -> Result<DiffReport, Failur
         similarity: None,
         distance: None,
         line: None,
+        basin: None,
         rewind: None,
         absent: Vec::new(),
         warnings: sides.warnings.clone(),

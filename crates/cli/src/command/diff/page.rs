@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use heirloom_audit::diff::{Judged, PathPoint, PathRecord, Rewind, Similarity};
+use heirloom_audit::diff::{Basin, Judged, PathPoint, PathRecord, Rewind, Similarity};
 use heirloom_report::{
     Align, Block, Card, Interval, MapSide, Page, ScatterPoint, Section, Table, count, duration, labelled_map, percent,
     scatter,
@@ -42,7 +42,7 @@ fn page(report: &DiffReport, sides: &Sides) -> Result<Page, Failure> {
         page.push(weights(distance));
     }
     if let Some(line) = &report.line {
-        page.push(between(line));
+        page.push(between(line, report.basin.as_ref()));
     }
     if let Some(rewind) = &report.rewind {
         page.push(put_back(rewind));
@@ -184,7 +184,7 @@ fn weights(distance: &Movement) -> Section {
         .with(Block::Table(table))
 }
 
-fn between(line: &PathRecord) -> Section {
+fn between(line: &PathRecord, basin: Option<&Basin>) -> Section {
     let mut section = Section::new("What lies between them").with(Block::Paragraph(text::line_sentence(line)));
     let curve = |of: fn(&PathPoint) -> Option<Judged>, second: bool| {
         line.points.iter().filter_map(move |point| {
@@ -205,6 +205,9 @@ fn between(line: &PathRecord) -> Section {
         let caption =
             format!("Models whose weights lie on the straight line through both, with 95 % intervals.{statistics}");
         section.push(Block::Figure { svg, caption });
+    }
+    if let Some(basin) = basin {
+        section.push(Block::Paragraph(text::basin_sentence(basin)));
     }
     section.with(Block::Table(text::points(line))).with(Block::Paragraph(
         "A barrier is a fall of accuracy below the straight line between the ends by more than one point. Where it falls most was chosen on one half \

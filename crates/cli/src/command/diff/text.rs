@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use heirloom_audit::Difference;
-use heirloom_audit::diff::{Barrier, BarrierVerdict, Clarity, PathRecord, Rewind, Similarity, TapPair};
+use heirloom_audit::diff::{Barrier, BarrierVerdict, Basin, Clarity, PathRecord, Rewind, Similarity, TapPair};
 use heirloom_report::{Align, Table, count, duration, interval, percent};
 use heirloom_transfer::fit::trained::Movement;
 
@@ -33,6 +33,7 @@ pub fn summary(report: &DiffReport, page: &Path) -> String {
     }
     if let Some(line) = &report.line {
         text.push_str(&format!("\n{}{}", wrapped(&line_sentence(line)), indented(&points(line).to_text())));
+        text.push_str(&report.basin.as_ref().map_or_else(String::new, |basin| wrapped(&basin_sentence(basin))));
     }
     if let Some(rewind) = &report.rewind {
         text.push_str(&format!("\n{}{}", wrapped(&rewind_sentence(rewind)), indented(&modules(rewind).to_text())));
@@ -205,6 +206,20 @@ pub fn line_sentence(line: &PathRecord) -> String {
         )
     });
     format!("On the straight line from A to B, on {} images, {}.{average}", count(line.images), barriers.join(", and "))
+}
+
+/// The basin in a sentence.
+pub fn basin_sentence(basin: &Basin) -> String {
+    let Basin { loss, epsilon, distance, draws, .. } = basin;
+    let edge = match (basin.delta, basin.edges.last()) {
+        (Some(delta), _) => format!("it rises by twice that {delta:.2} away"),
+        (None, Some(last)) => format!("it does not rise by twice that up to {:.2} away", last.delta),
+        (None, None) => "how far it reaches is unknown".to_owned(),
+    };
+    format!(
+        "Basin: between the two the loss is {loss:.4} and varies by {epsilon:.4} (epsilon); {edge} (delta), both with noise on all weights and \
+         beyond the ends. The two lie {distance:.2} apart; {draws} draws behind every figure, delta in steps of two."
+    )
 }
 
 fn told(barrier: &Barrier) -> String {

@@ -1,7 +1,7 @@
 //! Distance of the two models' weights, and the line between them.
 
 use heirloom_audit::diff::{
-    self, CriticalityOptions, PathInput, PathOptions, PathRecord, Rewind, RewindInput, RewindOptions,
+    self, Basin, CriticalityOptions, PathInput, PathOptions, PathRecord, Rewind, RewindInput, RewindOptions,
 };
 use heirloom_audit::{AuditWatch, PreparedImages, balanced};
 use heirloom_engine::Op;
@@ -58,6 +58,26 @@ pub fn line(
     let [first, second] = models(sides);
     let input = PathInput { first, second, judged: &ends.judged, labels: &ends.labels, train: &ends.train };
     Ok(diff::path(&input, &options(sides, arguments), watch)?)
+}
+
+/// Draws behind every figure of the basin.
+const DRAWS: usize = 10;
+
+/// Measures the basin that both models lie in.
+pub fn basin(
+    ends: &Ends,
+    sides: &Sides,
+    arguments: &DiffArguments,
+    watch: AuditWatch<'_>,
+) -> Result<Option<Basin>, Failure> {
+    let [first, second] = models(sides);
+    let input = PathInput { first, second, judged: &ends.judged, labels: &ends.labels, train: &ends.train };
+    Ok(diff::basin_between(&input, &options(sides, arguments), DRAWS, watch)?)
+}
+
+/// Images that the basin shows to models, at most.
+pub fn of_basin(sides: &Sides, arguments: &DiffArguments) -> usize {
+    diff::most_of_basin(sides.first.labels.len().min(arguments.line_images as usize), DRAWS)
 }
 
 /// Images that the line shows to models.
