@@ -2,9 +2,10 @@
 //! noise that it then tolerates (Chatterji, Neyshabur, Sedghi, ICLR 2020, arXiv 1912.00528; `spec/what-is-transferred.md` section 9.2).
 //!
 //! ```text
-//! at = (1 - a) start + a end,  u ~ N(0, s^2 I)        mu = min over a, s of a^2 ||end - start||^2 / s^2   where E error(at + u) <= limit
+//! at = (1 - a) start + a end,  u ~ N(0, s^2 I)        mu = min over a, s of ||at - start||^2 / s^2   where E error(at + u) <= limit
 //! ```
 //!
+//! The way is the straight line, or goes through what the module was during training: then a is the share of checkpoints that were passed.
 //! Zero where the module may be put back whole; nothing where no point of the grid keeps the error below the limit.
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub struct CriticalityGrid {
     /// Shares of the way, rising from 0 to 1.
     pub shares: Vec<f64>,
+    /// Distance from the start at each of them.
+    pub lengths: Vec<f64>,
     /// Standard deviations of the noise, rising.
     pub sigmas: Vec<f64>,
     /// Draws of the noise at every point.
@@ -44,15 +47,14 @@ pub struct Criticality {
 /// # Errors
 /// Those of `error`.
 pub fn criticality<E>(
-    distance: f64,
     limit: f64,
     grid: &CriticalityGrid,
     mut error: impl FnMut(usize, usize, usize) -> Result<f64, E>,
 ) -> Result<Criticality, E> {
     let mut best =
         Criticality { value: None, share: None, sigma: None, error: None, standard_error: None, looked_at: 0 };
-    for (at, share) in grid.shares.iter().enumerate() {
-        let measure = |sigma: f64| share * share * distance * distance / (sigma * sigma);
+    for (at, (share, length)) in grid.shares.iter().zip(&grid.lengths).enumerate() {
+        let measure = |sigma: f64| length * length / (sigma * sigma);
         let better = |value: f64, best: &Criticality| best.value.is_none_or(|least| value < least);
         // Noise below this place cannot lower the measure.
         let first = grid.sigmas.partition_point(|sigma| !better(measure(*sigma), &best));
@@ -69,7 +71,7 @@ pub fn criticality<E>(
                 too_much = next;
             }
             // Where all may be put back, any noise will do.
-            if *share == 0.0 {
+            if *length == 0.0 {
                 break;
             }
             let (low, _, _) = known.unwrap_or((next, mean, spread));
@@ -122,7 +124,7 @@ mod tests {
 
     fn grid(steps: usize) -> CriticalityGrid {
         let sigmas = even(steps).into_iter().map(|sigma| sigma.max(1e-16)).collect();
-        CriticalityGrid { shares: even(steps), sigmas, draws: 1 }
+        CriticalityGrid { shares: even(steps), lengths: even(steps), sigmas, draws: 1 }
     }
 
     /// The quadratic valley of T10: `(k/2) ((1 - a)^2 d^2 + p s^2)`.
@@ -131,7 +133,8 @@ mod tests {
             let (share, sigma) = (grid.shares[share], grid.sigmas[sigma]);
             Ok::<f64, Infallible>(k / 2.0 * ((1.0 - share).powi(2) * squared + p * sigma * sigma))
         };
-        criticality(squared.sqrt(), limit, grid, error).unwrap()
+        let lengths = grid.shares.iter().map(|share| share * squared.sqrt()).collect();
+        criticality(limit, &CriticalityGrid { lengths, ..grid.clone() }, error).unwrap()
     }
 
     #[test]
@@ -182,7 +185,7 @@ mod tests {
     #[test]
     fn an_error_that_stays_too_large_has_no_measure() {
         let always = |_: usize, _: usize, draw: usize| Ok::<f64, Infallible>(1.0 + draw as f64);
-        let found = criticality(1.0, 0.5, &CriticalityGrid { draws: 3, ..grid(4) }, always).unwrap();
+        let found = criticality(0.5, &CriticalityGrid { draws: 3, ..grid(4) }, always).unwrap();
         assert_eq!((found.value, found.share, found.looked_at), (None, None, 5));
         let spread = mean_error(0, 0, 3, &mut |share, sigma, draw| always(share, sigma, draw)).unwrap();
         assert_eq!(spread, (2.0, Some((1.0_f64 / 3.0).sqrt())));

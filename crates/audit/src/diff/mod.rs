@@ -16,6 +16,7 @@ mod mistakes;
 mod path;
 mod rewind;
 mod similarity;
+mod way;
 
 pub use clarity::{Clarity, Uncertainty, entropy};
 pub use criticality::{Criticality, CriticalityGrid, criticality};
@@ -26,7 +27,8 @@ pub use path::{
     Answered, Average, Barrier, BarrierVerdict, Basin, Curve, DENT, Edge, Judged, PathInput, PathOptions, PathPoint,
     PathRecord, Place, Rise, Walk, basin, basin_between, most_of_basin, path, rise, walk, walked,
 };
-pub use rewind::{CriticalityOptions, Rewind, RewindInput, RewindOptions, RewoundModule, most_looks, parts, rewind};
+pub use rewind::{CriticalityOptions, Rewind, RewindInput, RewindOptions, RewoundModule, parts, rewind};
 pub use similarity::{
     Alignment, Centring, Gram, LEAST, Side, Similarity, SimilarityOptions, TapPair, compared, similarity,
 };
+pub use way::{ValleyPoint, most_looks, most_of_valley};

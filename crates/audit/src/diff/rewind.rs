@@ -12,7 +12,6 @@
 use std::collections::BTreeSet;
 
 use heirloom_engine::{Isa, Op};
-use heirloom_training::random::generator;
 use heirloom_transfer::artifact::{Artifact, Part};
 use heirloom_transfer::extract::ExtractOptions;
 use heirloom_transfer::fit::Share;
@@ -20,15 +19,9 @@ use heirloom_zoo::{Initialization, initialize, parameter_groups};
 use serde::{Deserialize, Serialize};
 
 use super::path::{Answered, Statistics, answer, share_right, statistics};
-use super::{Criticality, CriticalityGrid, DiffError, criticality};
+use super::way::{ValleyPoint, measure};
+use super::{Criticality, DiffError};
 use crate::{AuditWatch, Difference, Level, PreparedImages, paired_difference};
-
-/// Error above that of the trained model that a critical point may have.
-const ROOM: f64 = 0.01;
-/// Least standard deviation of the noise, as a share of the module's root mean square, steps of a decade, and how many there are: to 1.
-const LEAST_SIGMA: f64 = 1e-4;
-const STEPS_OF_DECADE: f64 = 3.0;
-const SIGMAS: usize = 13;
 
 /// What modules are put back in, and what that is judged on.
 #[derive(Clone, Copy)]
@@ -37,6 +30,8 @@ pub struct RewindInput<'a> {
     pub start: &'a Artifact,
     /// Where it ended.
     pub trained: &'a Artifact,
+    /// What it was in between, from the first checkpoint to the last: criticality follows them; the straight line where there are none.
+    pub along: &'a [Artifact],
     /// Images to judge on, with the class of each.
     pub judged: (&'a PreparedImages, &'a [usize]),
     /// Training images, with the class of each: statistics and criticality are measured on them.
@@ -61,6 +56,8 @@ pub struct CriticalityOptions {
     pub steps: usize,
     /// Draws of the noise at every point.
     pub draws: usize,
+    /// Whether to measure the valley that each module lies in, too.
+    pub valley: bool,
 }
 
 /// A module put back.
@@ -85,6 +82,8 @@ pub struct RewoundModule {
     pub random_drop: Option<Difference>,
     /// How critical it is, where that was asked for.
     pub criticality: Option<Criticality>,
+    /// Accuracy over the way and the noise, where that was asked for.
+    pub valley: Vec<ValleyPoint>,
 }
 
 /// All modules put back, one at a time.
@@ -109,15 +108,8 @@ pub struct Rewind {
     pub criticality: Option<f64>,
 }
 
-/// Points of a module's way that criticality looks at, at most.
-#[must_use]
-pub fn most_looks(steps: usize) -> usize {
-    // Halving the places of the noise, once for every share of the way.
-    (steps + 1) * (SIGMAS.ilog2() as usize + 2)
-}
-
 /// What judges changed models.
-struct Judge<'a> {
+pub(super) struct Judge<'a> {
     judged: (&'a PreparedImages, &'a [usize]),
     statistics: Option<Statistics<'a>>,
     extract: &'a ExtractOptions,
@@ -125,7 +117,8 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn right(&mut self, mut model: Artifact) -> Result<Option<Vec<f64>>, DiffError> {
+    /// 1 for every image that is answered right, else 0.
+    pub fn right(&mut self, mut model: Artifact) -> Result<Option<Vec<f64>>, DiffError> {
         self.watch.check()?;
         if let Some(statistics) = &mut self.statistics
             && let Some(weights) = model.network.as_mut().and_then(|network| network.weights.as_mut())
@@ -166,7 +159,7 @@ pub fn parts(start: &Artifact, trained: &Artifact) -> Result<Vec<(String, Part)>
 /// Models of other parameters, a network that cannot be run, or the flag to stop.
 pub fn rewind(input: &RewindInput<'_>, options: &RewindOptions, watch: AuditWatch<'_>) -> Result<Rewind, DiffError> {
     let (extract, isa) = (&options.extract, options.extract.isa);
-    let mut judge = judge(input, input.judged, extract, watch, isa)?;
+    let mut judge = judge_on(input, input.judged, extract, watch, isa)?;
     let statistics_images = judge.statistics.as_ref().map(Statistics::images);
     let parts = parts(input.start, input.trained)?;
     let random = random(input.trained, options.seed)?;
@@ -189,6 +182,7 @@ pub fn rewind(input: &RewindInput<'_>, options: &RewindOptions, watch: AuditWatc
             random_drop: drop_of(&trained, &anew, options.seed),
             random: anew.as_deref().map(share_right),
             criticality: None,
+            valley: Vec::new(),
         });
     }
     let start = judge.right(input.trained.moved(input.start, &whole(&parts), 1.0)?)?;
@@ -203,46 +197,13 @@ pub fn rewind(input: &RewindInput<'_>, options: &RewindOptions, watch: AuditWatc
         criticality: None,
     };
     if let Some(settings) = options.criticality {
-        measure(input, &parts, &mut found, settings, options, watch)?;
+        let mut on_training = judge_on(input, input.train, extract, watch, isa)?;
+        measure(input, &parts, &mut found, settings, options.seed, &mut on_training)?;
     }
     Ok(found)
 }
 
-/// Criticality of every module.
-fn measure(
-    input: &RewindInput<'_>,
-    parts: &[(String, Part)],
-    found: &mut Rewind,
-    settings: CriticalityOptions,
-    options: &RewindOptions,
-    watch: AuditWatch<'_>,
-) -> Result<(), DiffError> {
-    let mut judge = judge(input, input.train, &options.extract, watch, options.extract.isa)?;
-    let wrong = |right: Option<Vec<f64>>| right.map_or(1.0, |right| 1.0 - share_right(&right).value);
-    let limit = wrong(judge.right(input.trained.clone())?) + ROOM;
-    let shares: Vec<f64> = (0..=settings.steps.max(1)).map(|step| step as f64 / settings.steps.max(1) as f64).collect();
-    for (at, ((_, part), module)) in parts.iter().zip(&mut found.modules).enumerate() {
-        let values = input.trained.values_of(part)?;
-        let square: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
-        let rms = (square / values.len().max(1) as f64).sqrt();
-        let sigma = |step: usize| rms * LEAST_SIGMA * 10.0_f64.powf(step as f64 / STEPS_OF_DECADE);
-        let sigmas: Vec<f64> = (0..SIGMAS).map(sigma).collect();
-        let grid = CriticalityGrid { shares: shares.clone(), sigmas, draws: settings.draws };
-        let error = |share: usize, sigma: usize, draw: usize| -> Result<f64, DiffError> {
-            // One noise for every point of the grid, scaled.
-            let mut random = generator(options.seed, "criticality", &[at as u64, draw as u64]);
-            let placed = input.trained.moved(input.start, part, 1.0 - grid.shares[share])?;
-            Ok(wrong(judge.right(placed.disturbed(part, grid.sigmas[sigma], &mut random)?)?))
-        };
-        module.criticality = Some(criticality(module.distance, limit, &grid, error)?);
-    }
-    found.limit = Some(limit);
-    let values = found.modules.iter().map(|module| module.criticality.as_ref().and_then(|one| one.value));
-    found.criticality = values.sum();
-    Ok(())
-}
-
-fn judge<'a>(
+fn judge_on<'a>(
     input: &RewindInput<'a>,
     judged: (&'a PreparedImages, &'a [usize]),
     extract: &'a ExtractOptions,

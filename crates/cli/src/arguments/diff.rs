@@ -18,6 +18,7 @@ Examples:
   heirloom diff full.heirloom cifar10_resnet20 --data photos/            how far fine-tuning went
   heirloom diff a.heirloom b.heirloom --data photos/ --layers all --no-line
   heirloom diff cifar10_resnet20 full.heirloom --data photos/ --criticality   which modules did fine-tuning need?
+  heirloom diff cifar10_resnet20 full.heirloom --data photos/ --criticality --valley --along full.epoch-*.safetensors
   heirloom diff a.heirloom b.heirloom --data photos/ --referee deit_tiny_patch16_224   are the mistakes on unclear images?
   heirloom diff a.heirloom b.heirloom --data photos/ --points 21 --beyond 0.5 --json")]
 pub struct DiffArguments {
@@ -71,6 +72,13 @@ pub struct DiffArguments {
     /// error on training images to stay within a point
     #[arg(long)]
     pub criticality: bool,
+    /// Let criticality follow what B was in between, from the first checkpoint to the last, in place of the straight line: files of
+    /// `fit --keep-epochs`
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "criticality")]
+    pub along: Vec<String>,
+    /// Also draw the valley that each module lies in: accuracy over the way and the noise
+    #[arg(long, requires = "criticality")]
+    pub valley: bool,
     /// Training images that criticality is measured on, at most
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(16..))]
     pub critical_images: u32,

@@ -23,6 +23,7 @@ mod rerun;
 mod run_file;
 mod study;
 mod training;
+mod valley;
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,7 @@
 //! Modules of small networks put back, on the made-up image world.
 
 use heirloom_data::Split;
+use heirloom_training::random::generator;
 
 use super::super::path::tests::{images, model, world};
 use super::*;
@@ -15,9 +16,19 @@ fn run(
     options: &RewindOptions,
     table: &heirloom_data::Table,
 ) -> Result<Rewind, DiffError> {
+    follow(start, trained, &[], options, table)
+}
+
+fn follow(
+    start: &Artifact,
+    trained: &Artifact,
+    along: &[Artifact],
+    options: &RewindOptions,
+    table: &heirloom_data::Table,
+) -> Result<Rewind, DiffError> {
     let (judged, labels) = images(table, Split::Test, trained);
     let (train, train_labels) = images(table, Split::Train, trained);
-    let input = RewindInput { start, trained, judged: (&judged, &labels), train: (&train, &train_labels) };
+    let input = RewindInput { start, trained, along, judged: (&judged, &labels), train: (&train, &train_labels) };
     rewind(&input, options, AuditWatch::default())
 }
 
@@ -44,7 +55,7 @@ fn criticality_is_none_for_what_did_not_move_and_repeats_to_the_bit() {
     let trained = model(&table, 1);
     let part = Part { keys: vec!["conv1.weight".into()], head: true };
     let start = trained.disturbed(&part, 0.5, &mut generator(3, "start", &[])).unwrap();
-    let settings = options(Some(CriticalityOptions { steps: 2, draws: 2 }));
+    let settings = options(Some(CriticalityOptions { steps: 2, draws: 2, valley: false }));
     let found = run(&start, &trained, &settings, &table).unwrap();
     let critical = |name: &str| {
         let module = found.modules.iter().find(|module| module.module == name).unwrap();
@@ -65,4 +76,34 @@ fn a_start_of_other_parameters_is_refused() {
     let weights = start.network.as_mut().and_then(|network| network.weights.as_mut()).unwrap();
     weights.tensors.remove("conv1.weight");
     assert!(run(&start, &trained, &options(None), &table).is_err());
+}
+
+/// Checkpoints on the straight line are the straight line; those elsewhere are not.
+#[test]
+fn the_path_of_optimisation_is_followed() {
+    let (_folder, table) = world();
+    let trained = model(&table, 1);
+    let all = Part { keys: vec!["conv1.weight".into()], head: false };
+    let start = trained.disturbed(&all, 0.3, &mut generator(3, "start", &[])).unwrap();
+    let settings = options(Some(CriticalityOptions { steps: 2, draws: 1, valley: false }));
+    let straight = run(&start, &trained, &settings, &table).unwrap();
+    let halfway = trained.moved(&start, &all, 0.5).unwrap();
+    let along = follow(&start, &trained, &[halfway], &settings, &table).unwrap();
+    let of = |found: &Rewind| found.modules[0].criticality.unwrap();
+    assert_eq!(of(&along).share, of(&straight).share);
+    let near = |a: Option<f64>, b: Option<f64>| match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() <= 1e-4 * b.max(1e-9),
+        (a, b) => a == b,
+    };
+    assert!(near(of(&along).value, of(&straight).value), "{:?} {:?}", of(&along), of(&straight));
+    // A module that was trained halfway through is as critical there as at the end.
+    assert_eq!(of(&straight).share, Some(1.0), "{:?}", of(&straight));
+    let valley = options(Some(CriticalityOptions { steps: 2, draws: 1, valley: true }));
+    let found = follow(&start, &trained, std::slice::from_ref(&trained), &valley, &table).unwrap();
+    assert_eq!((of(&found).share, of(&found).value), (Some(0.5), of(&straight).value));
+    // Where the module stands as trained and nothing shakes it, the valley is as good as the model (P9).
+    let valley = &found.modules[0].valley;
+    let foot = valley.iter().find(|point| point.share == 1.0 && point.sigma == 0.0).unwrap();
+    assert!((1.0 - foot.accuracy + 0.01 - found.limit.unwrap()).abs() < 1e-12, "{foot:?}");
+    assert_eq!((valley.len(), valley[0].share), (3 * 6, 0.0));
 }

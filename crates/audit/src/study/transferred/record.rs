@@ -4,7 +4,7 @@ use heirloom_transfer::study::Verdict;
 use serde::{Deserialize, Serialize};
 
 use super::{Family, Kind, Start};
-use crate::diff::Criticality;
+use crate::diff::{Criticality, ValleyPoint};
 use crate::study::Estimate;
 
 /// What a claim is about; the sections of the page.
@@ -185,6 +185,8 @@ pub struct CriticalRecord {
     pub limit: Option<f64>,
     /// By module.
     pub modules: Vec<(String, Criticality)>,
+    /// The valley of each module.
+    pub valleys: Vec<(String, Vec<ValleyPoint>)>,
 }
 
 /// A checkpoint of the source without normalisation.

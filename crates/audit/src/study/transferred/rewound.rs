@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::line::letters;
 use super::{Run, Study, StudyError};
-use crate::diff::{Criticality, CriticalityOptions, RewindInput, RewindOptions, rewind};
+use crate::diff::{Criticality, CriticalityOptions, RewindInput, RewindOptions, ValleyPoint, rewind};
 
 /// Steps in which criticality goes from the start to the end.
 const STEPS: usize = 10;
@@ -43,6 +43,8 @@ pub(super) struct Module {
     pub random_drop: Option<f64>,
     /// How critical it is.
     pub criticality: Option<Criticality>,
+    /// Accuracy on training images over the way and the noise, where criticality was measured.
+    pub valley: Vec<ValleyPoint>,
 }
 
 impl Study<'_> {
@@ -73,10 +75,11 @@ impl Study<'_> {
         let input = RewindInput {
             start: &start,
             trained: &trained,
+            along: &[],
             judged: (&judged, &labels),
             train: (&train, &train_labels),
         };
-        let criticality = critical.then_some(CriticalityOptions { steps: STEPS, draws });
+        let criticality = critical.then_some(CriticalityOptions { steps: STEPS, draws, valley: true });
         // Values drawn anew are no replica's first ones.
         let seed = self.options.seed.wrapping_add(ANEW);
         let options = RewindOptions { criticality, seed, extract: self.options.extract.clone() };
@@ -87,6 +90,7 @@ impl Study<'_> {
             rewound: module.right.as_deref().map(letters),
             random_drop: module.random_drop.map(|drop| drop.value),
             criticality: module.criticality,
+            valley: module.valley,
         });
         Ok(Rewound {
             right: letters(&found.right.unwrap_or_default()),

@@ -122,7 +122,7 @@ pub fn run(arguments: &DiffArguments, shared: &SharedArguments, console: Console
     let layers = [&sides.first, &sides.second].map(|side| sides::layers(arguments, side.ready.model.artifact()));
     let [first_layers, second_layers] = layers;
     let layers = [first_layers?, second_layers?];
-    let modules = if arguments.rewinds() { Some(weights::modules(&sides)?) } else { None };
+    let modules = if arguments.rewinds() { Some(weights::modules(&sides, arguments)?) } else { None };
     let ends = weights::ends(&sides, arguments);
     let mut report = report(arguments, &sides)?;
     console.say(plan(&report, &layers, &ends, arguments));

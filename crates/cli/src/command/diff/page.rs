@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use heirloom_audit::diff::{Basin, Judged, PathPoint, PathRecord, Rewind, Similarity};
+use heirloom_audit::diff::{Basin, Judged, PathPoint, PathRecord, Rewind, RewoundModule, Similarity};
 use heirloom_report::{
     Align, Block, Card, Interval, MapSide, Page, ScatterPoint, Section, Table, count, duration, labelled_map, percent,
     scatter,
@@ -11,7 +11,7 @@ use heirloom_transfer::fit::trained::Movement;
 
 use super::sides::Sides;
 use super::{DiffReport, sheets, text};
-use crate::command::write_whole;
+use crate::command::{valley, write_whole};
 use crate::failure::Failure;
 
 /// Lays the report out and writes it.
@@ -61,6 +61,13 @@ fn put_back(rewind: &Rewind) -> Section {
                 .into(),
         ));
     }
+    let valley = |module: &RewoundModule| {
+        let caption =
+            format!("Accuracy on training images with {} on its way from A to B, and noise on it.", module.module);
+        let figure = valley::figure(&module.valley, caption)?;
+        Some(Block::Fold { summary: format!("the valley of {}", module.module), blocks: vec![figure] })
+    };
+    rewind.modules.iter().filter_map(valley).for_each(|block| section.push(block));
     section
 }
 

@@ -1,5 +1,7 @@
 //! Distance of the two models' weights, and the line between them.
 
+use std::path::Path;
+
 use heirloom_audit::diff::{
     self, Basin, CriticalityOptions, PathInput, PathOptions, PathRecord, Rewind, RewindInput, RewindOptions,
 };
@@ -10,6 +12,7 @@ use heirloom_transfer::fit::trained::Movement;
 
 use super::sides::Sides;
 use crate::arguments::DiffArguments;
+use crate::backbone;
 use crate::failure::Failure;
 
 /// Steps in which criticality goes from the first model to the second.
@@ -98,19 +101,35 @@ pub fn rewind(sides: &Sides, arguments: &DiffArguments, watch: AuditWatch<'_>) -
     let (judged, labels) = some(&sides.first.images, &sides.first.labels, &chosen);
     let chosen = balanced(train_labels, arguments.critical_images as usize, arguments.seed);
     let (train, train_labels) = some(train, train_labels, &chosen);
-    let input = RewindInput { start, trained, judged: (&judged, &labels), train: (&train, &train_labels) };
-    let draws = arguments.critical_draws as usize;
-    let criticality = arguments.criticality.then_some(CriticalityOptions { steps: STEPS, draws });
+    let along = along(arguments)?;
+    let (judged, train) = ((&judged, &labels[..]), (&train, &train_labels[..]));
+    let input = RewindInput { start, trained, along: &along, judged, train };
+    let (draws, valley) = (arguments.critical_draws as usize, arguments.valley);
+    let criticality = arguments.criticality.then_some(CriticalityOptions { steps: STEPS, draws, valley });
     let options = RewindOptions { criticality, seed: arguments.seed, extract: sides.extract.clone() };
     Ok(diff::rewind(&input, &options, watch)?)
+}
+
+/// What B was in between: models, or networks with the classifier they were trained with.
+fn along(arguments: &DiffArguments) -> Result<Vec<Artifact>, Failure> {
+    let open = |name: &String| -> Result<Artifact, Failure> {
+        let path = Path::new(name);
+        if path.extension().is_some_and(|extension| extension == "heirloom") {
+            return Ok(Artifact::load(path)?);
+        }
+        Ok(Artifact::of_classifier(&backbone::open(Some(name))?, arguments.seed)?)
+    };
+    arguments.along.iter().map(open).collect()
 }
 
 /// Images that putting modules back shows to models, at most.
 pub fn put_back(sides: &Sides, arguments: &DiffArguments, modules: usize) -> usize {
     let judged = sides.first.labels.len().min(arguments.line_images as usize);
     let train = sides.train.as_ref().map_or(0, |(_, labels)| labels.len()).min(arguments.critical_images as usize);
+    let valley = if arguments.valley { diff::most_of_valley() } else { 0 };
+    let steps = if arguments.along.is_empty() { STEPS } else { arguments.along.len() + 1 };
     let looks = if arguments.criticality {
-        1 + modules * diff::most_looks(STEPS) * arguments.critical_draws as usize
+        1 + modules * (diff::most_looks(steps) * arguments.critical_draws as usize + valley)
     } else {
         0
     };
@@ -123,7 +142,8 @@ fn no_training_images() -> Failure {
 }
 
 /// Number of modules to put back; refuses models whose modules are not of the same shape, and data without training images.
-pub fn modules(sides: &Sides) -> Result<usize, Failure> {
+pub fn modules(sides: &Sides, arguments: &DiffArguments) -> Result<usize, Failure> {
+    let checkpoints = along(arguments)?;
     if sides.train.is_none() {
         return Err(no_training_images());
     }
@@ -134,6 +154,11 @@ pub fn modules(sides: &Sides) -> Result<usize, Failure> {
         fits.map_err(|error| {
             Failure::input(format!("module {module} of B cannot be put back to where A has it: {error}"))
         })?;
+        for (name, checkpoint) in arguments.along.iter().zip(&checkpoints) {
+            trained.moved(checkpoint, part, 1.0).map_err(|error| {
+                Failure::input(format!("module {module} of B cannot be put to where {name} has it: {error}"))
+            })?;
+        }
     }
     Ok(parts.len())
 }

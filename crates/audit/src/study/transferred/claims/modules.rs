@@ -2,7 +2,7 @@
 
 use super::{Claimed, Claims, Judge, Rule};
 use crate::study::transferred::record::{Topic, TransferredClaim};
-use crate::study::transferred::rewound::Module;
+use crate::study::transferred::rewound::{Module, Rewound};
 use crate::study::transferred::{Run, Start};
 
 /// Points of accuracy that a drop is one from on, and for the stem of RI-T.
@@ -90,10 +90,15 @@ impl Judge<'_> {
         })
     }
 
-    /// One network of each start was measured: the modules are what is resampled.
+    /// One network of each start was measured.
     pub(super) fn criticality(&self) -> Claims {
         let of = |start| self.view.found.critical.get(&Run::new(self.family, start, 0, 0));
         let (Some(source), Some(random)) = (of(Start::SOURCE), of(Start::RANDOM)) else { return Vec::new() };
+        vec![self.decades(source, random), self.shaken(source, random)]
+    }
+
+    /// Criticality of modules: the modules are what is resampled.
+    fn decades(&self, source: &Rewound, random: &Rewound) -> Option<TransferredClaim> {
         // A module without a measure is more critical than any that has one.
         let decades = |module: &Module| {
             module.criticality.map(|found| found.value.map_or(f64::INFINITY, |value| value.max(LEAST).log10()))
@@ -106,14 +111,30 @@ impl Judge<'_> {
             .filter(|difference| !difference.is_nan())
             .collect();
         if pairs.is_empty() || pairs.iter().any(|difference| difference.is_infinite()) {
-            return Vec::new();
+            return None;
         }
         let claim = "modules of RI-T are more critical than those of P-T, in powers of ten; one network of each, modules resampled";
         let claimed = Claimed::new(Topic::Criticality, claim, "powers of ten", Rule::AtLeast(DECADES));
-        vec![self.judged(claimed, "on the first target", |draw| {
+        self.judged(claimed, "on the first target", |draw| {
             let weights = draw.replicas(MODULES, pairs.len());
             let all: f64 = weights.iter().sum();
             Some(pairs.iter().zip(&weights).map(|(pair, weight)| pair * weight).sum::<f64>() / all)
-        })]
+        })
     }
+
+    /// What noise on a module can add, chosen on half of the images and taken on the others.
+    fn shaken(&self, source: &Rewound, random: &Rewound) -> Option<TransferredClaim> {
+        let claim = "noise on a module can improve RI-T more than P-T; module and noise chosen on half of the training images, judged on the others";
+        let claimed = Claimed::new(Topic::Criticality, claim, "points", Rule::AtLeast(MORE));
+        self.judged(claimed, "on the first target", |_| Some(100.0 * (gain(random)? - gain(source)?)))
+    }
+}
+
+/// Accuracy that noise on one of the trained modules adds.
+fn gain(network: &Rewound) -> Option<f64> {
+    let trained = network.modules.iter().flat_map(|module| &module.valley).filter(|point| point.share == 1.0);
+    let still = trained.clone().find(|point| point.sigma == 0.0)?;
+    let best =
+        trained.filter(|point| point.sigma > 0.0).max_by(|left, right| left.halves[0].total_cmp(&right.halves[0]))?;
+    Some(best.halves[1] - still.halves[1])
 }

@@ -41,6 +41,7 @@ pub(super) fn critical(view: &View<'_>) -> Vec<CriticalRecord> {
         network: rewound.criticality,
         limit: rewound.limit,
         modules: rewound.modules.iter().filter_map(|module| Some((module.name.clone(), module.criticality?))).collect(),
+        valleys: rewound.modules.iter().map(|module| (module.name.clone(), module.valley.clone())).collect(),
     };
     view.found.critical.iter().map(record).collect()
 }

@@ -8,6 +8,8 @@ use heirloom_report::{
     BarGroup, Block, Curve, Interval, MapSide, Side, curves, grouped_bars, labelled_map, training_curves,
 };
 
+use crate::command::valley;
+
 /// Targets in the legend of one figure.
 const LEGEND: usize = 3;
 /// Kinds of pairs on a line.
@@ -37,7 +39,10 @@ pub fn of(found: &TransferredStudy, topic: Topic) -> Vec<Block> {
     }
     match topic {
         Topic::Mistakes => blocks.extend(Family::ALL.into_iter().filter_map(|family| mistakes(found, family))),
-        Topic::Criticality => blocks.extend(Family::ALL.into_iter().filter_map(|family| critical(found, family))),
+        Topic::Criticality => {
+            blocks.extend(Family::ALL.into_iter().filter_map(|family| critical(found, family)));
+            blocks.extend(found.critical.iter().filter_map(valleys));
+        }
         Topic::Checkpoints => blocks.extend(checkpoints(found)),
         _ => {}
     }
@@ -182,6 +187,17 @@ fn critical(found: &TransferredStudy, family: Family) -> Option<Block> {
         names.join(", ")
     );
     figure(curves(&all, "module, from the input to the output", "log10 (1 + criticality)", false), caption)
+}
+
+/// The valleys of one network's modules.
+fn valleys(record: &CriticalRecord) -> Option<Block> {
+    let of = |(module, points): &(String, Vec<heirloom_audit::diff::ValleyPoint>)| {
+        let network = format!("{}, {}", record.start.trained(), record.family.in_words());
+        valley::figure(points, format!("Accuracy on training images of {}: {module} of {network}.", record.target))
+    };
+    let blocks: Vec<Block> = record.valleys.iter().filter_map(of).collect();
+    let summary = format!("the valleys of {}, {}", record.start.trained(), record.family.in_words());
+    (!blocks.is_empty()).then_some(Block::Fold { summary, blocks })
 }
 
 fn checkpoints(found: &TransferredStudy) -> Option<Block> {
