@@ -118,6 +118,16 @@ fn modules_are_put_back_to_where_training_began() {
     assert!(modules.iter().all(|module| module["criticality"]["looked_at"].as_u64().unwrap() > 0));
     assert!(rewind["limit"].is_number() && rewind["statistics_images"] == 48);
     assert!(std::fs::read_to_string(scene.at("diff.html")).unwrap().contains("Which modules matter"));
+    // Shards in caches of their own, which are then merged, give the whole to the bit and compute nothing again.
+    let critical = ["--criticality", "--critical-draws", "1", "--json", "--force"];
+    for (shard, cache) in [("1/2", "one"), ("2/2", "two")] {
+        let part = scene.ok(&[&diff[..], &critical, &["--shard", shard, "--cache", cache, "--threads", "1"]].concat());
+        assert_eq!(part.json()["shard"].as_array().unwrap().len(), 2);
+    }
+    scene.ok(&["cache", "merge", "two", "--cache", "one"]);
+    let merged = scene.ok(&[&diff[..], &critical, &["--cache", "one"]].concat()).json();
+    assert_eq!(merged["rewind"], *rewind);
+    assert_eq!(merged["mistakes"], found.json()["mistakes"]);
     scene.backbone("wide", "cifar_resnet32", |_, _| {});
     let refused =
         scene.run(&["diff", "full0.heirloom", "wide.safetensors", "--data", "colours", "--rewind", "--force"]);

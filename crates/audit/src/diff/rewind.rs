@@ -43,6 +43,8 @@ pub struct RewindInput<'a> {
 pub struct RewindOptions {
     /// Whether to measure criticality, and how.
     pub criticality: Option<CriticalityOptions>,
+    /// Only this one of the modules, by its place among [`parts`]; all where `None`. Its figures are those it has among all.
+    pub only: Option<usize>,
     /// Fixes random values and noise.
     pub seed: u64,
     /// How networks are run.
@@ -108,6 +110,21 @@ pub struct Rewind {
     pub criticality: Option<f64>,
 }
 
+impl Rewind {
+    /// This with the modules of another part of the same measurement behind its own.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        let known = |sum: &Self| sum.limit.is_none() || sum.criticality.is_some();
+        self.criticality = if known(&self) && known(&other) {
+            self.criticality.zip(other.criticality).map(|(own, other)| own + other)
+        } else {
+            None
+        };
+        self.modules.extend(other.modules);
+        self
+    }
+}
+
 /// What judges changed models.
 pub(super) struct Judge<'a> {
     judged: (&'a PreparedImages, &'a [usize]),
@@ -165,7 +182,9 @@ pub fn rewind(input: &RewindInput<'_>, options: &RewindOptions, watch: AuditWatc
     let random = random(input.trained, options.seed)?;
     let trained = judge.right(input.trained.clone())?;
     let mut modules = Vec::new();
-    for (module, part) in &parts {
+    let wanted = |place: &usize| options.only.is_none_or(|only| only == *place);
+    let chosen: Vec<usize> = (0..parts.len()).filter(wanted).collect();
+    for (module, part) in chosen.iter().filter_map(|place| parts.get(*place)) {
         let rewound = judge.right(input.trained.moved(input.start, part, 1.0)?)?;
         let anew = match &random {
             Some(random) if !part.head => judge.right(input.trained.moved(random, part, 1.0)?)?,
@@ -198,7 +217,7 @@ pub fn rewind(input: &RewindInput<'_>, options: &RewindOptions, watch: AuditWatc
     };
     if let Some(settings) = options.criticality {
         let mut on_training = judge_on(input, input.train, extract, watch, isa)?;
-        measure(input, &parts, &mut found, settings, options.seed, &mut on_training)?;
+        measure(input, &parts, &chosen, &mut found, settings, options.seed, &mut on_training)?;
     }
     Ok(found)
 }

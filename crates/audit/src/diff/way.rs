@@ -138,10 +138,11 @@ fn share_of(right: &[f64], wanted: &dyn Fn(usize) -> bool) -> f64 {
     some.iter().sum::<f64>() / some.len().max(1) as f64
 }
 
-/// Criticality of every module, and its valley where that is asked for.
+/// Criticality of the chosen modules, and their valleys where that is asked for. Noise hangs on a module's place among all.
 pub(super) fn measure(
     input: &RewindInput<'_>,
     parts: &[(String, Part)],
+    chosen: &[usize],
     found: &mut Rewind,
     settings: CriticalityOptions,
     seed: u64,
@@ -149,7 +150,8 @@ pub(super) fn measure(
 ) -> Result<(), DiffError> {
     let wrong = |right: Option<Vec<f64>>| right.map_or(1.0, |right| 1.0 - share_right(&right).value);
     let limit = wrong(judge.right(input.trained.clone())?) + ROOM;
-    for (at, ((_, part), module)) in parts.iter().zip(&mut found.modules).enumerate() {
+    let some = chosen.iter().filter_map(|at| Some((*at, &parts.get(*at)?.1)));
+    for ((at, part), module) in some.zip(&mut found.modules) {
         let way = Way::new(input, part, settings.steps)?;
         let sigma = |step: usize| way.rms * LEAST_SIGMA * 10.0_f64.powf(step as f64 / STEPS_OF_DECADE);
         let sigmas: Vec<f64> = (0..SIGMAS).map(sigma).collect();

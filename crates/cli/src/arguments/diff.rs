@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::ShardArgument;
+
 /// Lay two models side by side: which mistakes they share, how alike their layers see images, how far their weights lie apart, and
 /// whether the line between them crosses a barrier.
 ///
@@ -91,6 +93,10 @@ pub struct DiffArguments {
     /// The backbone of models written with --slim
     #[arg(long, value_name = "PATH|NAME")]
     pub backbone: Option<String>,
+    /// Compute part i of n of what takes long and draw nothing; with one cache (or `heirloom cache merge`) the same command without
+    /// --shard then draws the whole
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<ShardArgument>,
     /// Where to write the page
     #[arg(short, long, value_name = "FILE", default_value = "diff.html")]
     pub output: PathBuf,

@@ -1,4 +1,4 @@
-//! A network whose own classifier is the head.
+//! A network whose own classifier is the head, and what names what a model computes.
 
 use heirloom_zoo::Backbone;
 
@@ -27,6 +27,18 @@ impl Artifact {
         let head = Head::plain(Method::Linear, classes, input, rule);
         let run = RunRecord::new(Vec::new(), serde_json::Value::Null, seed, DataRecord::default());
         Ok(Self::new(network, head, network.classes.clone(), run))
+    }
+}
+
+impl Artifact {
+    /// Digest of what a model computes, its network and its head, whatever run made them: as 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// An artifact that has no form as a file.
+    pub fn digest(&self) -> Result<String, ArtifactError> {
+        let run = RunRecord::new(Vec::new(), serde_json::Value::Null, 0, DataRecord::default());
+        let bare = Self { run, accuracy: None, unfamiliar: None, ..self.clone() };
+        Ok(blake3::hash(&bare.to_bytes()?).to_hex().to_string())
     }
 }
 
@@ -66,6 +78,16 @@ mod tests {
                 assert!((own - classifier).abs() < 1e-4 * scale, "{architecture}: {own} {classifier}");
             }
         }
+    }
+
+    #[test]
+    fn the_digest_is_that_of_what_is_computed() {
+        let model = crate::artifact::tests::artifact();
+        let mut later = model.clone();
+        later.run.seed += 1;
+        assert_eq!(model.digest().unwrap(), later.digest().unwrap());
+        later.classes.reverse();
+        assert_ne!(model.digest().unwrap(), later.digest().unwrap());
     }
 
     #[test]

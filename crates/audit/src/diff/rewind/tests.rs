@@ -7,7 +7,7 @@ use super::super::path::tests::{images, model, world};
 use super::*;
 
 fn options(criticality: Option<CriticalityOptions>) -> RewindOptions {
-    RewindOptions { criticality, seed: 0, extract: ExtractOptions::default() }
+    RewindOptions { criticality, only: None, seed: 0, extract: ExtractOptions::default() }
 }
 
 fn run(
@@ -64,6 +64,8 @@ fn criticality_is_none_for_what_did_not_move_and_repeats_to_the_bit() {
     // What is where it was has no way to go.
     assert_eq!((critical("layer1.0").value, critical("layer1.0").share), (Some(0.0), Some(0.0)));
     assert!(critical("head").value.is_none_or(|value| value >= 0.0) && found.limit.is_some());
+    let alone = run(&start, &trained, &RewindOptions { only: Some(0), ..settings.clone() }, &table).unwrap();
+    assert_eq!((&alone.modules[..], alone.limit), (&found.modules[..1], found.limit));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     assert_eq!(pool.install(|| run(&start, &trained, &settings, &table)).unwrap(), found);
 }

@@ -82,7 +82,7 @@ impl Study<'_> {
         let criticality = critical.then_some(CriticalityOptions { steps: STEPS, draws, valley: true });
         // Values drawn anew are no replica's first ones.
         let seed = self.options.seed.wrapping_add(ANEW);
-        let options = RewindOptions { criticality, seed, extract: self.options.extract.clone() };
+        let options = RewindOptions { criticality, only: None, seed, extract: self.options.extract.clone() };
         let found = rewind(&input, &options, self.audit_watch())?;
         let modules = found.modules.into_iter().map(|module| Module {
             name: module.module,

@@ -6,6 +6,7 @@
 //! everything -> terminal, JSON, page
 //! ```
 
+mod kept;
 mod page;
 mod sheets;
 mod sides;
@@ -22,6 +23,7 @@ use heirloom_audit::diff::{
 };
 use heirloom_audit::{AuditError, AuditWatch, predicted_classes};
 use heirloom_report::count;
+use heirloom_transfer::artifact::Artifact;
 use heirloom_transfer::fit::SkippedRow;
 use heirloom_transfer::fit::trained::Movement;
 use serde::Serialize;
@@ -29,11 +31,12 @@ use serde_json::json;
 
 use super::audit::gathered::Held;
 use super::{Outcome, refuse_to_replace};
-use crate::arguments::{DiffArguments, SharedArguments};
+use crate::arguments::{DiffArguments, ShardArgument, SharedArguments};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::{self, STOP, Watching};
 use crate::progress::Progress;
+use kept::Kept;
 use sides::Sides;
 
 /// Batches that the images are put into, and the most images of one.
@@ -117,13 +120,14 @@ pub struct Absent {
 pub fn run(arguments: &DiffArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
     let started = Instant::now();
     refuse_to_replace(&arguments.output, arguments.force)?;
-    interrupt::note("nothing was written; a comparison begins anew");
+    interrupt::note("finished parts are kept; the same command goes on with the others");
     let sides = Sides::open(arguments, shared, console)?;
     let layers = [&sides.first, &sides.second].map(|side| sides::layers(arguments, side.ready.model.artifact()));
     let [first_layers, second_layers] = layers;
     let layers = [first_layers?, second_layers?];
-    let modules = if arguments.rewinds() { Some(weights::modules(&sides, arguments)?) } else { None };
-    let ends = weights::ends(&sides, arguments);
+    let along = weights::along(arguments)?;
+    let modules = if arguments.rewinds() { weights::modules(&sides, arguments, &along)? } else { 0 };
+    let (ends, kept) = (weights::ends(&sides, arguments), Kept::of(&sides, arguments, shared)?);
     let mut report = report(arguments, &sides)?;
     console.say(plan(&report, &layers, &ends, arguments));
     let (progress, done) = (Progress::new("images"), AtomicUsize::new(0));
@@ -131,28 +135,44 @@ pub fn run(arguments: &DiffArguments, shared: &SharedArguments, console: Console
     let shown = |more: usize| progress.report(done.fetch_add(more, Ordering::Relaxed) + more, total);
     let watch = AuditWatch { shown: Some(&shown), cancel: Some(&STOP) };
     let watching = Watching::begin();
-    report.similarity = compare_layers(arguments, &sides, &layers, watch)?;
+    let mine = |task: usize| arguments.shard.is_none_or(|shard| task % shard.count + 1 == shard.index);
+    if mine(0) && !arguments.no_similarity {
+        let settings = json!([layers, batch(arguments, &sides)]);
+        let made = || compare_layers(arguments, &sides, &layers, watch);
+        report.similarity = Some(kept.part("similarity", &settings, made)?);
+    }
     match weights::distance(&sides) {
         Ok(distance) => report.distance = Some(distance),
         Err(why) => report.absent.push(Absent { part: "distance", why }),
     }
     match ends {
         Ok(ends) => {
-            report.line = Some(weights::line(&ends, &sides, arguments, watch)?);
-            if arguments.basin {
+            let settings = json!([arguments.points, arguments.beyond, arguments.line_images]);
+            if mine(1) {
+                let made = || weights::line(&ends, &sides, arguments, watch);
+                report.line = Some(kept.part("line", &settings, made)?);
+            }
+            if mine(2) && arguments.basin {
                 progress.finish();
-                report.basin = basin(&ends, &sides, arguments, console)?;
+                report.basin = kept.part("basin", &settings, || basin(&ends, &sides, arguments, console))?;
             }
         }
         Err(_) if arguments.no_line => {}
         Err(why) => report.absent.push(Absent { part: "line", why }),
     }
-    if let Some(modules) = modules {
+    if modules > 0 {
         progress.finish();
-        report.rewind = Some(put_back(modules, &sides, arguments, console)?);
+        report.rewind = put_back((modules, &along), &sides, arguments, (&kept, console), mine)?;
     }
     drop(watching);
     (report.typed, report.seconds) = (shared.typed.clone(), started.elapsed().as_secs_f64());
+    if let Some(shard) = arguments.shard {
+        let ShardArgument { index, count } = shard;
+        console.say(format!(
+            "shard {index} of {count} is done; without --shard the same command draws the page from all of them"
+        ));
+        return Ok(Outcome::done(json!({"command": "diff", "shard": [index, count], "seconds": report.seconds})));
+    }
     page::write(&arguments.output, &report, &sides)?;
     console.answer(&text::summary(&report, &arguments.output))?;
     let mut object = json!(report);
@@ -175,14 +195,31 @@ fn basin(
     weights::basin(ends, sides, arguments, AuditWatch { shown: Some(&shown), cancel: Some(&STOP) })
 }
 
-/// Puts the modules of the second model back; criticality looks at fewer points than there might be to look at.
-fn put_back(modules: usize, sides: &Sides, arguments: &DiffArguments, console: Console) -> Result<Rewind, Failure> {
+/// Puts the modules of the second model back, each a task of its own; criticality looks at fewer points than there might be to look at.
+fn put_back(
+    (modules, along): (usize, &[Artifact]),
+    sides: &Sides,
+    arguments: &DiffArguments,
+    (kept, console): (&Kept, Console),
+    mine: impl Fn(usize) -> bool,
+) -> Result<Option<Rewind>, Failure> {
     let measured = if arguments.criticality { ", measuring how critical each is" } else { "" };
     console.say(format!("putting {modules} modules of B back to where A has them{measured}"));
     let (progress, done) = (Progress::new("images at most"), AtomicUsize::new(0));
     let total = weights::put_back(sides, arguments, modules);
     let shown = |more: usize| progress.report(done.fetch_add(more, Ordering::Relaxed) + more, total);
-    weights::rewind(sides, arguments, AuditWatch { shown: Some(&shown), cancel: Some(&STOP) })
+    let settings = weights::rewind_settings(arguments, along)?;
+    let mut all: Option<Rewind> = None;
+    for place in (0..modules).filter(|place| mine(*place)) {
+        let watch = AuditWatch { shown: Some(&shown), cancel: Some(&STOP) };
+        let made = || weights::rewind(sides, arguments, along, place, watch);
+        let one: Rewind = kept.part(&format!("module {place}"), &settings, made)?;
+        all = Some(match all {
+            None => one,
+            Some(all) => all.with(one),
+        });
+    }
+    Ok(all)
 }
 
 /// Answers of both models, and what they have wrong.
@@ -250,10 +287,7 @@ fn compare_layers(
     sides: &Sides,
     layers: &[Vec<String>; 2],
     watch: AuditWatch<'_>,
-) -> Result<Option<Similarity>, Failure> {
-    if arguments.no_similarity {
-        return Ok(None);
-    }
+) -> Result<Similarity, Failure> {
     let artifacts = [&sides.first, &sides.second].map(|side| side.ready.model.artifact());
     let (first, second) = (artifacts[0].network()?, artifacts[1].network()?);
     let first = Side { network: first, taps: &layers[0], images: &sides.first.images };
@@ -261,7 +295,7 @@ fn compare_layers(
     let extract = &sides.extract;
     let (batch, seed) = (batch(arguments, sides), arguments.seed);
     let options = SimilarityOptions { batch, seed, memory: extract.memory_limit / 2, isa: extract.isa };
-    Ok(Some(similarity(&first, &second, &options, watch)?))
+    Ok(similarity(&first, &second, &options, watch)?)
 }
 
 /// Images of a batch: several batches where there are images enough, since their spread is the standard error.

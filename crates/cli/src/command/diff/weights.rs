@@ -7,8 +7,10 @@ use heirloom_audit::diff::{
 };
 use heirloom_audit::{AuditWatch, PreparedImages, balanced};
 use heirloom_engine::Op;
-use heirloom_transfer::artifact::Artifact;
+use heirloom_transfer::artifact::{Artifact, ArtifactError};
 use heirloom_transfer::fit::trained::Movement;
+
+use serde_json::json;
 
 use super::sides::Sides;
 use crate::arguments::DiffArguments;
@@ -93,25 +95,44 @@ pub fn walked(sides: &Sides, arguments: &DiffArguments) -> usize {
     diff::walked(judged, &options(sides, arguments), norms && sides.train.is_some())
 }
 
-/// Puts the modules of the second model back to where the first has them.
-pub fn rewind(sides: &Sides, arguments: &DiffArguments, watch: AuditWatch<'_>) -> Result<Rewind, Failure> {
+/// Puts a module of the second model back to where the first has it, the one at this place.
+pub fn rewind(
+    sides: &Sides,
+    arguments: &DiffArguments,
+    along: &[Artifact],
+    place: usize,
+    watch: AuditWatch<'_>,
+) -> Result<Rewind, Failure> {
     let [start, trained] = models(sides);
     let (train, train_labels) = sides.train.as_ref().ok_or_else(no_training_images)?;
     let chosen = balanced(&sides.first.labels, arguments.line_images as usize, arguments.seed);
     let (judged, labels) = some(&sides.first.images, &sides.first.labels, &chosen);
     let chosen = balanced(train_labels, arguments.critical_images as usize, arguments.seed);
     let (train, train_labels) = some(train, train_labels, &chosen);
-    let along = along(arguments)?;
     let (judged, train) = ((&judged, &labels[..]), (&train, &train_labels[..]));
-    let input = RewindInput { start, trained, along: &along, judged, train };
+    let input = RewindInput { start, trained, along, judged, train };
     let (draws, valley) = (arguments.critical_draws as usize, arguments.valley);
     let criticality = arguments.criticality.then_some(CriticalityOptions { steps: STEPS, draws, valley });
-    let options = RewindOptions { criticality, seed: arguments.seed, extract: sides.extract.clone() };
-    Ok(diff::rewind(&input, &options, watch)?)
+    let (only, seed, extract) = (Some(place), arguments.seed, sides.extract.clone());
+    Ok(diff::rewind(&input, &RewindOptions { criticality, only, seed, extract }, watch)?)
+}
+
+/// Everything besides the models and images that decides a module's figures.
+pub fn rewind_settings(arguments: &DiffArguments, along: &[Artifact]) -> Result<serde_json::Value, Failure> {
+    let along = along.iter().map(Artifact::digest).collect::<Result<Vec<String>, ArtifactError>>()?;
+    Ok(json!([
+        arguments.line_images,
+        arguments.critical_images,
+        arguments.critical_draws,
+        arguments.criticality,
+        arguments.valley,
+        STEPS,
+        along,
+    ]))
 }
 
 /// What B was in between: models, or networks with the classifier they were trained with.
-fn along(arguments: &DiffArguments) -> Result<Vec<Artifact>, Failure> {
+pub fn along(arguments: &DiffArguments) -> Result<Vec<Artifact>, Failure> {
     let open = |name: &String| -> Result<Artifact, Failure> {
         let path = Path::new(name);
         if path.extension().is_some_and(|extension| extension == "heirloom") {
@@ -129,11 +150,12 @@ pub fn put_back(sides: &Sides, arguments: &DiffArguments, modules: usize) -> usi
     let valley = if arguments.valley { diff::most_of_valley() } else { 0 };
     let steps = if arguments.along.is_empty() { STEPS } else { arguments.along.len() + 1 };
     let looks = if arguments.criticality {
-        1 + modules * (diff::most_looks(steps) * arguments.critical_draws as usize + valley)
+        modules * (1 + diff::most_looks(steps) * arguments.critical_draws as usize + valley)
     } else {
         0
     };
-    (2 * modules + 2) * judged + looks * train
+    // Each module is a task of its own, which judges both ends again.
+    4 * modules * judged + looks * train
 }
 
 fn no_training_images() -> Failure {
@@ -142,8 +164,7 @@ fn no_training_images() -> Failure {
 }
 
 /// Number of modules to put back; refuses models whose modules are not of the same shape, and data without training images.
-pub fn modules(sides: &Sides, arguments: &DiffArguments) -> Result<usize, Failure> {
-    let checkpoints = along(arguments)?;
+pub fn modules(sides: &Sides, arguments: &DiffArguments, checkpoints: &[Artifact]) -> Result<usize, Failure> {
     if sides.train.is_none() {
         return Err(no_training_images());
     }
@@ -154,7 +175,7 @@ pub fn modules(sides: &Sides, arguments: &DiffArguments) -> Result<usize, Failur
         fits.map_err(|error| {
             Failure::input(format!("module {module} of B cannot be put back to where A has it: {error}"))
         })?;
-        for (name, checkpoint) in arguments.along.iter().zip(&checkpoints) {
+        for (name, checkpoint) in arguments.along.iter().zip(checkpoints) {
             trained.moved(checkpoint, part, 1.0).map_err(|error| {
                 Failure::input(format!("module {module} of B cannot be put to where {name} has it: {error}"))
             })?;
