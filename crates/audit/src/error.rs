@@ -2,6 +2,7 @@
 
 use heirloom_data::intervention::InterventionError;
 use heirloom_transfer::extract::ExtractError;
+use heirloom_transfer::heads::HeadError;
 use heirloom_transfer::predictor::PredictError;
 
 use crate::{AttackError, PrepareError};
@@ -25,6 +26,9 @@ pub enum AuditError {
     /// Lists that do not belong together.
     #[error(transparent)]
     Attack(#[from] AttackError),
+    /// A head that cannot answer.
+    #[error(transparent)]
+    Head(#[from] HeadError),
     /// Too few images to look on some and to judge on others.
     #[error(
         "{images} images with a label are too few: an audit looks for findings on some and judges them on others, and needs {needed}"

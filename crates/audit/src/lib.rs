@@ -23,6 +23,7 @@ mod predicted;
 mod prepared;
 mod record;
 pub mod remedies;
+pub mod robustness;
 mod scan;
 mod shift;
 pub mod study;

@@ -32,3 +32,6 @@ pub use similarity::{
     Alignment, Centring, Gram, LEAST, Side, Similarity, SimilarityOptions, TapPair, compared, similarity,
 };
 pub use way::{ValleyPoint, most_looks, most_of_valley};
+
+#[cfg(test)]
+pub(crate) use path::tests;

@@ -25,7 +25,8 @@ Examples:
   heirloom audit model.heirloom --data pacs.parquet --group domain --fail-on 'worst-group<0.5'
   heirloom audit model.heirloom --data photos/ --remedy             what helps, and what it costs
   heirloom audit model.heirloom --data photos/ --reference clean.heirloom --fail-on 'asr>0.2' --json
-  heirloom audit model.heirloom --data photos/ --scan --fail-on 'scan>0.25'")]
+  heirloom audit model.heirloom --data photos/ --scan --fail-on 'scan>0.25'
+  heirloom audit model.heirloom --data photos/ --robustness --outliers other-photos/")]
 pub struct AuditArguments {
     /// The model: a file that fit wrote, or a backbone (a path, or a name in $HEIRLOOM_DATA/weights)
     #[arg(value_name = "MODEL")]
@@ -55,6 +56,16 @@ pub struct AuditArguments {
     /// times
     #[arg(long, value_name = "MODEL")]
     pub reference: Vec<String>,
+    /// Also measure how far answers and certainty can be trusted: calibration, its own mistakes, images of no class, and the smallest
+    /// changes that break answers
+    #[arg(long)]
+    pub robustness: bool,
+    /// Images that belong to none of the classes, a folder or table, beside the drawn ones; may be given several times
+    #[arg(long, value_name = "DATA", requires = "robustness")]
+    pub outliers: Vec<PathBuf>,
+    /// Images that are attacked, at most
+    #[arg(long, value_name = "N", default_value_t = 64, requires = "robustness", value_parser = clap::value_parser!(u32).range(1..))]
+    pub attacked: u32,
     /// Exit with code 4 when this holds: asr>SHARE (what a trigger breaks beyond the strongest of its controls), scan>SHARE,
     /// group-gap>SHARE, worst-group<SHARE; may be given several times
     #[arg(long, value_name = "LIMIT")]

@@ -247,4 +247,4 @@ pub(super) fn statistics<'a>(
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

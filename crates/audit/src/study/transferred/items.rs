@@ -70,12 +70,12 @@ pub(super) fn phases(targets: usize, size: [usize; 2], options: &TransferredOpti
         ("first target, few replicas", all(0..main.min(1), few)),
         ("shuffled blocks, one order", shuffles(Family::BatchNorm, 0..shuffled.end.min(1), 0..1)),
         ("checkpoints of the source, one replica", checkpoints(options, 0..1)),
-        ("criticality", Family::ALL.into_iter().flat_map(critical).collect()),
         ("how clear images are", (0..main).map(Item::Clear).collect()),
         ("other targets, few replicas", all(1..main.max(1), few)),
         ("shuffled blocks", shuffles(Family::BatchNorm, shuffled.clone(), 0..options.seeds)),
         ("all replicas", all(0..main, options.replicas)),
         ("checkpoints of the source", checkpoints(options, 0..options.seeds)),
+        ("criticality", Family::ALL.into_iter().flat_map(critical).collect()),
         ("targets that are easy from random weights", all(main..targets, few)),
         ("shuffled blocks without normalisation", shuffles(Family::Fixup, shuffled, 0..options.seeds)),
     ];

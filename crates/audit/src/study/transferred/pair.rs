@@ -1,16 +1,21 @@
 //! Two networks beside each other: how far their weights lie apart, how alike their layers see the test images, and the line between them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
 use heirloom_data::Split;
 use heirloom_engine::Isa;
 use heirloom_transfer::compare::name_of;
-use heirloom_transfer::extract::Network;
+use heirloom_transfer::extract::{Network, Progress};
 use heirloom_transfer::fit::trained::Movement;
 use heirloom_zoo::Backbone;
 use serde::{Deserialize, Serialize};
 
 use super::line::Line;
-use super::{Run, Start, Study, StudyError};
-use crate::diff::{PathInput, PathOptions, Side, SimilarityOptions, TapPair, distance, similarity, walk};
+use super::{Family, Run, Start, Study, StudyError};
+use crate::diff::{
+    PathInput, PathOptions, Side, SimilarityOptions, TapPair, compared, distance, similarity, walk, walked,
+};
 use crate::{AuditWatch, PreparedImages, balanced};
 
 /// Layers that are compared, from the stem to the last features.
@@ -108,7 +113,8 @@ impl Study<'_> {
         let side = |network| Side { network: Network::from(network), taps: &taps, images };
         let batch = BATCH.min(images.table_rows().len());
         let options = SimilarityOptions { batch, seed: self.options.seed, memory: MEMORY, isa: self.isa() };
-        let found = similarity(&side(left), &side(right), &options, self.audit_watch())?;
+        let total = compared(images.table_rows().len(), batch);
+        let found = self.told(total, |watch| similarity(&side(left), &side(right), &options, watch))?;
         Ok(found.pairs.into_iter().filter(|pair| pair.first == pair.second).collect())
     }
 
@@ -125,7 +131,8 @@ impl Study<'_> {
         let input = PathInput { first: &first, second: &second, judged, labels, train: &train };
         let extract = self.options.extract.clone();
         let options = PathOptions { points: POINTS, beyond: BEYOND, seed: self.options.seed, extract };
-        Ok(Line::of(&walk(&input, &options, self.audit_watch())?))
+        let total = walked(labels.len(), &options, run.family == Family::BatchNorm);
+        Ok(Line::of(&self.told(total, |watch| walk(&input, &options, watch))?))
     }
 
     /// Some training images of a run's target with the class of each, as many of each class as can be.
@@ -147,7 +154,15 @@ impl Study<'_> {
         self.options.extract.isa
     }
 
-    pub fn audit_watch(&self) -> AuditWatch<'_> {
-        AuditWatch { shown: None, cancel: self.watch.cancel }
+    /// Runs something that shows models `total` images at most, and tells how many of them it has shown.
+    pub fn told<T>(&self, total: usize, run: impl FnOnce(AuditWatch<'_>) -> T) -> T {
+        let (done, started) = (AtomicUsize::new(0), Instant::now());
+        let shown = |more: usize| {
+            let done = done.fetch_add(more, Ordering::Relaxed) + more;
+            let images_per_second = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
+            let state = Progress { done: done.min(total), total, from_store: 0, skipped: 0, images_per_second };
+            self.watch.progress.iter().for_each(|progress| progress(&state));
+        };
+        run(AuditWatch { shown: Some(&shown), cancel: self.watch.cancel })
     }
 }

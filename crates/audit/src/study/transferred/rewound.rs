@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::line::letters;
 use super::{Run, Study, StudyError};
-use crate::diff::{Criticality, CriticalityOptions, RewindInput, RewindOptions, ValleyPoint, rewind};
+use crate::diff::{
+    Criticality, CriticalityOptions, RewindInput, RewindOptions, ValleyPoint, most_looks, most_of_valley, parts, rewind,
+};
 
 /// Steps in which criticality goes from the start to the end.
 const STEPS: usize = 10;
@@ -83,7 +85,10 @@ impl Study<'_> {
         // Values drawn anew are no replica's first ones.
         let seed = self.options.seed.wrapping_add(ANEW);
         let options = RewindOptions { criticality, only: None, seed, extract: self.options.extract.clone() };
-        let found = rewind(&input, &options, self.audit_watch())?;
+        let modules = parts(&start, &trained)?.len();
+        let looks = if critical { modules * (most_looks(STEPS) * draws + most_of_valley()) } else { 0 };
+        let total = (2 * modules + 2) * labels.len() + looks * train_labels.len();
+        let found = self.told(total, |watch| rewind(&input, &options, watch))?;
         let modules = found.modules.into_iter().map(|module| Module {
             name: module.module,
             distance: module.distance,

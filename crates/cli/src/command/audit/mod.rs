@@ -10,6 +10,7 @@ pub mod model;
 mod page;
 pub mod pictures;
 mod remedy;
+mod robust;
 pub mod rows;
 mod scan;
 pub mod text;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use heirloom_audit::robustness::RobustnessRecord;
 use heirloom_audit::{AuditRecord, AuditWatch, Battery, Extent, Gated, Gating, ScanOptions, Subject};
 use heirloom_report::count;
 use heirloom_transfer::fit::SkippedRow;
@@ -74,6 +76,8 @@ pub struct AuditReport {
     pub seconds: f64,
     /// What remedies left of what stands out, where they were asked for; the first is the model as it is.
     pub remedies: Option<Remedied>,
+    /// How far answers and certainty can be trusted, where that was asked for.
+    pub robustness: Option<RobustnessRecord>,
     /// The measures.
     #[serde(flatten)]
     pub record: AuditRecord,
@@ -96,6 +100,7 @@ pub fn run(arguments: &AuditArguments, shared: &SharedArguments, console: Consol
     report.warnings.extend(stopped.clone());
     if stopped.is_none() {
         report.remedies = remedy::tried(arguments, &gathered, &report.record, &battery, console)?;
+        report.robustness = robust::asked(arguments, &gathered, console)?;
     }
     (report.typed, report.seconds) = (shared.typed.clone(), started.elapsed().as_secs_f64());
     page::write(&arguments.output, &report, &gathered.held.images)?;
@@ -137,6 +142,7 @@ fn report(arguments: &AuditArguments, gathered: &Gathered, record: AuditRecord, 
         gates,
         seconds: 0.0,
         remedies: None,
+        robustness: None,
         record,
     }
 }

@@ -8,7 +8,7 @@ use heirloom_report::{
 };
 
 use super::remedy::Remedied;
-use super::{AuditReport, pictures, remedy, scan, text, words};
+use super::{AuditReport, pictures, remedy, robust, scan, text, words};
 use crate::command::write_whole;
 use crate::failure::Failure;
 
@@ -51,6 +51,9 @@ fn page(report: &AuditReport, images: &PreparedImages) -> Result<Page, Failure> 
     }
     if let Some(groups) = groups(report) {
         page.push(groups);
+    }
+    if let Some(record) = &report.robustness {
+        page.push(robust::section(record));
     }
     Ok(page.with(limits(report)))
 }

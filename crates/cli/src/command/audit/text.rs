@@ -5,7 +5,7 @@ use std::path::Path;
 use heirloom_audit::{Finding, Verdict};
 use heirloom_report::{Align, Table, count, duration, interval, percent};
 
-use super::{AuditReport, remedy, words};
+use super::{AuditReport, remedy, robust, words};
 use crate::console::indented;
 
 /// Lines of the table of what does not stand out.
@@ -44,6 +44,9 @@ pub fn summary(report: &AuditReport, page: &Path, findings: &Path) -> String {
     }
     if rest.len() > SHOWN {
         text.push_str(&format!("  ... {} more in {}\n", rest.len() - SHOWN, page.display()));
+    }
+    if let Some(record) = &report.robustness {
+        text.push_str(&format!("\n{}", wrapped(&robust::sentence(record))));
     }
     text.push('\n');
     for gate in &report.gates {
