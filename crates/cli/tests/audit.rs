@@ -262,6 +262,36 @@ fn groups_of_a_column_are_compared_and_limited() {
 }
 
 #[test]
+fn certainty_and_attacks_are_judged_beside_chance() {
+    let scene = Scene::new();
+    scene.colours("colours", 10, 10);
+    scene.world("shapes", 2, 2);
+    let audit = ["audit", "tiny.safetensors", "--data", "colours", "--robustness", "--force", "--json"];
+    let found = scene.ok(&[&audit[..], &["--attacked", "6", "--outliers", "shapes"]].concat()).json();
+    let record = &found["robustness"];
+    let sets: Vec<&str> = list(record, "outliers").iter().map(|one| one["set"].as_str().unwrap()).collect();
+    assert_eq!(sets, ["gaussian noise", "black and white noise", "blobs", "shapes"]);
+    for set in list(record, "outliers") {
+        assert_eq!(list(set, "scores").len(), 4, "{set}");
+    }
+    let attacks = list(record, "adversarial");
+    assert_eq!((attacks.len(), &attacks[0]["accuracy"]["n"]), (4, &6.into()));
+    assert_eq!(list(record, "coverage").len(), 10);
+    let page = std::fs::read_to_string(scene.at("audit.html")).unwrap();
+    assert!(page.contains("How far answers and certainty can be trusted") && page.contains("Mahalanobis"));
+    // A head that votes has no gradient, and says so.
+    scene.ok(&["fit", "colours", "--backbone", "tiny.safetensors", "--method", "knn", "--no-report"]);
+    let voting = ["audit", "model.heirloom", "--data", "colours", "--robustness", "--force", "--json"];
+    let voting = scene.ok(&voting).json();
+    assert!(voting["robustness"]["not_attacked"].as_str().unwrap().contains("knn"), "{}", voting["robustness"]);
+    scene
+        .run(&["audit", "tiny.safetensors", "--data", "colours", "--outliers", "shapes"])
+        .refused(2, &["--robustness"]);
+    let gone = ["audit", "tiny.safetensors", "--data", "colours", "--robustness", "--outliers", "gone", "--force"];
+    scene.run(&gone).refused(2, &["gone"]);
+}
+
+#[test]
 fn what_cannot_be_audited_is_refused_before_any_work() {
     let scene = Scene::new();
     scene.run(&["audit", "gone.heirloom", "--data", "photos"]).refused(2, &["gone.heirloom: no such file"]);

@@ -70,7 +70,9 @@ fn others(arguments: &AuditArguments, gathered: &Gathered) -> Result<Vec<(String
         if images.table_rows().is_empty() {
             return Err(Failure::input(format!("{}: none of its images can be used", path.display())));
         }
-        Ok((path.display().to_string(), images))
+        let name =
+            path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        Ok((name, images))
     };
     arguments.outliers.iter().map(one).collect()
 }
@@ -100,16 +102,16 @@ fn detected(record: &RobustnessRecord) -> Table {
     let mut table = Table::new(&[
         ("told from judged images", Align::Left),
         ("by", Align::Left),
-        ("area under the curve", Align::Right),
-        ("average precision (chance)", Align::Right),
-        ("false alarms at 95 %", Align::Right),
+        ("area", Align::Right),
+        ("precision (chance)", Align::Right),
+        ("false alarms", Align::Right),
     ]);
     let mut push = |set: String, score: &str, found: &Detected| {
         let precision = format!("{} ({})", percent(found.precision), percent(found.base_rate));
         table.push([set, score.to_owned(), percent(found.area), precision, percent(found.false_alarms)]);
     };
     for (at, (score, found)) in record.mistakes.iter().enumerate() {
-        let set = if at == 0 { "its own mistakes, among them" } else { "" };
+        let set = if at == 0 { "its own mistakes" } else { "" };
         push(set.to_owned(), score.name(), found);
     }
     for outliers in &record.outliers {
@@ -189,7 +191,8 @@ pub fn section(record: &RobustnessRecord) -> Section {
         ))
         .with(Block::Table(detected(record)))
         .with(Block::Paragraph(
-            "One such image for five judged ones, mean of five draws. A single best score is the best of several: which one serves was not known \
+            "Area under the receiver operating characteristic, 50 % by chance; average precision, and what chance gives; judged images that are \
+             false alarms where 95 % of the others are found. One such image for five judged ones, mean of five draws. A single best score is the best of several: which one serves was not known \
              beforehand."
                 .into(),
         ));
