@@ -66,6 +66,7 @@ fn options() -> TransferredOptions {
         seeds: 1,
         main: 1,
         shuffled: 1,
+        both_shuffled: true,
         checkpoints: vec![0, 2],
         rates: vec![2500],
         criticality: [1, 12],

@@ -208,3 +208,64 @@ fn copies_are_kept_together_and_leaks_are_reported() {
     assert_eq!(group["crosses_split"], true);
     assert!(fit["warnings"].to_string().contains("copies of training images"), "{}", fit["warnings"]);
 }
+
+#[test]
+fn a_backbone_answers_by_its_own_classes_or_by_what_a_map_makes_of_them() {
+    let scene = Scene::new();
+    scene.world("photos", 1, 2);
+    let own = scene.ok(&["predict", "tiny.safetensors", "photos", "--json"]).json();
+    let lines = own["predictions"].as_array().unwrap();
+    assert_eq!(own["rows"]["predicted"], lines.len());
+    let numbered = |line: &Value| line["class"].as_str().unwrap().parse::<usize>().is_ok();
+    assert!(!lines.is_empty() && lines.iter().all(|line| numbered(line) && line["unfamiliar"].is_null()), "{own}");
+
+    std::fs::write(scene.at("map.csv"), "source,class\n0,cat\n1,cat\n2,dog\n").unwrap();
+    let mapped = scene.ok(&["predict", "tiny.safetensors", "photos", "--class-map", "map.csv", "--json"]).json();
+    for line in mapped["predictions"].as_array().unwrap() {
+        let shares: Vec<f64> =
+            line["top"].as_array().unwrap().iter().map(|one| one["probability"].as_f64().unwrap()).collect();
+        assert!(shares.len() == 2 && (shares.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{line}");
+        assert!(["cat", "dog"].contains(&line["class"].as_str().unwrap()));
+    }
+    assert!(mapped["rows"]["outside_map"].as_u64().unwrap() <= lines.len() as u64);
+
+    std::fs::write(scene.at("wrong.csv"), "source,class\nlion,cat\n2,dog\n").unwrap();
+    scene
+        .run(&["predict", "tiny.safetensors", "photos", "--class-map", "wrong.csv"])
+        .refused(2, &["wrong.csv, line 2", "no class 'lion'"]);
+    scene.run(&["predict", "gone.safetensors", "photos"]).refused(2, &["gone.safetensors"]);
+    scene.run(&["predict", "gone.heirloom", "photos"]).refused(2, &["gone.heirloom"]);
+    scene.ok(&["fit", "photos", "--backbone", "tiny.safetensors", "--method", "ncm", "--no-report"]);
+    scene
+        .run(&["predict", "model.heirloom", "photos", "--class-map", "map.csv"])
+        .refused(2, &["a fitted model has the classes it was fitted on"]);
+    scene
+        .run(&["predict", "tiny.safetensors", "photos", "--tasks", "model.heirloom"])
+        .refused(2, &["--tasks goes with models that fit wrote"]);
+}
+
+#[test]
+fn features_that_extract_wrote_are_fitted_like_the_images() {
+    let scene = Scene::new();
+    scene.world("photos", 6, 3);
+    let fit = |data: &str, more: &[&str]| {
+        let typed = ["fit", data, "--method", "ridge", "--no-report", "--force", "--json"];
+        scene.ok(&[&typed[..], more].concat()).json()
+    };
+    let images = fit("photos", &["--backbone", "tiny.safetensors", "--precision", "f32"]);
+    for name in ["features.parquet", "features.csv", "features.safetensors"] {
+        let extract =
+            ["extract", "photos", "--backbone", "tiny.safetensors", "--precision", "f32", "-o", name, "--json"];
+        assert_eq!(scene.ok(&extract).json()["output"], name);
+        scene.run(&extract).refused(2, &[name, "--force"]);
+        let given = fit(name, &[]);
+        // Safetensors have no texts, so no split either.
+        if name != "features.safetensors" {
+            assert_eq!(given["scores"]["accuracy"], images["scores"]["accuracy"], "{name}");
+            assert_eq!(given["rows"], images["rows"], "{name}");
+        }
+        assert_eq!(given["classes"], images["classes"], "{name}");
+    }
+    let wrong = ["extract", "photos", "--backbone", "tiny.safetensors", "-o", "features.txt"];
+    scene.run(&wrong).refused(2, &["features.txt", ".parquet"]);
+}

@@ -1,5 +1,7 @@
 //! What can be typed after `extract`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::{PrecisionArguments, ShardArgument, StorageArguments, TableArguments};
@@ -13,6 +15,7 @@ use super::{PrecisionArguments, ShardArgument, StorageArguments, TableArguments}
 Examples:
   heirloom extract photos/ --backbone deit_tiny_patch16_224
   heirloom extract photos/ --backbone w.safetensors --tap layer3 --tap layer4 --target-sizes 1,512
+  heirloom extract photos/ --backbone deit_tiny_patch16_224 -o features.parquet       for other programs, and for fit
   heirloom extract photos/ --backbone w.safetensors --shard 1/4      (and 2/4, 3/4, 4/4 elsewhere)")]
 pub struct ExtractArguments {
     /// The data set.
@@ -36,6 +39,13 @@ pub struct ExtractArguments {
     /// Most memory that the features of 256 rows may take, in GiB [default: half of what is available]
     #[arg(long, value_name = "GIB", value_parser = super::gibibytes)]
     pub memory: Option<u64>,
+    /// Also write the features here, one row an image: .safetensors (a tensor for each layer), .parquet or .csv (a column for each value).
+    /// `fit` reads all three
+    #[arg(short, long, value_name = "FILE", conflicts_with = "shard")]
+    pub output: Option<PathBuf>,
+    /// Replace the file if it is already there
+    #[arg(long)]
+    pub force: bool,
     /// Do only part i of n, counted from 1
     #[arg(long, value_name = "I/N")]
     pub shard: Option<ShardArgument>,

@@ -17,7 +17,7 @@ pub enum PredictionFormat {
     Parquet,
 }
 
-/// Classify images with a fitted model.
+/// Classify images with a fitted model, or with a backbone's own classifier.
 ///
 /// Each image gets its class, a calibrated probability, the next best classes, and whether it looks unlike the images the model was
 /// fitted on (`unfamiliar`: further away than 95 % of them). Images that cannot be read are named and skipped.
@@ -28,9 +28,10 @@ Examples:
   heirloom predict model.heirloom a.jpg b.png --top-k 1
   heirloom predict model.heirloom new-photos/ --format parquet -o predictions.parquet
   heirloom predict species.heirloom new-photos/ --tasks health.heirloom season.heirloom
+  heirloom predict mobilenetv2_1.0 new-photos/ --class-map pets.csv     a backbone as it is, its classes made yours
   heirloom predict model.heirloom new-photos/ --json")]
 pub struct PredictArguments {
-    /// The model that fit wrote
+    /// The model that fit wrote, or a backbone used as it is (a path, or a name in $HEIRLOOM_DATA/weights)
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
     /// Images, folders of images, CSV or parquet tables; tables of features for a model that was fitted on one
@@ -39,6 +40,10 @@ pub struct PredictArguments {
     /// Further models on the same backbone: each image passes through it once and is answered by all
     #[arg(long, value_name = "MODEL", num_args = 1..)]
     pub tasks: Vec<PathBuf>,
+    /// What becomes of a backbone's own classes: a CSV table with the columns source (a name, or a number from 0) and class. Probabilities of
+    /// what makes up a class are summed; classes that are not named are left out
+    #[arg(long, value_name = "FILE")]
+    pub class_map: Option<PathBuf>,
     /// Number of classes to list for each image, best first
     #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     pub top_k: u16,

@@ -8,8 +8,9 @@ use heirloom_transfer::{ClassTokenMode, Pooling};
 use heirloom_zoo::Backbone;
 use serde_json::json;
 
+use super::features_file::Form;
 use super::fit::{extract_options, open_table};
-use super::{Outcome, cache_folder, limit, precision};
+use super::{Outcome, cache_folder, limit, precision, refuse_to_replace, write_whole};
 use crate::arguments::{ExtractArguments, SharedArguments};
 use crate::backbone;
 use crate::console::{Console, facts};
@@ -22,6 +23,10 @@ const SHOWN: usize = 8;
 
 /// Runs `extract`.
 pub fn run(arguments: &ExtractArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
+    let form = arguments.output.as_deref().map(Form::of).transpose()?;
+    if let Some(path) = &arguments.output {
+        refuse_to_replace(path, arguments.force)?;
+    }
     let backbone = backbone::open(arguments.backbone.as_deref())?;
     let table = limit::limited(open_table(&arguments.table)?, arguments.table.limit, 0);
     let rows: Vec<usize> = (0..table.rows.len()).collect();
@@ -30,14 +35,25 @@ pub fn run(arguments: &ExtractArguments, shared: &SharedArguments, console: Cons
     let options = ExtractOptions { storage: arguments.storage.storage(), ..extract_options(arguments.memory, shared) };
     let options = precision::settled(arguments.precision, [&backbone], &folder, options, console)?;
     let precision = options.precision;
-    let summary = fill(arguments, options, &backbone, &table, &rows, &requests, &Store::new(&folder))?;
+    let store = Store::new(&folder);
+    let summary = fill(arguments, options.clone(), &backbone, &table, &rows, &requests, &store)?;
     console.say(text(&summary));
+    if let (Some(path), Some(form)) = (&arguments.output, form) {
+        // Everything is in the cache by now.
+        let images = TableImages::new(&table, store.cache());
+        let mut extraction = Extraction::new(Network::from(&backbone), &images, &rows, &requests);
+        (extraction.store, extraction.options) = (Some(&store), options);
+        let extracted = extraction.run()?;
+        write_whole(path, &form.bytes(&extracted, &table)?)?;
+        console.say(format!("wrote the features of {} to {}", counted(extracted.rows.len(), "image"), path.display()));
+    }
     let object = json!({
         "command": "extract",
         "backbone": backbone.name,
         "backbone_digest": backbone.weights_digest,
         "precision": precision,
         "cache": folder,
+        "output": arguments.output,
         "features": requests.iter().map(|(tap, pooling)| format!("{tap}@{}", pooling.target)).collect::<Vec<_>>(),
         "rows": { "asked": summary.rows, "computed": summary.computed, "cached": summary.from_store, "skipped": summary.skipped.len() },
         "skipped": summary.skipped.iter().map(|row| json!({ "locator": row.locator, "reason": row.reason })).collect::<Vec<_>>(),

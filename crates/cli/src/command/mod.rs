@@ -9,6 +9,7 @@ mod data;
 mod demo;
 mod diff;
 mod extract;
+mod features_file;
 mod fit;
 mod inspect;
 mod layers;

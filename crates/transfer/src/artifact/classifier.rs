@@ -1,5 +1,6 @@
 //! A network whose own classifier is the head, and what names what a model computes.
 
+use heirloom_engine::Shape;
 use heirloom_zoo::Backbone;
 
 use super::{Artifact, ArtifactError, DataRecord, RunRecord};
@@ -31,6 +32,27 @@ impl Artifact {
 }
 
 impl Artifact {
+    /// A network used as it is: its own logits are the head's, whatever makes them. Classes without names are called by their numbers,
+    /// from 0 on.
+    ///
+    /// # Errors
+    /// A network without logits, or whose logits are no vector.
+    pub fn of_logits(network: &Backbone) -> Result<Self, ArtifactError> {
+        let refuse = || ArtifactError::Classifier { name: network.name.clone() };
+        let logits = network.logits.clone().ok_or_else(refuse)?;
+        let shapes = network.graph.tap_shapes(network.preprocess.input_size, std::slice::from_ref(&logits));
+        let Some(Shape::Vector { channels: classes }) = shapes.ok().and_then(|shapes| shapes.first().copied()) else {
+            return Err(refuse());
+        };
+        let named = network.classes.len() == classes;
+        let names = if named { network.classes.clone() } else { (0..classes).map(|class| class.to_string()).collect() };
+        let same = (0..classes * classes).map(|at| f32::from(u8::from(at / classes == at % classes))).collect();
+        let input = Input { tap: logits, pooling: Pooling::MEAN, width: classes, columns: None };
+        let head = Head::plain(Method::Linear, classes, input, Rule::affine(classes, same, vec![0.0; classes]));
+        let run = RunRecord::new(Vec::new(), serde_json::Value::Null, 0, DataRecord::default());
+        Ok(Self::new(network, head, names, run))
+    }
+
     /// Digest of what a model computes, its network and its head, whatever run made them: as 64 hexadecimal digits.
     ///
     /// # Errors
@@ -78,6 +100,19 @@ mod tests {
                 assert!((own - classifier).abs() < 1e-4 * scale, "{architecture}: {own} {classifier}");
             }
         }
+    }
+
+    #[test]
+    fn a_network_used_as_it_is_answers_by_its_own_logits() {
+        let recipe = Recipe { classes: Some(4), ..Recipe::usual("mine", "squeezenet1_1").unwrap() };
+        let network = Backbone::from_scratch(&recipe, &Initialization::usual(1)).unwrap();
+        assert!(Artifact::of_classifier(&network, 0).is_err(), "its classifier ends in a mean");
+        let model = Artifact::of_logits(&network).unwrap();
+        assert_eq!(model.classes, ["0", "1", "2", "3"]);
+        let read = &model.head.columns()[0];
+        assert_eq!((read.tap.as_str(), read.width, model.head.classes()), ("logits", 4, 4));
+        let (weights, bias) = model.head.on_raw_features().unwrap();
+        assert!(bias.iter().all(|value| *value == 0.0) && weights.iter().sum::<f32>() == 4.0 && weights[5] == 1.0);
     }
 
     #[test]

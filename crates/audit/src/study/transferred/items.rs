@@ -65,6 +65,7 @@ pub(super) fn phases(targets: usize, size: [usize; 2], options: &TransferredOpti
     let few = FEW.min(options.replicas);
     let shuffled = 0..options.shuffled.min(main);
     let orders = orders(size, options);
+    let without = if options.both_shuffled { options.seeds } else { 0 };
     let shuffles = |family, targets, seeds| shuffles(&orders, family, targets, seeds);
     let mut phases: Vec<Phase> = vec![
         ("first target, few replicas", all(0..main.min(1), few)),
@@ -72,15 +73,17 @@ pub(super) fn phases(targets: usize, size: [usize; 2], options: &TransferredOpti
         ("checkpoints of the source, one replica", checkpoints(options, 0..1)),
         ("how clear images are", (0..main).map(Item::Clear).collect()),
         ("other targets, few replicas", all(1..main.max(1), few)),
-        ("shuffled blocks", shuffles(Family::BatchNorm, shuffled.clone(), 0..options.seeds)),
         ("all replicas", all(0..main, options.replicas)),
+        ("shuffled blocks, all orders", shuffles(Family::BatchNorm, 0..shuffled.end.min(1), 0..options.seeds)),
         ("checkpoints of the source", checkpoints(options, 0..options.seeds)),
         ("criticality", Family::ALL.into_iter().flat_map(critical).collect()),
+        ("shuffled blocks, other targets", shuffles(Family::BatchNorm, shuffled.clone(), 0..options.seeds)),
         ("targets that are easy from random weights", all(main..targets, few)),
-        ("shuffled blocks without normalisation", shuffles(Family::Fixup, shuffled, 0..options.seeds)),
+        ("shuffled blocks without normalisation", shuffles(Family::Fixup, shuffled, 0..without)),
     ];
     let mut seen = BTreeSet::new();
     phases.iter_mut().for_each(|(_, items)| items.retain(|item| seen.insert(*item)));
+    phases.retain(|(_, items)| !items.is_empty());
     phases
 }
 

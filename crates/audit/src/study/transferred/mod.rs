@@ -96,6 +96,8 @@ pub struct TransferredOptions {
     pub main: usize,
     /// Targets, the first ones, whose blocks are shuffled.
     pub shuffled: usize,
+    /// Whether they are for networks without normalisation, too.
+    pub both_shuffled: bool,
     /// Checkpoints of the source, in epochs.
     pub checkpoints: Vec<u64>,
     /// Rates that are tried, in hundred-thousandths.

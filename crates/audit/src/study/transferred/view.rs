@@ -205,11 +205,10 @@ impl<'a> View<'a> {
 
 /// How often a run of a pair counts. Runs from one random start are one group, of which the usual replica is the first.
 fn node_weight(draw: Draw<'_>, run: &Run, kind: Kind, view: &View<'_>) -> f64 {
-    let (run, count) = match kind {
-        Kind::SameRandom => (Run { start: Start::SAME, ..*run }, 1 + view.study.options.same),
-        _ => (*run, view.study.options.replicas.max(run.replica + 1)),
-    };
-    draw.replicas(group(&run), count).get(run.replica).copied().unwrap_or(0.0)
+    let run = if kind == Kind::SameRandom { Run { start: Start::SAME, ..*run } } else { *run };
+    let alike = |other: &&Run| Run { replica: run.replica, ..**other } == run;
+    let last = view.found.runs.keys().filter(alike).map(|other| other.replica).max().unwrap_or(0);
+    draw.replicas(group(&run), 1 + last.max(run.replica)).get(run.replica).copied().unwrap_or(0.0)
 }
 
 /// How often each run counts.

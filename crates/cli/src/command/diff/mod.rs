@@ -119,7 +119,8 @@ pub struct Absent {
 /// Runs `diff`.
 pub fn run(arguments: &DiffArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
     let started = Instant::now();
-    refuse_to_replace(&arguments.output, arguments.force)?;
+    // A shard draws nothing.
+    refuse_to_replace(&arguments.output, arguments.force || arguments.shard.is_some())?;
     interrupt::note("finished parts are kept; the same command goes on with the others");
     let sides = Sides::open(arguments, shared, console)?;
     let layers = [&sides.first, &sides.second].map(|side| sides::layers(arguments, side.ready.model.artifact()));

@@ -1,6 +1,7 @@
 //! `predict`: classes, calibrated probabilities and unfamiliarity of new images, written as they come.
 
 mod csv;
+mod direct;
 mod format;
 mod line;
 mod model;
@@ -47,6 +48,8 @@ pub fn run(arguments: &PredictArguments, shared: &SharedArguments, console: Cons
         skipped: Vec::new(),
         written: 0,
         unfamiliar: 0,
+        outside: 0,
+        top: layout.top,
         keep,
         out: None,
         failed: None,
@@ -99,6 +102,10 @@ pub struct Sink {
     skipped: Vec<SkippedImage>,
     written: usize,
     unfamiliar: usize,
+    /// Images whose most probable class is none of those that a map names.
+    outside: usize,
+    /// Classes that are listed.
+    top: usize,
     keep: bool,
     out: Option<Writer>,
     failed: Option<WriteError>,
@@ -122,6 +129,19 @@ impl Sink {
         if self.lines.len() >= BATCH && !self.keep {
             self.flush();
         }
+    }
+
+    /// Takes one answer of a backbone in the classes of a map.
+    pub fn take_mapped(&mut self, answer: Answer, map: &direct::ClassMap) {
+        let answer = match answer {
+            Answer::Predicted(prediction) => {
+                let (prediction, outside) = map.apply(prediction, self.top);
+                self.outside += usize::from(outside);
+                Answer::Predicted(prediction)
+            }
+            skipped => skipped,
+        };
+        self.take(0, answer, &map.classes);
     }
 
     fn flush(&mut self) {
@@ -160,6 +180,9 @@ impl Sink {
                 count(self.unfamiliar)
             ));
         }
+        if self.outside > 0 {
+            text.push_str(&format!("; the most probable class of {} is not in the map", counted(self.outside, what)));
+        }
         let skipped: Vec<String> = self.skipped.iter().map(|row| format!("{}: {}", row.locator, row.reason)).collect();
         if !skipped.is_empty() {
             text.push_str(&format!("\nwarning: {} skipped:", counted(skipped.len(), what)));
@@ -175,7 +198,12 @@ impl Sink {
             "command": "predict",
             "model": arguments.model,
             "tasks": arguments.tasks,
-            "rows": { "predicted": self.written, "skipped": skipped.len(), "unfamiliar": self.unfamiliar },
+            "rows": {
+                "predicted": self.written,
+                "skipped": skipped.len(),
+                "unfamiliar": self.unfamiliar,
+                "outside_map": self.outside,
+            },
             "predictions": self.keep.then_some(&self.lines),
             "output": arguments.output,
             "skipped": skipped,

@@ -6,17 +6,19 @@ use heirloom_transfer::extract::SkippedImage;
 use heirloom_transfer::predictor::{PredictOptions, Predictor, predict_table};
 
 use super::Sink;
+use super::direct::{self, ClassMap};
 use crate::arguments::{PredictArguments, SharedArguments};
+use crate::backbone;
 use crate::command::fit::extract_options;
-use crate::command::precision;
+use crate::command::{inspect, precision};
 use crate::failure::Failure;
 use crate::interrupt::{STOP, Watching};
 use crate::progress::Progress;
 
 /// One model or several, and what they are to look at.
 pub enum Model {
-    /// A network with its heads, and images.
-    Images(Box<Predictor>, Box<Table>),
+    /// A network with its heads, and images; a backbone used as it is may have a map of its classes.
+    Images(Box<Predictor>, Box<Table>, Option<ClassMap>),
     /// Heads alone, and tables of features; how many classes are listed.
     Features(Vec<Artifact>, Vec<FeatureTable>, usize),
 }
@@ -24,14 +26,14 @@ pub enum Model {
 impl Model {
     /// Opens the models and the paths that were typed.
     pub fn open(arguments: &PredictArguments, shared: &SharedArguments) -> Result<Self, Failure> {
-        let first = Artifact::load(&arguments.model)?;
+        let (first, map) = first(arguments)?;
         let others = arguments.tasks.iter().map(|path| Artifact::load(path)).collect::<Result<Vec<_>, _>>()?;
         if let Some(network) = &first.network {
             // Opened as images, every row of a table of features would be skipped.
             if arguments.paths.iter().any(|path| FeatureTable::recognise(path).unwrap_or(false)) {
                 return Err(ArtifactError::NeedsImages { name: network.backbone.name.clone() }.into());
             }
-            return Self::images(first, others, arguments, shared);
+            return Self::images((first, map), others, arguments, shared);
         }
         if arguments.backbone.is_some() {
             let fact = format!("{} reads features and has no backbone", arguments.model.display());
@@ -46,7 +48,7 @@ impl Model {
     }
 
     fn images(
-        first: Artifact,
+        (first, map): (Artifact, Option<ClassMap>),
         others: Vec<Artifact>,
         arguments: &PredictArguments,
         shared: &SharedArguments,
@@ -58,14 +60,15 @@ impl Model {
             predictor = predictor.with_tasks(others)?;
         }
         let table = Table::unlabelled(&arguments.paths, Limits::default())?;
-        Ok(Self::Images(Box::new(predictor), Box::new(table)))
+        Ok(Self::Images(Box::new(predictor), Box::new(table), map))
     }
 
     /// Classes of the model with most.
     pub fn most_classes(&self) -> usize {
         let most = |artifacts: &mut dyn Iterator<Item = &Artifact>| artifacts.map(|one| one.classes.len()).max();
         let most = match self {
-            Self::Images(predictor, _) => most(&mut predictor.artifacts()),
+            Self::Images(_, _, Some(map)) => Some(map.classes.len()),
+            Self::Images(predictor, ..) => most(&mut predictor.artifacts()),
             Self::Features(artifacts, ..) => most(&mut artifacts.iter()),
         };
         most.unwrap_or(0)
@@ -82,7 +85,7 @@ impl Model {
     /// Hands every answer to `sink`; rows that the table itself left out are returned.
     pub fn predict(&self, sink: &mut Sink) -> Result<Vec<SkippedImage>, Failure> {
         match self {
-            Self::Images(predictor, table) => images(predictor, table, sink),
+            Self::Images(predictor, table, map) => images(predictor, table, map.as_ref(), sink),
             Self::Features(artifacts, tables, top) => {
                 tables.iter().try_for_each(|table| features(artifacts, table, *top, sink))?;
                 Ok(Vec::new())
@@ -91,7 +94,32 @@ impl Model {
     }
 }
 
-fn images(predictor: &Predictor, table: &Table, sink: &mut Sink) -> Result<Vec<SkippedImage>, Failure> {
+/// The model that was named: a file that `fit` wrote, or a backbone used as it is.
+fn first(arguments: &PredictArguments) -> Result<(Artifact, Option<ClassMap>), Failure> {
+    let path = &arguments.model;
+    let named = path.extension().is_some_and(|ending| ending == "heirloom");
+    if named || (path.is_file() && inspect::is_model(path)?) {
+        if arguments.class_map.is_some() {
+            let fact = "--class-map is about the classes of a backbone that is used as it is";
+            return Err(Failure::input(fact).hint("a fitted model has the classes it was fitted on"));
+        }
+        return Ok((Artifact::load(path)?, None));
+    }
+    if !arguments.tasks.is_empty() {
+        let fact = format!("{} is a backbone, and --tasks goes with models that fit wrote", path.display());
+        return Err(Failure::input(fact).hint("leave --tasks out, or fit a head first"));
+    }
+    let model = direct::model(&backbone::open(Some(&path.to_string_lossy()))?)?;
+    let map = arguments.class_map.as_ref().map(|map| ClassMap::read(map, &model.classes)).transpose()?;
+    Ok((model, map))
+}
+
+fn images(
+    predictor: &Predictor,
+    table: &Table,
+    map: Option<&ClassMap>,
+    sink: &mut Sink,
+) -> Result<Vec<SkippedImage>, Failure> {
     let progress = Progress::new("images");
     let rows: Vec<usize> = (0..table.rows.len()).collect();
     let _watching = Watching::begin();
@@ -99,7 +127,10 @@ fn images(predictor: &Predictor, table: &Table, sink: &mut Sink) -> Result<Vec<S
     let classes: Vec<&[String]> = predictor.artifacts().map(|artifact| artifact.classes.as_slice()).collect();
     predictor.predict_tasks(table, &rows, Some(&STOP), |task, answer| {
         done += usize::from(task == 0);
-        sink.take(task, answer, classes[task]);
+        match map {
+            Some(map) => sink.take_mapped(answer, map),
+            None => sink.take(task, answer, classes[task]),
+        }
         progress.report(done, rows.len());
     })?;
     let skipped = table.skipped.iter().enumerate().map(|(row, skipped)| SkippedImage {

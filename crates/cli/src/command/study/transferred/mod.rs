@@ -70,6 +70,7 @@ fn options(arguments: &TransferredArguments, shared: &SharedArguments) -> Transf
         seeds: usual(arguments.seeds, size.pick(1, 3, 5)),
         main: size.pick(1, 3, usize::MAX),
         shuffled: size.pick(1, 2, usize::MAX),
+        both_shuffled: size.pick(true, false, true),
         checkpoints: size.pick(vec![0, 1, 2], vec![0, 1, 2, 5, 10, 11, 15, 20], (0..=90).step_by(5).collect()),
         // At batches of 32: a fifth of what trains a network from random weights best, and that.
         rates: size.pick(vec![2500], vec![500, 2500], vec![250, 500, 1250, 2500, 5000]),
