@@ -125,7 +125,8 @@ fn check(whole: &TransferredStudy) {
     for family in Family::ALL {
         for kind in Kind::ALL {
             let pair = whole.pairs.iter().find(|pair| pair.family == family && pair.kind == kind);
-            let pair = pair.unwrap_or_else(|| panic!("{family:?} {kind:?}"));
+            assert!(pair.is_some(), "{family:?} {kind:?}");
+            let pair = pair.unwrap();
             let runs = !matches!(kind, Kind::SourceOrigin | Kind::RandomOrigin);
             assert_eq!((pair.uncommon.is_some(), pair.barrier.is_some(), !pair.line.is_empty()), (runs, runs, runs));
             assert_eq!(pair.similarity.len(), 5);

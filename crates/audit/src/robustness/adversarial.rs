@@ -121,7 +121,7 @@ mod tests {
         let attacker = Attacker { epsilon: 8.0 / 255.0, steps: 20, seed: 3 };
         let found = attacker.changed(&image, 1, 0, linear(&weights)).unwrap();
         for (found, expected) in found.iter().zip([0.168_627_45, 0.631_372_55, 0.958_627_45]) {
-            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+            assert!((f64::from(*found) - expected).abs() < 1e-6, "{found} {expected}");
         }
         let score: f32 = found.iter().zip(weights).map(|(x, w)| x * w).sum();
         assert!((score + 0.614_803_9).abs() < 1e-5, "{score}");

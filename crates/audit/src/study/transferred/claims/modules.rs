@@ -22,6 +22,9 @@ const MODULES: usize = 1 << 16;
 const STEM_NAME: &str = "conv1";
 const HEAD: &str = "head";
 
+/// Which modules a claim is about.
+type Wanted<'a> = &'a (dyn Fn(&Module) -> bool + Sync);
+
 fn is_block(module: &Module) -> bool {
     module.name.starts_with("layer")
 }
@@ -62,28 +65,16 @@ impl Judge<'_> {
     }
 
     /// A claim about the drops of some modules less those of others.
-    fn dropped(
-        &self,
-        claim: &str,
-        smallest: f64,
-        [more, less]: [(Start, &(dyn Fn(&Module) -> bool + Sync)); 2],
-    ) -> Option<TransferredClaim> {
+    fn dropped(&self, claim: &str, smallest: f64, [more, less]: [(Start, Wanted<'_>); 2]) -> Option<TransferredClaim> {
         let claimed = Claimed::new(Topic::Modules, claim, "points", Rule::AtLeast(smallest));
         self.over_targets(claimed, |draw, target| {
-            let drop = |(start, wanted): (Start, &(dyn Fn(&Module) -> bool + Sync))| {
-                self.view.drop(draw, (self.family, target, start), wanted)
-            };
+            let drop =
+                |(start, wanted): (Start, Wanted<'_>)| self.view.drop(draw, (self.family, target, start), wanted);
             Some(100.0 * (drop(more)? - drop(less)?))
         })
     }
 
-    fn dropped_alone(
-        &self,
-        claim: &str,
-        smallest: f64,
-        start: Start,
-        wanted: &(dyn Fn(&Module) -> bool + Sync),
-    ) -> Option<TransferredClaim> {
+    fn dropped_alone(&self, claim: &str, smallest: f64, start: Start, wanted: Wanted<'_>) -> Option<TransferredClaim> {
         let claimed = Claimed::new(Topic::Modules, claim, "points", Rule::AtLeast(smallest));
         self.over_targets(claimed, |draw, target| {
             Some(100.0 * self.view.drop(draw, (self.family, target, start), wanted)?)
