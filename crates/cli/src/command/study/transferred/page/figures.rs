@@ -72,12 +72,13 @@ fn learning(found: &TransferredStudy, family: Family, target: &str) -> Option<Bl
 fn blocks(found: &TransferredStudy, family: Family, target: &str) -> Option<Block> {
     let group = |record: &BlockRecord| BarGroup {
         label: record.side.map_or_else(|| "as they are".to_owned(), |side| format!("blocks of {side}")),
-        bars: record.scores.iter().enumerate().map(|(at, score)| (at, Some(interval(*score)))).collect(),
+        // P-T has the colour that it has in the curves.
+        bars: record.scores.iter().zip([1, 0]).map(|(score, at)| (at, Some(interval(*score)))).collect(),
     };
     let of = |one: &&BlockRecord| one.family == family && one.target == target;
     let groups: Vec<BarGroup> = found.blocks.iter().filter(of).map(group).collect();
     let caption = format!("{target}, {}, with 95 % intervals from orders and test images.", family.in_words());
-    figure(grouped_bars(&groups, &["P-T", "RI-T"], "test accuracy"), caption)
+    figure(grouped_bars(&groups, &["RI-T", "P-T"], "test accuracy"), caption)
 }
 
 fn mistakes(found: &TransferredStudy, family: Family) -> Option<Block> {
