@@ -220,7 +220,10 @@ impl From<heirloom_audit::study::StudyError> for Failure {
             Error::Fit(error) => error.into(),
             Error::Kept(error) => error.into(),
             Error::Network(error) => error.into(),
-            Error::Interrupted => heirloom_transfer::compare::CompareError::Interrupted.into(),
+            Error::Interrupted | Error::Prepare(heirloom_audit::PrepareError::Cancelled) => {
+                heirloom_transfer::compare::CompareError::Interrupted.into()
+            }
+            Error::Compared(error) => error.into(),
             Error::Predict(error) => error.into(),
             Error::Extract(error) => error.into(),
             Error::Artifact(error) => error.into(),

@@ -13,7 +13,8 @@ impl Study<'_> {
         let Some(referee) = &self.networks.referee else { return Ok(None) };
         let (weights, target) = (&referee.weights_digest, &self.target(target)?.digest);
         let version = env!("CARGO_PKG_VERSION");
-        let key = ("what-transfers clear", version, self.numerics(), weights, target, self.options.seed);
+        let prepared = format!("{:?}", referee.preprocess);
+        let key = ("what-transfers clear", version, self.numerics(), weights, prepared, target, self.options.seed);
         Ok(Some(name_of(&key)?))
     }
 

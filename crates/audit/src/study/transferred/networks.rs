@@ -16,9 +16,10 @@ use super::{Family, Run, Start, Study, StudyError};
 const SHARED: usize = 0;
 
 impl Study<'_> {
-    /// Names of numbers that depend on the program's kernels.
+    /// Names of numbers that depend on the program's kernels, and of how images become the networks' input.
     pub fn numerics(&self) -> String {
-        format!("{NUMERICS} {:?}", self.options.extract.isa)
+        let [one, other] = [&self.networks.batch_norm.preprocess, &self.networks.fixup.preprocess];
+        format!("{NUMERICS} {:?} {one:?} {other:?}", self.options.extract.isa)
     }
 
     /// The name in the cache of what a run begins with, before its output layer is made.

@@ -330,12 +330,20 @@ fn plan(
     plan
 }
 
+/// What an interrupt leaves: unlike an audit, a comparison does not begin anew.
+fn going_on(failure: Failure) -> Failure {
+    if failure.code() == interrupt::INTERRUPTED {
+        return failure.hint("finished parts are kept; the same command goes on with the others");
+    }
+    failure
+}
+
 impl From<DiffError> for Failure {
     fn from(error: DiffError) -> Self {
         let failure = Self::input(error.to_string());
         match error {
-            DiffError::Audit(error) => error.into(),
-            DiffError::Predict(error) => AuditError::from(error).into(),
+            DiffError::Audit(error) => going_on(error.into()),
+            DiffError::Predict(error) => going_on(AuditError::from(error).into()),
             DiffError::Artifact(error) => error.into(),
             DiffError::Memory { .. } => failure.hint("give a smaller --batch, fewer --layers, or more --memory"),
             DiffError::TooFew { .. } => failure.hint("give more labelled images"),
