@@ -8,7 +8,13 @@
 //! The way is the straight line, or goes through what the module was during training: then a is the share of checkpoints that were passed.
 //! Zero where the module may be put back whole; nothing where no point of the grid keeps the error below the limit.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
+
+/// Draws at the border of what is tolerated, for each draw elsewhere.
+pub const BORDER: usize = 4;
 
 /// Where to look.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +25,7 @@ pub struct CriticalityGrid {
     pub lengths: Vec<f64>,
     /// Standard deviations of the noise, rising.
     pub sigmas: Vec<f64>,
-    /// Draws of the noise at every point.
+    /// Draws of the noise at every point; [`BORDER`] times as many decide at the border.
     pub draws: usize,
 }
 
@@ -40,45 +46,42 @@ pub struct Criticality {
     pub looked_at: usize,
 }
 
-/// The measure over a grid. `error` tells the error at a share and a noise, each by its place, for a draw; every place is asked for
-/// once at most, and the same draw has to be the same noise everywhere, scaled. Along the noise it is taken for granted that more of it is
-/// no better: a share is given up where the least noise that would lower the measure is too much.
+impl Criticality {
+    /// What the module adds to the complexity in the bound of the generalisation error that the measure comes from, in nats:
+    /// `k / 4 log(1 + mu / k)` for `k` parameters (`spec/what-is-transferred.md` section 9.2, recalled there; further terms do not depend
+    /// on the module).
+    #[must_use]
+    pub fn complexity(&self, parameters: usize) -> Option<f64> {
+        let k = parameters.max(1) as f64;
+        self.value.map(|value| k / 4.0 * (value / k).ln_1p())
+    }
+}
+
+/// The measure over a grid. `error` tells the error at a share and a noise, each by its place, for a draw; every draw of a place is asked
+/// for once at most, and the same draw has to be the same noise everywhere, scaled. Along the noise it is taken for granted that more of it
+/// is no better: a share is given up where the least noise that would lower the measure is too much. Which noise is the most that is
+/// tolerated is found by halving with few draws, and settled by [`BORDER`] times as many.
 ///
 /// # Errors
 /// Those of `error`.
 pub fn criticality<E>(
     limit: f64,
     grid: &CriticalityGrid,
-    mut error: impl FnMut(usize, usize, usize) -> Result<f64, E>,
+    error: impl FnMut(usize, usize, usize) -> Result<f64, E>,
 ) -> Result<Criticality, E> {
+    let mut looks = Looks { error, share: 0, seen: BTreeMap::new(), limit, looked_at: 0 };
     let mut best =
         Criticality { value: None, share: None, sigma: None, error: None, standard_error: None, looked_at: 0 };
     for (at, (share, length)) in grid.shares.iter().zip(&grid.lengths).enumerate() {
         let measure = |sigma: f64| length * length / (sigma * sigma);
-        let better = |value: f64, best: &Criticality| best.value.is_none_or(|least| value < least);
-        // Noise below this place cannot lower the measure.
-        let first = grid.sigmas.partition_point(|sigma| !better(measure(*sigma), &best));
-        let (mut known, mut too_much) = (None, grid.sigmas.len());
-        let mut next = first;
-        while next < too_much {
-            let (mean, spread) = mean_error(at, next, grid.draws, &mut error)?;
-            best.looked_at += 1;
-            if mean <= limit {
-                known = Some((next, mean, spread));
-            } else if known.is_none() {
-                break;
-            } else {
-                too_much = next;
-            }
-            // Where all may be put back, any noise will do.
-            if *length == 0.0 {
-                break;
-            }
-            let (low, _, _) = known.unwrap_or((next, mean, spread));
-            next = low + (too_much - low).div_ceil(2);
-        }
-        if let Some((place, mean, spread)) = known {
+        let better = |value: f64| best.value.is_none_or(|least| value < least);
+        // Noise below this place cannot lower the measure; where all may be put back, any noise will do.
+        let first = grid.sigmas.partition_point(|sigma| !better(measure(*sigma)));
+        let end = if *length == 0.0 { grid.sigmas.len().min(first + 1) } else { grid.sigmas.len() };
+        (looks.share, looks.seen) = (at, BTreeMap::new());
+        if let Some(place) = looks.most_tolerated(first..end, grid.draws.max(1))? {
             let sigma = grid.sigmas[place];
+            let (mean, spread) = looks.mean(place);
             best = Criticality {
                 value: Some(measure(sigma)),
                 share: Some(*share),
@@ -93,27 +96,83 @@ pub fn criticality<E>(
             break;
         }
     }
-    Ok(best)
+    Ok(Criticality { looked_at: looks.looked_at, ..best })
 }
 
-/// Mean over draws with its standard error.
-fn mean_error<E>(
+/// Errors seen at a share, by the place of the noise.
+struct Looks<F> {
+    error: F,
     share: usize,
-    sigma: usize,
-    draws: usize,
-    error: &mut impl FnMut(usize, usize, usize) -> Result<f64, E>,
-) -> Result<(f64, Option<f64>), E> {
-    let values = (0..draws.max(1)).map(|draw| error(share, sigma, draw)).collect::<Result<Vec<f64>, E>>()?;
+    seen: BTreeMap<usize, Vec<f64>>,
+    limit: f64,
+    looked_at: usize,
+}
+
+impl<E, F: FnMut(usize, usize, usize) -> Result<f64, E>> Looks<F> {
+    /// The largest of some places of the noise that is tolerated.
+    fn most_tolerated(&mut self, places: Range<usize>, draws: usize) -> Result<Option<usize>, E> {
+        let Some(mut place) = self.halved(places.clone(), draws)? else { return Ok(None) };
+        let all = BORDER * draws;
+        if self.tolerated(place, all)? {
+            while place + 1 < places.end && self.tolerated(place + 1, all)? {
+                place += 1;
+            }
+            return Ok(Some(place));
+        }
+        while place > places.start {
+            place -= 1;
+            if self.tolerated(place, all)? {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same by a few draws and halving.
+    fn halved(&mut self, places: Range<usize>, draws: usize) -> Result<Option<usize>, E> {
+        if places.is_empty() || !self.tolerated(places.start, draws)? {
+            return Ok(None);
+        }
+        let (mut known, mut too_much) = (places.start, places.end);
+        while known + 1 < too_much {
+            let middle = known + (too_much - known) / 2;
+            if self.tolerated(middle, draws)? {
+                known = middle;
+            } else {
+                too_much = middle;
+            }
+        }
+        Ok(Some(known))
+    }
+
+    /// Whether so many draws keep the mean error below the limit.
+    fn tolerated(&mut self, place: usize, draws: usize) -> Result<bool, E> {
+        let seen = self.seen.entry(place).or_default();
+        self.looked_at += usize::from(seen.is_empty());
+        for draw in seen.len()..draws {
+            seen.push((self.error)(self.share, place, draw)?);
+        }
+        Ok(self.mean(place).0 <= self.limit)
+    }
+
+    /// Mean over draws with its standard error.
+    fn mean(&self, place: usize) -> (f64, Option<f64>) {
+        mean_error(self.seen.get(&place).map_or(&[], Vec::as_slice))
+    }
+}
+
+fn mean_error(values: &[f64]) -> (f64, Option<f64>) {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    Ok((mean, (values.len() > 1).then(|| (squares / (count * (count - 1.0))).sqrt())))
+    (mean, (values.len() > 1).then(|| (squares / (count * (count - 1.0))).sqrt()))
 }
 
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
 
+    use heirloom_training::random::generator;
     use proptest::prelude::*;
 
     use super::*;
@@ -187,7 +246,50 @@ mod tests {
         let always = |_: usize, _: usize, draw: usize| Ok::<f64, Infallible>(1.0 + draw as f64);
         let found = criticality(0.5, &CriticalityGrid { draws: 3, ..grid(4) }, always).unwrap();
         assert_eq!((found.value, found.share, found.looked_at), (None, None, 5));
-        let spread = mean_error(0, 0, 3, &mut |share, sigma, draw| always(share, sigma, draw)).unwrap();
-        assert_eq!(spread, (2.0, Some((1.0_f64 / 3.0).sqrt())));
+        assert_eq!(mean_error(&[1.0, 2.0, 3.0]), (2.0, Some((1.0_f64 / 3.0).sqrt())));
+    }
+
+    /// What few draws take for tolerated is taken back, and what they take for too much is let through, where more draws say so.
+    #[test]
+    fn the_border_is_settled_by_more_draws() {
+        let grid =
+            CriticalityGrid { shares: vec![1.0], lengths: vec![1.0], sigmas: vec![0.1, 0.2, 0.4, 0.8], draws: 1 };
+        let of = |early: [f64; 4], late: [f64; 4]| {
+            let error = |_: usize, sigma: usize, draw: usize| {
+                Ok::<f64, Infallible>(if draw == 0 { early[sigma] } else { late[sigma] })
+            };
+            criticality(0.5, &grid, error).unwrap()
+        };
+        let taken_back = of([0.0, 0.4, 0.4, 1.0], [0.0, 0.1, 0.8, 1.0]);
+        assert_eq!((taken_back.sigma, taken_back.looked_at), (Some(0.2), 4));
+        let let_through = of([0.0, 0.4, 0.6, 1.0], [0.0, 0.1, 0.2, 1.0]);
+        assert_eq!(let_through.sigma, Some(0.4));
+        assert!((let_through.error.unwrap() - 0.3).abs() < 1e-12 && let_through.standard_error.is_some());
+    }
+
+    /// T10: the term of the bound at the optimum of the valley, and the constraint there by normal noise.
+    #[test]
+    fn vector_t10_bound_and_noise() {
+        let at = Criticality {
+            value: Some(0.75_f64.powi(2) * 4.0 / 0.075),
+            share: Some(0.75),
+            sigma: Some(0.075_f64.sqrt()),
+            error: None,
+            standard_error: None,
+            looked_at: 1,
+        };
+        assert!((at.complexity(10).unwrap() - 3.465_735_902_8).abs() < 1e-9);
+        assert_eq!(Criticality { value: None, ..at }.complexity(10), None);
+        let mut random = generator(0, "valley", &[]);
+        let draws = 200_000;
+        let mut total = 0.0;
+        for _ in 0..draws {
+            // The first coordinate is the way: what is left of it is (1 - 0.75) 2.
+            let noise: Vec<f64> = (0..10).map(|_| random.normal() * 0.075_f64.sqrt()).collect();
+            let off = |(at, noise): (usize, &f64)| (noise - if at == 0 { 0.5 } else { 0.0 }).powi(2);
+            total += 0.5 * noise.iter().enumerate().map(off).sum::<f64>();
+        }
+        // Five standard errors of the mean, whose variance is ((p s^4) / 2 + s^2 / 4) / draws.
+        assert!((total / f64::from(draws) - 0.5).abs() < 5.0 * (0.046_9_f64 / f64::from(draws)).sqrt());
     }
 }

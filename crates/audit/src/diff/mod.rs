@@ -19,7 +19,7 @@ mod similarity;
 mod way;
 
 pub use clarity::{Clarity, Uncertainty, entropy};
-pub use criticality::{Criticality, CriticalityGrid, criticality};
+pub use criticality::{BORDER, Criticality, CriticalityGrid, criticality};
 pub use distance::{Apart, distance};
 pub use error::DiffError;
 pub use mistakes::{ClassMistakes, Mistakes};

@@ -111,6 +111,13 @@ pub struct Rewind {
 }
 
 impl Rewind {
+    /// Nats that all modules add to the complexity of the network ([`Criticality::complexity`]), those without a measure left out.
+    #[must_use]
+    pub fn complexity(&self) -> f64 {
+        let of = |module: &RewoundModule| module.criticality.as_ref()?.complexity(module.parameters);
+        self.modules.iter().filter_map(of).sum()
+    }
+
     /// This with the modules of another part of the same measurement behind its own.
     #[must_use]
     pub fn with(mut self, other: Self) -> Self {

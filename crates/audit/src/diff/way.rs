@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::path::share_right;
 use super::rewind::{CriticalityOptions, Judge, Rewind, RewindInput, distance};
-use super::{CriticalityGrid, DiffError, criticality};
+use super::{BORDER, CriticalityGrid, DiffError, criticality};
 
 /// Error above that of the trained model that a critical point may have.
 const ROOM: f64 = 0.01;
@@ -40,11 +40,11 @@ pub struct ValleyPoint {
     pub halves: [f64; 2],
 }
 
-/// Points of a module's way that criticality looks at, at most.
+/// Images that criticality of a module shows for each draw and image asked for, about as many as can be.
 #[must_use]
 pub fn most_looks(steps: usize) -> usize {
-    // Halving the places of the noise, once for every share of the way.
-    (steps + 1) * (SIGMAS.ilog2() as usize + 2)
+    // Halving the places of the noise, then the two at the border, once for every share of the way.
+    (steps + 1) * (SIGMAS.ilog2() as usize + 2 + 2 * BORDER)
 }
 
 /// Points of a valley, each once for every draw, at most.

@@ -84,7 +84,7 @@ pub struct DiffArguments {
     /// Training images that criticality is measured on, at most
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(16..))]
     pub critical_images: u32,
-    /// Draws of the noise at every point
+    /// Draws of the noise at every point; four times as many decide at the border of what is tolerated
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub critical_draws: u32,
     /// Say with a linear head on this backbone's features how clear the images are that one of the two has wrong

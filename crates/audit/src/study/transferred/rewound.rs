@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::line::letters;
 use super::{Run, Study, StudyError};
 use crate::diff::{
-    Criticality, CriticalityOptions, RewindInput, RewindOptions, ValleyPoint, most_looks, most_of_valley, parts, rewind,
+    BORDER, Criticality, CriticalityOptions, RewindInput, RewindOptions, ValleyPoint, most_looks, most_of_valley,
+    parts, rewind,
 };
 
 /// Steps in which criticality goes from the start to the end.
@@ -57,7 +58,7 @@ impl Study<'_> {
 
     pub fn rewound_name(&self, run: &Run, critical: bool) -> Result<String, StudyError> {
         let [draws, images] = self.options.criticality;
-        let settings = critical.then_some((STEPS, draws, images));
+        let settings = critical.then_some((STEPS, draws, BORDER, images));
         let version = env!("CARGO_PKG_VERSION");
         let key = ("what-transfers rewound 2", version, self.run_name(run)?, settings, STATISTICS, self.options.seed);
         Ok(name_of(&key)?)

@@ -240,9 +240,10 @@ pub fn rewind_sentence(rewind: &Rewind) -> String {
     let anew = rewind.statistics_images.map_or("", |_| ", batch-norm statistics measured anew after every change");
     let sum = match (rewind.limit, rewind.criticality) {
         (Some(limit), Some(sum)) => format!(
-            " Criticality of the network, for an error of at most {} on training images: {}.",
+            " Criticality of the network, for an error of at most {} on training images: {} ({} nats of complexity).",
             percent(limit),
-            short(sum)
+            short(sum),
+            short(rewind.complexity())
         ),
         (Some(limit), None) => format!(
             " For one module there is no point where the error on training images stays within {}.",

@@ -124,7 +124,7 @@ pub fn rewind_settings(arguments: &DiffArguments, along: &[Artifact]) -> Result<
         arguments.line_images,
         arguments.critical_images,
         arguments.critical_draws,
-        arguments.criticality,
+        arguments.criticality.then_some(diff::BORDER),
         arguments.valley,
         STEPS,
         along,
