@@ -16,6 +16,7 @@ mod index_file;
 mod inspect;
 pub mod intervention;
 mod joint;
+pub mod labels;
 mod likeness;
 mod parallel;
 mod preprocess;

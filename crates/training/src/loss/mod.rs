@@ -9,7 +9,14 @@
 //! ```
 //!
 //! For labels this is PyTorch's `cross_entropy` with `weight` and `label_smoothing`, whose mean is weighted; for target shares it
-//! is PyTorch's as long as the weights are 1. Sums are in `f64`, in order of rows and classes.
+//! is PyTorch's as long as the weights are 1. Labels that may be wrong ([`Targets::Given`]) have the loss of what the model says of them
+//! once classes are taken for each other as `C` says (`spec/robustness.md` section 1.2, after Patrini et al. 2017, Hendrycks et al. 2018):
+//!
+//! ```text
+//! sum_i w_y (-ln q_i) / D,   q_i = sum_k C[k, y] p_ik,      gradient = w_y (p_ij - C[j, y] p_ij / q_i) / D
+//! ```
+//!
+//! Sums are in `f64`, in order of rows and classes.
 //!
 //! ```
 //! use heirloom_training::loss::{CrossEntropy, Targets};
@@ -36,6 +43,15 @@ pub enum Targets<'t> {
     Labels(&'t [usize]),
     /// Shares of the classes `[rows, classes]`, each row of sum 1.
     Shares(&'t [f32]),
+    /// A label for each row that may be wrong.
+    Given {
+        /// The labels.
+        labels: &'t [usize],
+        /// How often each class is given each label, `[classes, classes]`.
+        corruption: &'t [f64],
+        /// Rows whose label is right.
+        trusted: &'t [bool],
+    },
 }
 
 /// Settings of the cross-entropy.
@@ -67,11 +83,15 @@ impl CrossEntropy {
     pub fn loss(&self, logits: &[f32], classes: usize, targets: Targets<'_>) -> Result<Loss, LossError> {
         self.check(classes)?;
         check_targets(logits.len(), classes, targets)?;
+        if matches!(targets, Targets::Given { .. }) && self.label_smoothing > 0.0 {
+            let (setting, range) = ("label smoothing", "0 where labels may be wrong");
+            return Err(LossError::Setting { setting, value: self.label_smoothing, range });
+        }
         let mut sum = 0.0;
         let mut total = 0.0;
         let mut gradient = Vec::with_capacity(logits.len());
         let zeros = || vec![0.0; classes];
-        let mut row = Row { settings: self, logits: zeros(), exponentials: zeros(), target: zeros() };
+        let mut row = Row { settings: self, logits: zeros(), exponentials: zeros(), target: zeros(), column: None };
         for (index, logits) in logits.chunks_exact(classes).enumerate() {
             row.read(index, logits, targets)?;
             total += row.weight();
@@ -114,6 +134,13 @@ fn check_targets(logits: usize, classes: usize, targets: Targets<'_>) -> Result<
     let (what, found, expected) = match targets {
         Targets::Labels(labels) => ("logits", logits, labels.len() * classes),
         Targets::Shares(shares) => ("target shares", shares.len(), logits),
+        Targets::Given { corruption, .. } if corruption.len() != classes * classes => {
+            ("shares of the corruption", corruption.len(), classes * classes)
+        }
+        Targets::Given { labels, trusted, .. } if trusted.len() != labels.len() => {
+            ("marks of trusted rows", trusted.len(), labels.len())
+        }
+        Targets::Given { labels, .. } => ("logits", logits, labels.len() * classes),
     };
     if found != expected || !logits.is_multiple_of(classes) {
         return Err(LossError::Length { what, found, expected });
@@ -133,6 +160,8 @@ struct Row<'s> {
     exponentials: Vec<f64>,
     /// Target shares `[classes]`.
     target: Vec<f64>,
+    /// How often each class is given the row's label, where it may be wrong.
+    column: Option<Vec<f64>>,
 }
 
 impl Row<'_> {
@@ -144,14 +173,24 @@ impl Row<'_> {
             }
             self.logits[class] = f64::from(value) + self.settings.log_prior.as_ref().map_or(0.0, |prior| prior[class]);
         }
+        self.column = None;
         match targets {
-            Targets::Labels(labels) => {
-                let label = labels[row];
-                self.target.fill(0.0);
-                *self.target.get_mut(label).ok_or(LossError::Label { row, label, classes })? = 1.0;
+            Targets::Labels(labels) => self.read_label(row, labels[row])?,
+            Targets::Given { labels, corruption, trusted } => {
+                self.read_label(row, labels[row])?;
+                if !trusted[row] {
+                    self.column = Some(corruption.iter().skip(labels[row]).step_by(classes).copied().collect());
+                }
             }
             Targets::Shares(shares) => self.read_shares(row, &shares[row * classes..(row + 1) * classes])?,
         }
+        Ok(())
+    }
+
+    fn read_label(&mut self, row: usize, label: usize) -> Result<(), LossError> {
+        let classes = self.target.len();
+        self.target.fill(0.0);
+        *self.target.get_mut(label).ok_or(LossError::Label { row, label, classes })? = 1.0;
         Ok(())
     }
 
@@ -182,6 +221,14 @@ impl Row<'_> {
         self.exponentials.iter_mut().zip(&self.logits).for_each(|(out, logit)| *out = (logit - largest).exp());
         let sum: f64 = self.exponentials.iter().sum();
         let log_sum = largest + sum.ln();
+        if let Some(column) = &self.column {
+            let weight = self.weight();
+            let parts = || column.iter().zip(&self.exponentials).map(|(share, exponential)| share * exponential / sum);
+            let likely = parts().sum::<f64>().max(f64::MIN_POSITIVE);
+            gradient
+                .extend(self.exponentials.iter().zip(parts()).map(|(one, part)| weight * (one / sum - part / likely)));
+            return -weight * likely.ln();
+        }
         let smoothed = |class: usize| {
             self.class_weight(class) * ((1.0 - smoothing) * self.target[class] + smoothing / classes as f64)
         };

@@ -212,3 +212,65 @@ proptest! {
         }
     }
 }
+
+/// TV10 of `spec/robustness.md`.
+#[test]
+fn labels_that_may_be_wrong() {
+    let corruption = [0.7, 0.2, 0.1, 0.1, 0.8, 0.1, 0.25, 0.25, 0.5];
+    let given = |labels: &'static [usize]| Targets::Given { labels, corruption: &corruption, trusted: &[false] };
+    let loss = |targets| CrossEntropy::default().loss(&[1.0, 0.0, -1.0], 3, targets).unwrap().mean;
+    assert!((loss(given(&[2])) - 1.995_010_476_2).abs() < 1e-9);
+    assert!((loss(given(&[0])) - 0.668_163_567_5).abs() < 1e-9);
+    let weighted = CrossEntropy { class_weights: Some(vec![1.0, 1.0, 3.0]), ..CrossEntropy::default() };
+    let both = |settings: &CrossEntropy| {
+        let targets = Targets::Given { labels: &[2, 0], corruption: &corruption, trusted: &[false; 2] };
+        settings.loss(&[1.0, 0.0, -1.0, 1.0, 0.0, -1.0], 3, targets).unwrap().mean
+    };
+    assert!((both(&weighted) - (3.0 * 1.995_010_476_2 + 0.668_163_567_5) / 4.0).abs() < 1e-9);
+}
+
+proptest! {
+    #[test]
+    fn the_gradient_of_labels_that_may_be_wrong_is_that_of_the_loss(
+        logits in proptest::collection::vec(-3.0_f32..3.0, 6),
+        raw in proptest::collection::vec(0.01_f64..1.0, 9),
+        labels in proptest::collection::vec(0..3_usize, 2),
+    ) {
+        let sums: Vec<f64> = raw.chunks(3).map(|row| row.iter().sum()).collect();
+        let corruption: Vec<f64> = raw.iter().enumerate().map(|(at, share)| share / sums[at / 3]).collect();
+        let settings = CrossEntropy { class_weights: Some(vec![0.5, 1.0, 2.0]), ..CrossEntropy::default() };
+        let trusted = [false, true];
+        let of = |logits: &[f32]| {
+            let targets = Targets::Given { labels: &labels, corruption: &corruption, trusted: &trusted };
+            settings.loss(logits, 3, targets).unwrap()
+        };
+        let found = of(&logits);
+        for at in 0..6 {
+            let moved = |by: f32| {
+                let mut moved = logits.clone();
+                moved[at] += by;
+                (of(&moved).mean, f64::from(moved[at]))
+            };
+            let ((up, right), (down, left)) = (moved(1e-2), moved(-1e-2));
+            prop_assert!((f64::from(found.gradient[at]) - (up - down) / (right - left)).abs() < 1e-4);
+        }
+        // Nothing is ever taken for anything else: the usual loss; and the same where all rows are trusted.
+        let identity = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        let usual = settings.loss(&logits, 3, Targets::Labels(&labels)).unwrap();
+        for (corruption, trusted) in [(&identity[..], [false; 2]), (&corruption[..], [true; 2])] {
+            let same = settings.loss(&logits, 3, Targets::Given { labels: &labels, corruption, trusted: &trusted }).unwrap();
+            prop_assert!((same.mean - usual.mean).abs() < 1e-9);
+        }
+    }
+}
+
+#[test]
+fn labels_that_may_be_wrong_are_checked() {
+    let refused = |corruption: &[f64], trusted: &[bool], label_smoothing: f64| {
+        let settings = CrossEntropy { label_smoothing, ..CrossEntropy::default() };
+        settings.loss(&[0.0; 2], 2, Targets::Given { labels: &[0], corruption, trusted }).unwrap_err().to_string()
+    };
+    assert!(refused(&[1.0; 3], &[false], 0.0).contains("shares of the corruption"));
+    assert!(refused(&[0.5; 4], &[], 0.0).contains("trusted"));
+    assert!(refused(&[0.5; 4], &[true], 0.1).contains("label smoothing"));
+}

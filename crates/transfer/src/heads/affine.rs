@@ -2,6 +2,7 @@
 
 use super::HeadError;
 use super::dense::{Matrix, centred_gram, standardise_rows};
+use super::given::RowTerms;
 use super::logistic::{self, Design};
 
 /// Logit of a class without a training row: far below any other, yet finite.
@@ -84,8 +85,20 @@ pub(crate) fn logistic_path(
     penalties: &[f64],
     tolerance: f64,
 ) -> Result<Vec<Affine>, HeadError> {
+    logistic_path_on(rows, labels, classes, penalties, tolerance, None)
+}
+
+/// The same with what is known of the rows besides their labels.
+pub(crate) fn logistic_path_on(
+    rows: Matrix,
+    labels: &[usize],
+    classes: usize,
+    penalties: &[f64],
+    tolerance: f64,
+    terms: Option<&RowTerms>,
+) -> Result<Vec<Affine>, HeadError> {
     centred_path(rows, labels, classes, |design, labels, classes| {
-        let solutions = logistic::path(design, labels, classes, penalties, tolerance)?;
+        let solutions = logistic::path(design, labels, classes, penalties, tolerance, terms)?;
         Ok(solutions.into_iter().map(|one| Centred { weights: one.weights, bias: one.bias }).collect())
     })
 }
@@ -110,7 +123,7 @@ pub(crate) fn logistic_by_gram(
 ) -> Result<Vec<Vec<f32>>, HeadError> {
     let (own, cross) = centred_gram(gram, part.fitted, part.held);
     let present = part.present.len();
-    let solutions = logistic::path(Design::Dual(&own), part.labels, present, penalties, tolerance)?;
+    let solutions = logistic::path(Design::Dual(&own), part.labels, present, penalties, tolerance, None)?;
     let logits = solutions.iter().map(|solution| {
         let image = cross.times(&solution.weights, present);
         let mut out = vec![ABSENT_LOGIT as f32; part.held.len() * part.classes];

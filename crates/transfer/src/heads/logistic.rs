@@ -14,6 +14,7 @@
 
 use super::HeadError;
 use super::dense::Matrix;
+use super::given::RowTerms;
 use super::softmax::softmax_rows;
 
 /// Pairs remembered by L-BFGS.
@@ -90,6 +91,8 @@ struct Problem<'a> {
     offsets: &'a [f64],
     /// In the place of the design's, a Gram matrix of rows that differ from class to class, `[n * classes, n * classes]`.
     joint: Option<&'a [f64]>,
+    /// What is known of the rows besides their labels.
+    terms: Option<&'a RowTerms>,
 }
 
 /// A point of the iteration with everything derived from it.
@@ -142,6 +145,9 @@ impl Problem<'_> {
     fn loss(&self, point: &Element) -> (Vec<f64>, f64) {
         let mut probabilities = point.image.clone();
         probabilities.iter_mut().zip(self.offsets).for_each(|(logit, offset)| *logit += offset);
+        if let Some(terms) = self.terms {
+            return self.loss_on(terms, probabilities, &point.bias);
+        }
         let mut loss = 0.0;
         for (row, &label) in probabilities.chunks_mut(self.classes).zip(self.labels) {
             row.iter_mut().zip(&point.bias).for_each(|(logit, bias)| *logit += bias);
@@ -151,11 +157,27 @@ impl Problem<'_> {
         (probabilities, loss / self.rows() as f64)
     }
 
+    /// The same where rows count differently, or labels may be wrong.
+    fn loss_on(&self, terms: &RowTerms, mut logits: Vec<f64>, bias: &[f64]) -> (Vec<f64>, f64) {
+        for row in logits.chunks_mut(self.classes) {
+            row.iter_mut().zip(bias).for_each(|(logit, bias)| *logit += bias);
+        }
+        softmax_rows(&mut logits, self.classes);
+        let rows = logits.chunks(self.classes).zip(self.labels).enumerate();
+        let loss: f64 = rows.map(|(row, (probabilities, &label))| terms.loss(row, probabilities, label)).sum();
+        (logits, loss / self.rows() as f64)
+    }
+
     /// `(P - Y)/n`; the entry of the row's own class is the negated sum of the others, which keeps its precision near 0.
     fn residuals(&self, probabilities: &[f64]) -> Vec<f64> {
         let scale = 1.0 / self.rows() as f64;
         let mut residuals = probabilities.to_vec();
-        for (row, &label) in residuals.chunks_mut(self.classes).zip(self.labels) {
+        for (place, (row, &label)) in residuals.chunks_mut(self.classes).zip(self.labels).enumerate() {
+            if let Some(terms) = self.terms {
+                terms.residual(place, row, label);
+                row.iter_mut().for_each(|value| *value *= scale);
+                continue;
+            }
             row[label] = 0.0;
             row[label] = -row.iter().sum::<f64>();
             row.iter_mut().for_each(|value| *value *= scale);
@@ -311,8 +333,9 @@ pub(crate) fn path(
     classes: usize,
     penalties: &[f64],
     tolerance: f64,
+    terms: Option<&RowTerms>,
 ) -> Result<Vec<Solution>, HeadError> {
-    let problem = Problem { design, labels, classes, offsets: &[], joint: None };
+    let problem = Problem { design, labels, classes, offsets: &[], joint: None, terms };
     let mut point = Element::zeros(problem.weights(), 0, labels.len() * classes);
     point.bias = log_frequencies(labels, classes);
     let mut solutions = Vec::with_capacity(penalties.len());
@@ -341,7 +364,7 @@ pub(crate) fn path_beside(
     tolerance: f64,
 ) -> Vec<Solution> {
     let none = Matrix::default();
-    let problem = Problem { design: Design::Dual(&none), labels, classes, offsets, joint: Some(gram) };
+    let problem = Problem { design: Design::Dual(&none), labels, classes, offsets, joint: Some(gram), terms: None };
     let mut point = Element::zeros(problem.weights(), classes, labels.len() * classes);
     let mut solutions = Vec::with_capacity(penalties.len());
     for &penalty in penalties {

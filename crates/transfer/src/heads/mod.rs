@@ -9,6 +9,7 @@ mod choice;
 pub(crate) mod dense;
 mod eigen;
 mod error;
+mod given;
 mod head;
 mod head2toe;
 mod hinge;
@@ -32,6 +33,7 @@ pub use best_layer::BestLayerSettings;
 pub use cache_model::CacheModelSettings;
 pub use choice::{Candidate, Certificate, Choice, Setting};
 pub use error::HeadError;
+pub use given::{Given, fit_linear_given};
 pub use head::{Head, probabilities};
 pub use head2toe::{
     AdamRecipe, AllSettings, Head2ToeSettings, LastLayer, PenaltyGroups, Ragged, Scorer, Solver, batched_accuracy,

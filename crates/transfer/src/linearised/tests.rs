@@ -304,7 +304,8 @@ fn a_lone_head_is_logistic_regression() {
     let features = |image: usize| whole.row(image * CLASSES)[..3].to_vec();
     let mut matrix = Matrix { rows: train, columns: 3, values: (0..train).flat_map(features).collect() };
     let (means, norm) = crate::heads::dense::standardise_rows(&mut matrix);
-    let expected = logistic::path(logistic::Design::Primal(&matrix), &labels, CLASSES, &penalties, 1e-13).unwrap();
+    let expected =
+        logistic::path(logistic::Design::Primal(&matrix), &labels, CLASSES, &penalties, 1e-13, None).unwrap();
     for (fitted, expected) in path.iter().zip(&expected) {
         let direction = jacobian.transposed_times(&bytes[..train * LENGTH], &centred.coefficients(fitted)).unwrap();
         let shift = centred.bias(fitted, &kernel);

@@ -64,7 +64,7 @@ pub(super) fn rankings(
 pub(super) fn ridge_scores(panel: &Panel<'_>, rows: &Rows<'_>, penalties: &[f64]) -> Result<Vec<Vec<f64>>, HeadError> {
     let columns: Vec<usize> = (0..panel.columns()).collect();
     let (own, _) = centred_gram(&gram(panel, &columns), rows.positions, &[]);
-    let path = logistic::path(Design::Dual(&own), rows.labels, rows.classes, penalties, COMPARE_TOLERANCE)?;
+    let path = logistic::path(Design::Dual(&own), rows.labels, rows.classes, penalties, COMPARE_TOLERANCE, None)?;
     let scores = path.into_iter().map(|solution| {
         let spread = spread(panel, rows, &solution.weights);
         let norms = panel.gradient_norms(&spread, rows.classes, Penalty::Rows);
