@@ -1,6 +1,8 @@
 //! Why an audit cannot be made.
 
+use heirloom_data::SplitError;
 use heirloom_data::intervention::InterventionError;
+use heirloom_data::labels::CorruptionError;
 use heirloom_transfer::extract::ExtractError;
 use heirloom_transfer::heads::HeadError;
 use heirloom_transfer::predictor::PredictError;
@@ -29,6 +31,22 @@ pub enum AuditError {
     /// A head that cannot answer.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// Labels that cannot be made wrong.
+    #[error(transparent)]
+    Corruption(#[from] CorruptionError),
+    /// Rows that cannot be split into folds.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// Too few rows to make a training set worse.
+    #[error(
+        "a class with {rows} training images, or as few to judge on, is too few: a worse training set is made of {needed} of each"
+    )]
+    SmallClasses {
+        /// Rows of the smallest class, or judged rows.
+        rows: usize,
+        /// Rows it takes.
+        needed: usize,
+    },
     /// Too few images to look on some and to judge on others.
     #[error(
         "{images} images with a label are too few: an audit looks for findings on some and judges them on others, and needs {needed}"

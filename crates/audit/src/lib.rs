@@ -28,6 +28,7 @@ mod scan;
 mod shift;
 pub mod study;
 mod subject;
+pub mod training_set;
 mod triggers;
 
 pub use attack::{Attack, AttackError};

@@ -7,10 +7,15 @@
 
 use heirloom_data::labels::Corruption;
 
-use super::affine::logistic_path_on;
-use super::input::gather_raw;
-use super::linear::{self, FINAL_TOLERANCE, LinearSettings, normalised};
-use super::{Fitted, HeadError, Input, Method, Rule, Training};
+use rayon::prelude::*;
+
+use super::affine::{Affine, logistic_path_on};
+use super::dense::Matrix;
+use super::input::{gather_raw, normalise};
+use super::linear::{self, COMPARE_TOLERANCE, FINAL_TOLERANCE, LinearSettings, normalised};
+use super::softmax::{PROBABILITY_FLOOR, softmax_rows};
+use super::training::Checked;
+use super::{Fitted, Head, HeadError, Input, Method, Normalizer, Rule, Training};
 
 /// Least probability that a label is given, lest its logarithm be infinite.
 const LEAST: f64 = 1e-300;
@@ -72,8 +77,8 @@ fn likely(column: &[f64], probabilities: &[f64]) -> f64 {
     column.iter().zip(probabilities).map(|(share, probability)| share * probability).sum()
 }
 
-/// Fits `linear` on rows that count differently, or whose labels may be wrong. The penalty is that which [`super::fit`] chooses on the
-/// labels as they are given.
+/// Fits `linear` on rows that count differently, or whose labels may be wrong. Where labels may be wrong, the penalty is that which gives
+/// held-out labels, as they are given, the most probability; else that which [`super::fit`] chooses.
 ///
 /// # Errors
 /// As [`super::fit`]; weights that are no positive numbers, a corruption of other classes.
@@ -84,52 +89,123 @@ pub fn fit_linear_given(
     given: Given<'_>,
 ) -> Result<Fitted, HeadError> {
     let checked = training.check()?;
-    let fitted = linear::fit(training, &checked, inputs.clone(), settings)?;
-    let terms = terms(given, &checked.rows, &checked.labels, training)?;
-    let penalties = linear::sorted_penalties(&settings.penalties)?;
+    check(given, &checked, training)?;
     let raw = gather_raw(training.features, &inputs, &checked.rows)?;
-    let (rows, normalizer) = normalised(&raw, &inputs, settings.normalization);
+    let mut settings = settings.clone();
+    if given.corruption.is_some() {
+        settings.penalties = vec![penalty(given, &checked, &raw, &inputs, &settings)?];
+    }
+    let fitted = linear::fit(training, &checked, inputs.clone(), &settings)?;
+    let penalties = linear::sorted_penalties(&settings.penalties)?;
     let path = &penalties[..=fitted.choice.chosen];
-    let rules = logistic_path_on(rows, &checked.labels, checked.classes, path, FINAL_TOLERANCE, Some(&terms))?;
+    let all: Vec<usize> = (0..checked.rows.len()).collect();
+    let (rules, normalizer) = fit_on(given, &checked, &all, &raw, &inputs, (&settings, path, FINAL_TOLERANCE))?;
     let rule = rules.into_iter().next_back().ok_or(HeadError::NoRows)?;
-    let mut head = super::Head::new(Method::Linear, checked.classes, inputs, normalizer, Rule::Affine(rule));
+    let mut head = Head::new(Method::Linear, checked.classes, inputs, normalizer, Rule::Affine(rule));
     head.temperature = fitted.head.temperature;
     Ok(Fitted { head, ..fitted })
 }
 
-fn terms(given: Given<'_>, rows: &[usize], labels: &[usize], training: &Training<'_>) -> Result<RowTerms, HeadError> {
+/// Rules along a path of penalties, strong to weak, on some places among the checked rows.
+fn fit_on(
+    given: Given<'_>,
+    checked: &Checked,
+    places: &[usize],
+    raw: &Matrix,
+    inputs: &[Input],
+    (settings, path, tolerance): (&LinearSettings, &[f64], f64),
+) -> Result<(Vec<Affine>, Normalizer), HeadError> {
+    let labels: Vec<usize> = places.iter().map(|place| checked.labels[*place]).collect();
+    let rows: Vec<usize> = places.iter().map(|place| checked.rows[*place]).collect();
+    let terms = terms(given, &rows, &labels, checked.classes);
+    let (rows, normalizer) = normalised(&raw.select_rows(places), inputs, settings.normalization);
+    Ok((logistic_path_on(rows, &labels, checked.classes, path, tolerance, Some(&terms))?, normalizer))
+}
+
+/// The penalty, of every second one, under which held-out rows have the least loss; the strongest of equals.
+fn penalty(
+    given: Given<'_>,
+    checked: &Checked,
+    raw: &Matrix,
+    inputs: &[Input],
+    settings: &LinearSettings,
+) -> Result<f64, HeadError> {
+    checked.needs_folds()?;
+    let penalties: Vec<f64> = linear::sorted_penalties(&settings.penalties)?.into_iter().step_by(2).collect();
+    let one_fold = |fold: usize| -> Result<Vec<f64>, HeadError> {
+        let (kept, held) = checked.split(fold);
+        let how = (settings, penalties.as_slice(), COMPARE_TOLERANCE);
+        let (rules, normalizer) = fit_on(given, checked, &kept, raw, inputs, how)?;
+        let mut rows = raw.select_rows(&held);
+        normalise(&mut rows, inputs, &normalizer);
+        let all: Vec<usize> = (0..checked.classes).collect();
+        let terms = terms_over(
+            given,
+            &held.iter().map(|place| checked.rows[*place]).collect::<Vec<_>>(),
+            &held.iter().map(|place| checked.labels[*place]).collect::<Vec<_>>(),
+            &all,
+            checked.classes,
+        );
+        let loss = |rule: &Affine| -> f64 {
+            let mut shares: Vec<f64> = rule.logits(&rows).iter().map(|logit| f64::from(*logit)).collect();
+            softmax_rows(&mut shares, checked.classes);
+            let each = shares.chunks(checked.classes).zip(&held).enumerate();
+            // A label that the kept rows lack has no probability: it costs as much as the least that is stored.
+            each.map(|(at, (row, place))| terms.loss(at, row, checked.labels[*place]).min(-PROBABILITY_FLOOR.ln()))
+                .sum()
+        };
+        Ok(rules.iter().map(loss).collect())
+    };
+    let folds: Vec<Vec<f64>> = (0..checked.fold_count).into_par_iter().map(one_fold).collect::<Result<_, _>>()?;
+    let loss = |at: usize| folds.iter().map(|losses| losses[at]).sum::<f64>();
+    let best = (1..penalties.len()).fold(0, |best, at| if loss(at) < loss(best) { at } else { best });
+    penalties.get(best).copied().ok_or(HeadError::NoRows)
+}
+
+fn check(given: Given<'_>, checked: &Checked, training: &Training<'_>) -> Result<(), HeadError> {
     let (count, classes) = (training.features.rows, training.classes);
     let length = |what, found: usize| {
         if found == count { Ok(()) } else { Err(HeadError::Length { what, found, rows: count }) }
     };
-    let mut weights = None;
     if let Some(all) = given.weights {
         length("weights", all.len())?;
-        let own: Vec<f64> = rows.iter().map(|row| all[*row]).collect();
-        let mean = own.iter().sum::<f64>() / own.len() as f64;
-        if own.iter().any(|weight| !(*weight >= 0.0 && weight.is_finite())) || mean <= 0.0 {
-            let (value, range) = (format!("{own:?}"), "numbers of 0 or above, not all 0, are needed");
+        let wrong = checked.rows.iter().map(|row| all[*row]).find(|weight| !(*weight > 0.0 && weight.is_finite()));
+        if let Some(weight) = wrong {
+            let (value, range) = (weight.to_string(), "positive numbers are needed");
             return Err(HeadError::Setting { setting: "weights of rows", value, range });
         }
-        weights = Some(own.iter().map(|weight| weight / mean).collect());
     }
-    let mut columns = None;
     if let Some((corruption, trusted)) = given.corruption {
         length("marks of trusted rows", trusted.len())?;
-        let shares = corruption.shares();
-        if shares.len() != classes * classes {
-            let value = format!("{} shares", shares.len());
+        if corruption.shares().len() != classes * classes {
+            let value = format!("{} shares", corruption.shares().len());
             let range = "a share for each pair of classes is needed";
             return Err(HeadError::Setting { setting: "corruption of labels", value, range });
         }
-        let mut present = labels.to_vec();
-        present.sort_unstable();
-        present.dedup();
-        let column = |label: usize| present.iter().map(|class| shares[class * classes + label]).collect::<Vec<f64>>();
-        let of = |(row, label): (&usize, &usize)| (!trusted[*row]).then(|| column(*label));
-        columns = Some(rows.iter().zip(labels).map(of).collect());
     }
-    Ok(RowTerms { weights, columns })
+    Ok(())
+}
+
+/// What is known of rows whose labels make up the classes of the problem.
+fn terms(given: Given<'_>, rows: &[usize], labels: &[usize], classes: usize) -> RowTerms {
+    let mut present = labels.to_vec();
+    present.sort_unstable();
+    present.dedup();
+    terms_over(given, rows, labels, &present, classes)
+}
+
+fn terms_over(given: Given<'_>, rows: &[usize], labels: &[usize], present: &[usize], classes: usize) -> RowTerms {
+    let weights = given.weights.map(|all| {
+        let own: Vec<f64> = rows.iter().map(|row| all[*row]).collect();
+        let mean = own.iter().sum::<f64>() / own.len() as f64;
+        own.iter().map(|weight| weight / mean).collect()
+    });
+    let columns = given.corruption.map(|(corruption, trusted)| {
+        let share = |class: usize, label: usize| corruption.shares()[class * classes + label];
+        let column = |label: usize| present.iter().map(|class| share(*class, label)).collect::<Vec<f64>>();
+        rows.iter().zip(labels).map(|(row, label)| (!trusted[*row]).then(|| column(*label))).collect()
+    });
+    RowTerms { weights, columns }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use super::training::Checked;
 use super::{Fitted, Head, HeadError, Method, Rule, Training};
 
 /// Objective tolerance while candidates are compared, in nats per row.
-const COMPARE_TOLERANCE: f64 = 1e-6;
+pub(super) const COMPARE_TOLERANCE: f64 = 1e-6;
 /// Objective tolerance of the final fit, in nats per row.
 pub(super) const FINAL_TOLERANCE: f64 = 1e-10;
 

@@ -21,6 +21,8 @@ use super::softmax::softmax_rows;
 const MEMORY: usize = 8;
 /// Iterations after which a penalty is given up with an error.
 const MAX_ITERATIONS: usize = 2000;
+/// Iterations where labels may be wrong: the problem is then not convex, flat in places, and where it stands is taken.
+const ITERATIONS_IF_WRONG: usize = 300;
 /// A line search that finds no lower point any more has reached the rounding of single precision; below this gradient norm
 /// (features have mean square norm 1, so it is a probability) that is the optimum.
 const STALLED_GRADIENT: f64 = 1e-4;
@@ -106,6 +108,10 @@ struct State {
 impl Problem<'_> {
     fn rows(&self) -> usize {
         self.labels.len()
+    }
+
+    fn is_convex(&self) -> bool {
+        self.terms.is_none_or(|terms| terms.columns.is_none())
     }
 
     fn weights(&self) -> usize {
@@ -266,7 +272,8 @@ impl Problem<'_> {
         let mut state = self.start(point, penalty);
         let mut history: Vec<Pair> = Vec::new();
         let (mut iterations, mut converged) = (0, false);
-        while iterations < MAX_ITERATIONS {
+        let most = if self.is_convex() { MAX_ITERATIONS } else { ITERATIONS_IF_WRONG };
+        while iterations < most {
             let direction = self.direction(&state.gradient, &history);
             let slope = self.inner(&state.gradient, &direction);
             let square = self.inner(&state.gradient, &state.gradient);
@@ -341,7 +348,7 @@ pub(crate) fn path(
     let mut solutions = Vec::with_capacity(penalties.len());
     for &penalty in penalties {
         let (solution, end) = problem.minimise(point, penalty, tolerance);
-        if !solution.converged && solution.gradient_norm > STALLED_GRADIENT {
+        if problem.is_convex() && !solution.converged && solution.gradient_norm > STALLED_GRADIENT {
             let Solution { iterations, gradient_norm, .. } = solution;
             let solver = "logistic regression";
             return Err(HeadError::NotConverged { solver, penalty, iterations, gradient_norm });
