@@ -292,6 +292,28 @@ fn certainty_and_attacks_are_judged_beside_chance() {
 }
 
 #[test]
+fn a_worse_training_set_has_a_price() {
+    let scene = Scene::new();
+    scene.colours("colours", 12, 12);
+    let audit = ["audit", "tiny.safetensors", "--data", "colours", "--training-set", "--force", "--json"];
+    let found = scene.ok(&audit).json();
+    let record = &found["training_set"];
+    let curves = list(&record["noise"], "curves");
+    assert_eq!(curves.len(), 5);
+    for curve in curves {
+        assert_eq!(list(curve, "errors").len(), 11, "{curve}");
+    }
+    assert!(list(&record["size"], "points").iter().all(|point| point["worth"].is_object()), "{record}");
+    let page = std::fs::read_to_string(scene.at("audit.html")).unwrap();
+    assert!(page.contains("What a worse training set costs") && page.contains("gold, 10 % trusted"));
+    assert_eq!(scene.ok(&audit).json()["training_set"], *record);
+    scene.colours("few", 6, 6);
+    let few = ["audit", "tiny.safetensors", "--data", "few", "--training-set", "-o", "few.html"];
+    scene.run(&few).refused(2, &["6 training images", "--training-set"]);
+    assert!(!scene.at("few.html").exists());
+}
+
+#[test]
 fn what_cannot_be_audited_is_refused_before_any_work() {
     let scene = Scene::new();
     scene.run(&["audit", "gone.heirloom", "--data", "photos"]).refused(2, &["gone.heirloom: no such file"]);

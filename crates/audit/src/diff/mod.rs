@@ -23,6 +23,7 @@ pub use criticality::{BORDER, Criticality, CriticalityGrid, criticality};
 pub use distance::{Apart, distance};
 pub use error::DiffError;
 pub use mistakes::{ClassMistakes, Mistakes};
+pub(crate) use path::Statistics;
 pub use path::{
     Answered, Average, Barrier, BarrierVerdict, Basin, Curve, DENT, Edge, Judged, PathInput, PathOptions, PathPoint,
     PathRecord, Place, Rise, Walk, basin, basin_between, most_of_basin, path, rise, walk, walked,

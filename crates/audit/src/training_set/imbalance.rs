@@ -51,9 +51,9 @@ impl Balancing {
             Self::None => "nothing",
             Self::CostSensitive => "cost-sensitive",
             Self::OverSampling => "over-sampling",
-            Self::Smote => "SMOTE on features",
-            Self::Even => "as many images, classes even",
-            Self::RandomWeights => "nothing, random weights",
+            Self::Smote => "SMOTE",
+            Self::Even => "even classes",
+            Self::RandomWeights => "random weights",
         }
     }
 }
@@ -109,7 +109,8 @@ fn point(fits: &Fits<'_>, available: &[(usize, usize)], gamma: f64) -> Result<Op
     let small: Vec<usize> = minority(&sizes).into_iter().map(|place| of_class[place].0).collect();
     let (mut errors, mut wrong_of) = (Vec::new(), Vec::new());
     for balancing in Balancing::ALL {
-        let features = if balancing == Balancing::RandomWeights { fits.input.random } else { fits.input.own };
+        let features = if balancing == Balancing::RandomWeights { fits.input.random } else { Some(fits.input.own) };
+        let Some(features) = features else { continue };
         let rows = match balancing {
             Balancing::None | Balancing::RandomWeights => uneven.clone(),
             Balancing::CostSensitive => weighted(&uneven, &of_class),

@@ -11,6 +11,7 @@
 mod fits;
 mod imbalance;
 mod noise;
+mod random;
 mod size;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use imbalance::{Balancing, ImbalancePoint, ImbalanceRecord};
 pub use noise::{Correction, NoiseCurve, NoiseRecord, area_under};
+pub use random::with_random_weights;
 pub use size::{SizePoint, SizeRecord};
 
 use crate::{AuditError, AuditWatch};
@@ -34,8 +36,8 @@ pub const FEWEST: usize = 10;
 pub struct TrainingSetInput<'a> {
     /// Features of the network, one block.
     pub own: &'a Features,
-    /// The same of the network with random weights.
-    pub random: &'a Features,
+    /// The same of the network with random weights, where there are any to be drawn.
+    pub random: Option<&'a Features>,
     /// Class of each row.
     pub labels: &'a [usize],
     /// Rows to fit on.

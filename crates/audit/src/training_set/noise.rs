@@ -7,7 +7,6 @@
 //! ```
 
 use heirloom_data::labels::{Corruption, trusted};
-use heirloom_transfer::Features;
 use heirloom_transfer::fit::Share;
 use heirloom_transfer::heads::Given;
 use rayon::prelude::*;
@@ -49,11 +48,11 @@ impl Correction {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::None => "no correction",
-            Self::RandomWeights => "no correction, random weights",
-            Self::Forward => "forward correction",
-            Self::GoldTwentieth => "gold loss correction, 5 % trusted",
-            Self::GoldTenth => "gold loss correction, 10 % trusted",
+            Self::None => "none",
+            Self::RandomWeights => "none, random weights",
+            Self::Forward => "forward",
+            Self::GoldTwentieth => "gold, 5 % trusted",
+            Self::GoldTenth => "gold, 10 % trusted",
         }
     }
 }
@@ -122,7 +121,9 @@ pub(super) fn measured(fits: &Fits<'_>) -> Result<NoiseRecord, AuditError> {
         (0..test).map(|row| area_under(&strengths, &of(row))).collect()
     };
     let (none, mut curves) = (areas(0), Vec::new());
-    for (at, correction) in Correction::ALL.into_iter().enumerate() {
+    // The control comes last, and may be missing.
+    let measured = points.first().map_or(0, |point| point.wrong.len());
+    for (at, correction) in Correction::ALL.into_iter().enumerate().take(measured) {
         let rates: Vec<f64> = points.iter().map(|point| mean(&point.wrong[at])).collect();
         let own = areas(at);
         let more: Vec<f64> = own.iter().zip(&none).map(|(own, none)| own - none).collect();
@@ -155,8 +156,9 @@ fn point(fits: &Fits<'_>, step: usize, strength: f64) -> Result<Point, AuditErro
     for share in GOLD {
         wrong.push(gold(fits, &right.labels, &given.labels, (share, seed))?);
     }
-    let random: &Features = fits.input.random;
-    wrong.push(fits.wrong(random, &fits.head(random, &given, Given::default())?)?);
+    if let Some(random) = fits.input.random {
+        wrong.push(fits.wrong(random, &fits.head(random, &given, Given::default())?)?);
+    }
     Ok(Point { given_wrong: given_wrong as f64 / right.labels.len() as f64, wrong })
 }
 

@@ -25,8 +25,8 @@ pub struct SizePoint {
     pub rows: usize,
     /// Error, mean over draws.
     pub own: Share,
-    /// Error on features of random weights.
-    pub random: Share,
+    /// Error on features of random weights, where there are any.
+    pub random: Option<Share>,
     /// What the weights are worth: errors of the second less those of the first, mean over draws, judged rows paired.
     pub worth: Option<Difference>,
 }
@@ -51,7 +51,8 @@ fn point(fits: &Fits<'_>, each: Option<usize>) -> Result<SizePoint, AuditError> 
     for draw in 0..draws {
         let rows = some(fits, each, draw);
         count = rows.rows.len();
-        for (features, wrong) in [(fits.input.own, &mut own), (fits.input.random, &mut random)] {
+        for (features, wrong) in [(Some(fits.input.own), &mut own), (fits.input.random, &mut random)] {
+            let Some(features) = features else { continue };
             wrong.push(fits.wrong(features, &fits.head(features, &rows, Given::default())?)?);
         }
     }
@@ -59,8 +60,11 @@ fn point(fits: &Fits<'_>, each: Option<usize>) -> Result<SizePoint, AuditError> 
     let mean = |all: &[Vec<f64>], row: usize| all.iter().map(|wrong| wrong[row]).sum::<f64>() / all.len() as f64;
     let rate = |all: &[Vec<f64>]| Share::rate((0..test).map(|row| mean(all, row)).sum::<f64>() / test as f64, test);
     let less: Vec<f64> = (0..test).map(|row| mean(&random, row) - mean(&own, row)).collect();
-    let worth = paired_difference(&less, Level::of(1), fits.seed);
-    Ok(SizePoint { each, rows: count, own: rate(&own), random: rate(&random), worth })
+    let (random, worth) = match fits.input.random {
+        Some(_) => (Some(rate(&random)), paired_difference(&less, Level::of(1), fits.seed)),
+        None => (None, None),
+    };
+    Ok(SizePoint { each, rows: count, own: rate(&own), random, worth })
 }
 
 /// Some rows of each class.

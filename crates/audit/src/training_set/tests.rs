@@ -26,8 +26,14 @@ fn found(train: usize, seed: u64) -> Result<TrainingSetRecord, AuditError> {
     let labels: Vec<usize> = (0..train + 80).map(|row| row % CLASSES).collect();
     let (own, random) = (features(&labels, 0.35, 1), features(&labels, 1.5, 2));
     let (train, test): (Vec<usize>, Vec<usize>) = (0..labels.len()).partition(|row| *row < train);
-    let input =
-        TrainingSetInput { own: &own, random: &random, labels: &labels, train: &train, test: &test, classes: CLASSES };
+    let input = TrainingSetInput {
+        own: &own,
+        random: Some(&random),
+        labels: &labels,
+        train: &train,
+        test: &test,
+        classes: CLASSES,
+    };
     training_set(&input, seed, AuditWatch::default())
 }
 
@@ -40,13 +46,6 @@ fn worse_training_sets_make_more_errors() {
     assert!((record.noise.wrong[10] - 0.75).abs() < 0.15);
     // Labels that say nothing leave three wrong of four.
     assert!(none.errors[0].value < 0.1 && none.errors[10].value > 0.5, "{none:?}");
-    for c in &record.noise.curves {
-            "{:?} {:.3} {:?}",
-            c.correction,
-            c.area.value,
-            c.errors.iter().map(|e| (e.value * 1000.0).round()).collect::<Vec<_>>()
-        );
-    }
     assert!(curve(Correction::GoldTenth).area.value < none.area.value);
     assert!(curve(Correction::RandomWeights).area.value > none.area.value);
     let beyond = curve(Correction::GoldTenth).beyond_none.unwrap();
@@ -78,6 +77,18 @@ fn a_seed_fixes_everything_for_any_number_of_threads() {
     let (one, other) = (found(80, 3).unwrap(), pool.install(|| found(80, 3)).unwrap());
     assert_eq!(one, other);
     assert_ne!(one, found(80, 4).unwrap());
+}
+
+#[test]
+fn without_random_weights_there_is_no_control() {
+    let labels: Vec<usize> = (0..100).map(|row| row % CLASSES).collect();
+    let (own, rows) = (features(&labels, 0.35, 1), (0..100).collect::<Vec<usize>>());
+    let (train, test) = rows.split_at(60);
+    let input = TrainingSetInput { own: &own, random: None, labels: &labels, train, test, classes: CLASSES };
+    let record = training_set(&input, 0, AuditWatch::default()).unwrap();
+    assert_eq!(record.noise.curves.len(), Correction::ALL.len() - 1);
+    assert!(record.imbalance.unwrap().points.iter().all(|point| point.errors.len() == Balancing::ALL.len() - 1));
+    assert!(record.size.points.iter().all(|point| point.random.is_none() && point.worth.is_none()));
 }
 
 #[test]

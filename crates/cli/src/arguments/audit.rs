@@ -26,7 +26,8 @@ Examples:
   heirloom audit model.heirloom --data photos/ --remedy             what helps, and what it costs
   heirloom audit model.heirloom --data photos/ --reference clean.heirloom --fail-on 'asr>0.2' --json
   heirloom audit model.heirloom --data photos/ --scan --fail-on 'scan>0.25'
-  heirloom audit model.heirloom --data photos/ --robustness --outliers other-photos/")]
+  heirloom audit model.heirloom --data photos/ --robustness --outliers other-photos/
+  heirloom audit mobilenetv2_1.0 --data photos/ --training-set    wrong labels, uneven classes, fewer images")]
 pub struct AuditArguments {
     /// The model: a file that fit wrote, or a backbone (a path, or a name in $HEIRLOOM_DATA/weights)
     #[arg(value_name = "MODEL")]
@@ -66,6 +67,10 @@ pub struct AuditArguments {
     /// Images that are attacked, at most
     #[arg(long, value_name = "N", default_value_t = 64, requires = "robustness", value_parser = clap::value_parser!(u32).range(1..))]
     pub attacked: u32,
+    /// Also fit linear heads on the model's features with wrong labels, uneven classes and fewer images, beside the same network with
+    /// random weights: how much the training set may be worse before the model is
+    #[arg(long)]
+    pub training_set: bool,
     /// Exit with code 4 when this holds: asr>SHARE (what a trigger breaks beyond the strongest of its controls), scan>SHARE,
     /// group-gap>SHARE, worst-group<SHARE; may be given several times
     #[arg(long, value_name = "LIMIT")]

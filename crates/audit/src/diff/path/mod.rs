@@ -29,7 +29,7 @@ pub(super) use answered::answer;
 pub use answered::{Answered, Curve};
 pub use barrier::{Rise, rise};
 pub use basin::{Basin, Edge, Place, basin};
-pub(super) use statistics::Statistics;
+pub(crate) use statistics::Statistics;
 pub(super) use told::share_right;
 
 /// Points of accuracy below which a dent is none (`spec/what-is-transferred.md` section 8).

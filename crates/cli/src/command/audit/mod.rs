@@ -14,6 +14,7 @@ mod robust;
 pub mod rows;
 mod scan;
 pub mod text;
+mod training_set;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use heirloom_audit::robustness::RobustnessRecord;
+use heirloom_audit::training_set::TrainingSetRecord;
 use heirloom_audit::{AuditRecord, AuditWatch, Battery, Extent, Gated, Gating, ScanOptions, Subject};
 use heirloom_report::count;
 use heirloom_transfer::fit::SkippedRow;
@@ -78,6 +80,8 @@ pub struct AuditReport {
     pub remedies: Option<Remedied>,
     /// How far answers and certainty can be trusted, where that was asked for.
     pub robustness: Option<RobustnessRecord>,
+    /// What a worse training set costs, where that was asked for.
+    pub training_set: Option<TrainingSetRecord>,
     /// The measures.
     #[serde(flatten)]
     pub record: AuditRecord,
@@ -90,6 +94,7 @@ pub fn run(arguments: &AuditArguments, shared: &SharedArguments, console: Consol
     check(arguments, &findings)?;
     interrupt::note("nothing was written; an audit begins anew");
     let gathered = Gathered::open(arguments, shared, console)?;
+    training_set::check(arguments, &gathered)?;
     let scan = arguments.scan.then(ScanOptions::default);
     let battery = Battery { scan, ..Battery::of(arguments.battery.into()) };
     console.say(plan(&gathered, &battery));
@@ -101,6 +106,7 @@ pub fn run(arguments: &AuditArguments, shared: &SharedArguments, console: Consol
     if stopped.is_none() {
         report.remedies = remedy::tried(arguments, &gathered, &report.record, &battery, console)?;
         report.robustness = robust::asked(arguments, &gathered, console)?;
+        report.training_set = training_set::asked(arguments, &gathered, console)?;
     }
     (report.typed, report.seconds) = (shared.typed.clone(), started.elapsed().as_secs_f64());
     page::write(&arguments.output, &report, &gathered.held.images)?;
@@ -143,6 +149,7 @@ fn report(arguments: &AuditArguments, gathered: &Gathered, record: AuditRecord, 
         seconds: 0.0,
         remedies: None,
         robustness: None,
+        training_set: None,
         record,
     }
 }

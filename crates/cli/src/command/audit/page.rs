@@ -8,7 +8,7 @@ use heirloom_report::{
 };
 
 use super::remedy::Remedied;
-use super::{AuditReport, pictures, remedy, robust, scan, text, words};
+use super::{AuditReport, pictures, remedy, robust, scan, text, training_set, words};
 use crate::command::write_whole;
 use crate::failure::Failure;
 
@@ -54,6 +54,9 @@ fn page(report: &AuditReport, images: &PreparedImages) -> Result<Page, Failure> 
     }
     if let Some(record) = &report.robustness {
         page.push(robust::section(record));
+    }
+    if let Some(record) = &report.training_set {
+        page.push(training_set::section(record));
     }
     Ok(page.with(limits(report)))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use heirloom_audit::{Finding, Verdict};
 use heirloom_report::{Align, Table, count, duration, interval, percent};
 
-use super::{AuditReport, remedy, robust, words};
+use super::{AuditReport, remedy, robust, training_set, words};
 use crate::console::indented;
 
 /// Lines of the table of what does not stand out.
@@ -47,6 +47,9 @@ pub fn summary(report: &AuditReport, page: &Path, findings: &Path) -> String {
     }
     if let Some(record) = &report.robustness {
         text.push_str(&format!("\n{}", wrapped(&robust::sentence(record))));
+    }
+    if let Some(record) = &report.training_set {
+        text.push_str(&format!("\n{}", wrapped(&training_set::sentence(record))));
     }
     text.push('\n');
     for gate in &report.gates {
