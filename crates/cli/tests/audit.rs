@@ -267,7 +267,8 @@ fn certainty_and_attacks_are_judged_beside_chance() {
     scene.colours("colours", 10, 10);
     scene.world("shapes", 2, 2);
     let audit = ["audit", "tiny.safetensors", "--data", "colours", "--robustness", "--force", "--json"];
-    let found = scene.ok(&[&audit[..], &["--attacked", "6", "--outliers", "shapes"]].concat()).json();
+    let found =
+        scene.ok(&[&audit[..], &["--attacked", "6", "--corrupted", "8", "--outliers", "shapes"]].concat()).json();
     let record = &found["robustness"];
     let sets: Vec<&str> = list(record, "outliers").iter().map(|one| one["set"].as_str().unwrap()).collect();
     assert_eq!(sets, ["gaussian noise", "black and white noise", "blobs", "shapes"]);
@@ -277,6 +278,8 @@ fn certainty_and_attacks_are_judged_beside_chance() {
     let attacks = list(record, "adversarial");
     assert_eq!((attacks.len(), &attacks[0]["accuracy"]["n"]), (4, &6.into()));
     assert_eq!(list(record, "coverage").len(), 10);
+    let corruptions = list(&record["corruptions"], "kinds");
+    assert_eq!((corruptions.len(), list(&corruptions[0], "accuracies").len()), (13, 5));
     let page = std::fs::read_to_string(scene.at("audit.html")).unwrap();
     assert!(page.contains("How far answers and certainty can be trusted") && page.contains("Mahalanobis"));
     // A head that votes has no gradient, and says so.

@@ -6,6 +6,7 @@
 
 pub mod augment;
 pub mod batches;
+pub mod corruption;
 mod decode;
 mod digests;
 mod drawing;

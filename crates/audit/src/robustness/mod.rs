@@ -1,18 +1,21 @@
 //! How far a model's answers and its certainty can be trusted (`spec/robustness.md` section 8): calibration, telling its own mistakes,
-//! images that belong to no class, and the smallest changes that break answers; each beside what chance does.
+//! images that belong to no class, worse images, and the smallest changes that break answers; each beside what chance does.
 //!
 //! ```text
 //! judged images -> logits -> calibration, mistakes told by certainty, accuracy over coverage
 //! drawn images, other images -> four scores -> told from the judged ones?
+//! some judged images -> common corruptions at five severities -> accuracy
 //! some judged images -> gradients by the pixels -> accuracy under attack, beside noise of the same size
 //! ```
 
 mod adversarial;
+mod corrupted;
 mod outliers;
 mod ranked;
 mod scores;
 
 use heirloom_data::augment::{Draws, Key};
+use heirloom_data::corruption::CommonCorruption;
 use heirloom_engine::Isa;
 use heirloom_transfer::artifact::Artifact;
 use heirloom_transfer::calibration::{Answer, Calibration};
@@ -23,6 +26,7 @@ use heirloom_transfer::predictor::Predictor;
 use serde::{Deserialize, Serialize};
 
 pub use adversarial::{Attacker, Slope};
+pub use corrupted::{CorruptedRecord, CorruptionRecord};
 pub use outliers::Outliers;
 pub use ranked::Detected;
 pub use scores::Score;
@@ -59,6 +63,8 @@ pub struct RobustnessInput<'a> {
 pub struct RobustnessOptions {
     /// Images that are attacked.
     pub attacked: usize,
+    /// Images that are corrupted.
+    pub corrupted: usize,
     /// Fixes what is drawn.
     pub seed: u64,
     /// Which kernels to use.
@@ -111,6 +117,8 @@ pub struct RobustnessRecord {
     pub coverage: Vec<Coverage>,
     /// Images that belong to no class.
     pub outliers: Vec<OutlierRecord>,
+    /// Accuracy under common corruptions.
+    pub corruptions: CorruptionRecord,
     /// Accuracy under attack, as it is first.
     pub adversarial: Vec<AdversarialRecord>,
     /// Why there was no attack.
@@ -124,7 +132,8 @@ pub fn shown(input: &RobustnessInput<'_>, options: &RobustnessOptions) -> usize 
     let others: usize = input.others.iter().map(|(_, images)| images.table_rows().len()).sum();
     let train = input.train.map_or(0, |(_, labels)| labels.len());
     let attacked = options.attacked.min(judged) * EPSILONS.len() * (3 * (STEPS + 1) + 2);
-    judged + train + others + Outliers::ALL.len() * judged + attacked
+    let corrupted = options.corrupted.min(judged) * (1 + CommonCorruption::ALL.len() * CommonCorruption::SEVERITIES);
+    judged + train + others + corrupted + Outliers::ALL.len() * judged + attacked
 }
 
 /// Asks the model.
@@ -152,6 +161,7 @@ pub fn robustness(
     for (name, images) in input.others {
         outliers.push(asked.other(name, images, &judged, familiar.as_ref())?);
     }
+    let corruptions = asked.corrupted()?;
     let attacked = asked.attacked()?;
     Ok(RobustnessRecord {
         images: labels.len(),
@@ -160,6 +170,7 @@ pub fn robustness(
         mistakes: judged.scores.iter().filter_map(|(score, values)| Some((*score, told(values, &right)?))).collect(),
         coverage: coverage(&own),
         outliers: outliers.into_iter().flatten().collect(),
+        corruptions,
         not_attacked: attacked.as_ref().err().cloned(),
         adversarial: attacked.unwrap_or_default(),
     })

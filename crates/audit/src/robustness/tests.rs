@@ -8,7 +8,7 @@ use super::*;
 use crate::diff::tests::{images, model, world};
 
 fn options() -> RobustnessOptions {
-    RobustnessOptions { attacked: 12, seed: 2, isa: Isa::detect() }
+    RobustnessOptions { attacked: 12, corrupted: 9, seed: 2, isa: Isa::detect() }
 }
 
 #[test]
@@ -33,6 +33,14 @@ fn every_figure_is_there_and_comes_again() {
         assert_eq!(set.images[1], DRAWS);
         assert!(set.scores.iter().all(|(_, one)| (0.0..=1.0).contains(&one.area) && one.base_rate < 0.3), "{set:?}");
         assert!(set.scores.len() >= 3, "{set:?}");
+    }
+    let corruptions = &found.corruptions;
+    assert_eq!((corruptions.kinds.len(), corruptions.accuracy.n), (13, 9));
+    let drops: f64 = corruptions.kinds.iter().map(|one| one.drop.value).sum();
+    assert!((drops / 13.0 - corruptions.drop.unwrap().value).abs() < 1e-12);
+    for one in &corruptions.kinds {
+        let mean = one.accuracies.iter().map(|accuracy| accuracy.value).sum::<f64>() / 5.0;
+        assert!((corruptions.accuracy.value - mean - one.drop.value).abs() < 1e-12, "{one:?}");
     }
     // More room is never harder for the search, and chance does no more than it.
     let accuracies: Vec<f64> = found.adversarial.iter().map(|one| one.accuracy.value).collect();

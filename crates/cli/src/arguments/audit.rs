@@ -57,8 +57,8 @@ pub struct AuditArguments {
     /// times
     #[arg(long, value_name = "MODEL")]
     pub reference: Vec<String>,
-    /// Also measure how far answers and certainty can be trusted: calibration, its own mistakes, images of no class, and the smallest
-    /// changes that break answers
+    /// Also measure how far answers and certainty can be trusted: calibration, its own mistakes, images of no class, common
+    /// corruptions, and the smallest changes that break answers
     #[arg(long)]
     pub robustness: bool,
     /// Images that belong to none of the classes, a folder or table, beside the drawn ones; may be given several times
@@ -71,6 +71,9 @@ pub struct AuditArguments {
     /// random weights: how much the training set may be worse before the model is
     #[arg(long)]
     pub training_set: bool,
+    /// Images that are corrupted in thirteen ways at five severities, at most
+    #[arg(long, value_name = "N", default_value_t = 128, requires = "robustness", value_parser = clap::value_parser!(u32).range(1..))]
+    pub corrupted: u32,
     /// Exit with code 4 when this holds: asr>SHARE (what a trigger breaks beyond the strongest of its controls), scan>SHARE,
     /// group-gap>SHARE, worst-group<SHARE; may be given several times
     #[arg(long, value_name = "LIMIT")]

@@ -10,6 +10,7 @@ use heirloom_report::{Align, Block, Section, Table, count, interval, percent};
 use heirloom_transfer::fit::Share;
 
 use super::gathered::{Gathered, open};
+use super::words::points;
 use crate::arguments::AuditArguments;
 use crate::console::Console;
 use crate::failure::Failure;
@@ -38,8 +39,12 @@ pub fn asked(
         train: train.as_ref().map(|(images, labels)| (images, labels.as_slice())),
         others: &others,
     };
-    let options =
-        RobustnessOptions { attacked: arguments.attacked as usize, seed: arguments.seed, isa: gathered.extract.isa };
+    let options = RobustnessOptions {
+        attacked: arguments.attacked as usize,
+        corrupted: arguments.corrupted as usize,
+        seed: arguments.seed,
+        isa: gathered.extract.isa,
+    };
     let (progress, done, total) = (Progress::new("images"), AtomicUsize::new(0), most_shown(&input, &options));
     let shown = |more: usize| progress.report(done.fetch_add(more, Ordering::Relaxed) + more, total);
     let _watching = Watching::begin();
@@ -136,6 +141,34 @@ fn adversarial(record: &RobustnessRecord) -> Table {
     table
 }
 
+/// Accuracy under common corruptions as a table.
+fn corrupted(record: &RobustnessRecord) -> Table {
+    let mut table = Table::new(&[
+        ("corruption", Align::Left),
+        ("mildest", Align::Right),
+        ("2", Align::Right),
+        ("3", Align::Right),
+        ("4", Align::Right),
+        ("worst", Align::Right),
+        ("cost, mean over severities", Align::Right),
+    ]);
+    for one in &record.corruptions.kinds {
+        let accuracies = one.accuracies.iter().map(|accuracy| percent(accuracy.value));
+        let row = std::iter::once(one.kind.name().to_owned()).chain(accuracies).chain([points(&one.drop)]);
+        table.push(row.collect::<Vec<String>>());
+    }
+    table
+}
+
+/// What corruptions cost, in a sentence.
+fn corruption_sentence(record: &RobustnessRecord) -> String {
+    let Some(drop) = &record.corruptions.drop else { return String::new() };
+    let worst = record.corruptions.kinds.iter().max_by(|left, right| left.drop.value.total_cmp(&right.drop.value));
+    let worst = worst.map_or_else(String::new, |one| format!(", {} most", one.kind.name()));
+    let own = percent(record.corruptions.accuracy.value);
+    format!(" Common corruptions cost {} of {own} on the mean{worst}.", points(drop))
+}
+
 /// Accuracy over coverage as a table.
 fn coverage(record: &RobustnessRecord) -> Table {
     let mut table = Table::new(&[("surest share of images", Align::Right), ("accuracy (95 %)", Align::Right)]);
@@ -174,8 +207,9 @@ pub fn sentence(record: &RobustnessRecord) -> String {
     };
     format!(
         "What it says of its certainty is off by {expected}. Told from judged images, as area under the curve by the best of four scores \
-         (50 % is chance): {mistakes}{}. {attack}",
-        outliers.join(", ")
+         (50 % is chance): {mistakes}{}.{} {attack}",
+        outliers.join(", "),
+        corruption_sentence(record)
     )
 }
 
@@ -196,6 +230,15 @@ pub fn section(record: &RobustnessRecord) -> Section {
              beforehand."
                 .into(),
         ));
+    if !record.corruptions.kinds.is_empty() {
+        section.push(Block::Table(corrupted(record)));
+        section.push(Block::Paragraph(format!(
+            "Accuracy on {} images, {} as they are, corrupted at five severities by formulas of the usual benchmark of corruptions; the cost is over \
+             the same images. Lengths of blurs shrink with the input size.",
+            count(record.corruptions.accuracy.n),
+            percent(record.corruptions.accuracy.value)
+        )));
+    }
     if !record.adversarial.is_empty() {
         let images = record.adversarial.first().map_or(0, |one| one.accuracy.n);
         section.push(Block::Table(adversarial(record)));
