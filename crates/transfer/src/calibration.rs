@@ -44,7 +44,7 @@ impl Answer {
     }
 }
 
-/// How far probabilities can be trusted. All are 0 at their best.
+/// How far probabilities can be trusted. All but the last are 0 at their best.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Calibration {
     /// Mean negative logarithm (natural) of the probability of the true class; a probability below 1e-15 counts as that.
@@ -55,6 +55,12 @@ pub struct Calibration {
     pub expected_error: f64,
     /// Root mean square calibration error in groups of equally many rows.
     pub adaptive_error: f64,
+    /// Mean absolute calibration error in the same groups.
+    #[serde(default)]
+    pub adaptive_deviation: f64,
+    /// How well doubt finds mistakes ([`soft_f1`]); 1 at its best, and 0 where there is no mistake to find.
+    #[serde(default)]
+    pub soft_f1: f64,
 }
 
 impl Calibration {
@@ -70,6 +76,8 @@ impl Calibration {
             brier: mean(&|answer| answer.brier),
             expected_error: expected_error(answers, RANGES),
             adaptive_error: adaptive_error(answers, group_size(answers.len())),
+            adaptive_deviation: adaptive_deviation(answers, group_size(answers.len())),
+            soft_f1: soft_f1(answers),
         }
     }
 }
@@ -89,6 +97,12 @@ pub fn expected_error(answers: &[Answer], ranges: usize) -> f64 {
 /// is left over joins the last group.
 #[must_use]
 pub fn adaptive_error(answers: &[Answer], size: usize) -> f64 {
+    let square: f64 = gaps(answers, size).iter().map(|(rows, gap)| gap * gap / *rows as f64).sum();
+    (square / answers.len().max(1) as f64).sqrt()
+}
+
+/// Rows of each group, and the sum over them of confidence less right answers; what is left over joins the last group.
+fn gaps(answers: &[Answer], size: usize) -> Vec<(usize, f64)> {
     let mut sorted: Vec<&Answer> = answers.iter().collect();
     // Of equal confidences, wrong answers first: the result does not depend on the order of the rows.
     sorted.sort_by(|a, b| a.confidence.total_cmp(&b.confidence).then(a.right.cmp(&b.right)));
@@ -96,10 +110,38 @@ pub fn adaptive_error(answers: &[Answer], size: usize) -> f64 {
     let group = |index: usize| {
         let end = if index + 1 == groups { sorted.len() } else { (index + 1) * size };
         let rows = &sorted[(index * size).min(end)..end];
-        let gap: f64 = rows.iter().map(|answer| answer.confidence - f64::from(u8::from(answer.right))).sum();
-        if rows.is_empty() { 0.0 } else { gap * gap / rows.len() as f64 }
+        (rows.len(), rows.iter().map(|answer| answer.confidence - f64::from(u8::from(answer.right))).sum())
     };
-    ((0..groups).map(group).sum::<f64>() / sorted.len().max(1) as f64).sqrt()
+    (0..groups).map(group).filter(|(rows, _)| *rows > 0).collect()
+}
+
+/// Mean absolute calibration error over the same groups: `sum (rows / n) |mean confidence - share right|`.
+#[must_use]
+pub fn adaptive_deviation(answers: &[Answer], size: usize) -> f64 {
+    gaps(answers, size).iter().map(|(_, gap)| gap.abs()).sum::<f64>() / answers.len().max(1) as f64
+}
+
+/// `[adaptive_error, adaptive_deviation]` as the code released with Hendrycks, Lee, Mazeika (2019) has them: the last group, that of the
+/// surest rows, is left out, yet counted in `n`. For comparison with published figures alone.
+#[must_use]
+pub fn released_errors(answers: &[Answer], size: usize) -> [f64; 2] {
+    let gaps = gaps(answers, size);
+    let kept = &gaps[..gaps.len().saturating_sub(1)];
+    let n = answers.len().max(1) as f64;
+    let square: f64 = kept.iter().map(|(rows, gap)| gap * gap / *rows as f64).sum();
+    [(square / n).sqrt(), kept.iter().map(|(_, gap)| gap.abs()).sum::<f64>() / n]
+}
+
+/// How well doubt finds mistakes, from 0 to 1: `2 sum (1 - c) w / sum (1 - c + w)` with `w` 1 for a wrong answer (Hendrycks et al. 2019).
+#[must_use]
+pub fn soft_f1(answers: &[Answer]) -> f64 {
+    let (mut both, mut all) = (0.0, 0.0);
+    for answer in answers {
+        let (doubt, wrong) = (1.0 - answer.confidence, f64::from(u8::from(!answer.right)));
+        both += doubt * wrong;
+        all += doubt + wrong;
+    }
+    if all > 0.0 { 2.0 * both / all } else { 0.0 }
 }
 
 /// Rows of a group: fifteen groups, but none smaller than ten rows and none larger than a hundred.
@@ -122,8 +164,24 @@ mod tests {
     #[test]
     fn estimators_reproduce_the_test_vector() {
         assert!((adaptive_error(&answers(), 3) - 0.077_904_856_5).abs() < 1e-9);
+        assert!((adaptive_deviation(&answers(), 3) - 0.075).abs() < 1e-12);
+        let released = released_errors(&answers(), 3);
+        assert!((released[0] - 0.051_445_764_3).abs() < 1e-9 && (released[1] - 0.038).abs() < 1e-12, "{released:?}");
+        assert!((soft_f1(&answers()) - 0.48).abs() < 1e-9);
         assert!((expected_error(&answers(), 15) - 0.325).abs() < 1e-9);
         assert!((expected_error(&answers(), 5) - 0.149).abs() < 1e-9);
+    }
+
+    /// Property 7.
+    #[test]
+    fn the_deviation_is_at_most_the_error_and_leaving_a_group_out_lowers_both() {
+        for size in 1..=10 {
+            let [error, deviation] = [adaptive_error(&answers(), size), adaptive_deviation(&answers(), size)];
+            let released = released_errors(&answers(), size);
+            assert!(deviation <= error + 1e-12 && released[0] <= error && released[1] <= deviation);
+            assert_eq!(released == [0.0, 0.0], size > 5, "{size}");
+        }
+        assert_eq!((released_errors(&[], 3), soft_f1(&[])), ([0.0; 2], 0.0));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use heirloom_transfer::fit::Share;
 use serde::{Deserialize, Serialize};
 
 use super::DiffError;
-use crate::{Difference, Level, paired_difference};
+use crate::{Difference, Level, mcnemar, paired_difference};
 
 /// Mistakes of two models on the same images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub struct Mistakes {
     pub second: Share,
     /// Accuracy of the second less that of the first, on the same images.
     pub change: Option<Difference>,
+    /// Probability of a change as large by chance, by McNemar's exact test.
+    pub change_by_chance: f64,
     /// Share on which both are wrong.
     pub common: Share,
     /// The same if errors of the two had nothing to do with each other.
@@ -141,6 +143,7 @@ impl Mistakes {
             first,
             second,
             change: None,
+            change_by_chance: mcnemar(all.first_alone, all.second_alone),
             common: share(all.both),
             common_expected: wrong * other,
             uncommon: share(uncommon),

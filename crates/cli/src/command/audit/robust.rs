@@ -92,12 +92,23 @@ fn calibration(record: &RobustnessRecord) -> Table {
         ("what it says", Align::Left),
         ("expected error", Align::Right),
         ("adaptive error", Align::Right),
+        ("adaptive deviation", Align::Right),
+        ("soft F1 of doubt", Align::Right),
         ("log loss", Align::Right),
         ("Brier score", Align::Right),
     ]);
     for (name, one) in [("as it is", record.calibration), ("without its temperature", record.without_temperature)] {
         let [expected, adaptive] = [one.expected_error, one.adaptive_error].map(percent);
-        table.push([name.to_owned(), expected, adaptive, format!("{:.3}", one.log_loss), format!("{:.3}", one.brier)]);
+        let [deviation, doubt] = [one.adaptive_deviation, one.soft_f1].map(percent);
+        table.push([
+            name.to_owned(),
+            expected,
+            adaptive,
+            deviation,
+            doubt,
+            format!("{:.3}", one.log_loss),
+            format!("{:.3}", one.brier),
+        ]);
     }
     table
 }
@@ -220,7 +231,7 @@ pub fn section(record: &RobustnessRecord) -> Section {
         .with(Block::Table(calibration(record)))
         .with(Block::Paragraph(
             "Errors of calibration are mean differences of stated certainty and share of right answers, in 15 ranges of equal width and in groups of \
-             equally many images; they are never quite zero on few images."
+             equally many images; they are never quite zero on few images. The soft F1 says how well doubt finds mistakes, 100 % at best."
                 .into(),
         ))
         .with(Block::Table(detected(record)))

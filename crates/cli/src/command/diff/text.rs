@@ -93,7 +93,7 @@ pub fn mistakes(report: &DiffReport) -> Table {
     table.push(["A is right".to_owned(), share(&mistakes.first), String::new()]);
     table.push(["B is right".to_owned(), share(&mistakes.second), String::new()]);
     if let Some(change) = &mistakes.change {
-        table.push(["B less A".to_owned(), points_of(change), String::new()]);
+        table.push(["B less A".to_owned(), points_of(change), format!("p = {:.2}", mistakes.change_by_chance)]);
     }
     table.push(["both are wrong".to_owned(), share(&mistakes.common), percent(mistakes.common_expected)]);
     if let Some(same) = &mistakes.same_answer {
