@@ -12,6 +12,8 @@ const STEM: f64 = 5.0;
 const MORE: f64 = 1.0;
 /// Powers of ten by which criticality has to differ.
 const DECADES: f64 = 0.5;
+/// Points beyond half of all pairs of modules.
+const PAIRS: f64 = 10.0;
 /// Criticality below this counts as this: 0 has no logarithm.
 const LEAST: f64 = 1e-3;
 
@@ -85,7 +87,7 @@ impl Judge<'_> {
     pub(super) fn criticality(&self) -> Claims {
         let of = |start| self.view.found.critical.get(&Run::new(self.family, start, 0, 0));
         let (Some(source), Some(random)) = (of(Start::SOURCE), of(Start::RANDOM)) else { return Vec::new() };
-        vec![self.decades(source, random), self.shaken(source, random)]
+        vec![self.decades(source, random), self.rising(source), self.first(random), self.shaken(source, random)]
     }
 
     /// Criticality of modules: the modules are what is resampled.
@@ -113,12 +115,60 @@ impl Judge<'_> {
         })
     }
 
+    /// Whether criticality rises from the input to the output.
+    fn rising(&self, source: &Rewound) -> Option<TransferredClaim> {
+        let claim = "criticality of P-T rises towards the top: share of pairs of modules of which the higher one is more critical, beyond half; one network, modules resampled";
+        let claimed = Claimed::new(Topic::Criticality, claim, "points", Rule::AtLeast(PAIRS));
+        let modules: Vec<(f64, f64)> =
+            source.modules.iter().enumerate().filter_map(|(depth, one)| Some((depth as f64, critical(one)?))).collect();
+        self.more_often(claimed, &modules)
+    }
+
+    /// Whether the first convolution and first blocks are more critical than other blocks.
+    fn first(&self, random: &Rewound) -> Option<TransferredClaim> {
+        let claim = "the first convolution and the first block of each stage of RI-T are more critical than other blocks: share of pairs, beyond half; one network, modules resampled";
+        let claimed = Claimed::new(Topic::Criticality, claim, "points", Rule::AtLeast(PAIRS));
+        let first = |one: &Module| is_first_block(one) || one.name == STEM_NAME;
+        let wanted = random.modules.iter().filter(|one| first(one) || is_block(one));
+        let modules: Vec<(f64, f64)> =
+            wanted.filter_map(|one| Some((f64::from(u8::from(first(one))), critical(one)?))).collect();
+        self.more_often(claimed, &modules)
+    }
+
+    /// Share of the pairs of modules of unlike rank of which the higher one is more critical, beyond half, in points; equals count half.
+    fn more_often(&self, claimed: Claimed, modules: &[(f64, f64)]) -> Option<TransferredClaim> {
+        self.judged(claimed, "on the first target", |draw| {
+            let weights = draw.replicas(MODULES, modules.len());
+            let (mut more, mut all) = (0.0, 0.0);
+            for ((rank, critical), weight) in modules.iter().zip(&weights) {
+                for ((other, least), counts) in modules.iter().zip(&weights).filter(|((other, _), _)| other < rank) {
+                    let share = if critical > least {
+                        1.0
+                    } else if critical == least {
+                        0.5
+                    } else {
+                        0.0
+                    };
+                    more += weight * counts * share;
+                    all += weight * counts;
+                }
+            }
+            // Modules drawn that are all of one rank tell nothing.
+            Some(if all > 0.0 { 100.0 * (more / all - 0.5) } else { 0.0 })
+        })
+    }
+
     /// What noise on a module can add, chosen on half of the images and taken on the others.
     fn shaken(&self, source: &Rewound, random: &Rewound) -> Option<TransferredClaim> {
         let claim = "noise on a module can improve RI-T more than P-T; module and noise chosen on half of the training images, judged on the others";
         let claimed = Claimed::new(Topic::Criticality, claim, "points", Rule::AtLeast(MORE));
         self.judged(claimed, "on the first target", |_| Some(100.0 * (gain(random)? - gain(source)?)))
     }
+}
+
+/// Criticality, where it was measured; a module without a measure is more critical than any that has one.
+fn critical(module: &Module) -> Option<f64> {
+    module.criticality.map(|found| found.value.unwrap_or(f64::INFINITY))
 }
 
 /// Accuracy that noise on one of the trained modules adds.
