@@ -44,6 +44,15 @@ pub enum AdaptationError {
         /// The value.
         value: f64,
     },
+    /// Training ended in values that are no numbers.
+    #[error("{method} diverged: its logits are no numbers")]
+    Diverged {
+        /// The method.
+        method: &'static str,
+    },
+    /// The flag to stop was set.
+    #[error("stopped while a method was trained")]
+    Stopped,
     /// A label past the number of classes.
     #[error("row {row} of the source has label {label}; there are {classes} classes")]
     LabelOutside {

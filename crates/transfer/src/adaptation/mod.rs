@@ -10,6 +10,7 @@
 mod align;
 mod coral;
 mod coverage;
+mod deep;
 mod distance;
 mod easytl;
 mod error;
@@ -23,6 +24,7 @@ mod samples;
 pub use align::{Adaptation, Adapted, Alignment};
 pub use coral::{Coral, Covariance};
 pub use coverage::Coverage;
+pub use deep::{DeepMethod, DeepOptions, label_deep};
 pub use distance::Distance;
 pub use easytl::{EasyTl, EasyTlResult};
 pub use error::AdaptationError;
