@@ -2,6 +2,7 @@
 
 use heirloom_data::PreprocessError;
 use heirloom_data::intervention::InterventionError;
+use heirloom_transfer::adaptation::AdaptationError;
 use heirloom_transfer::artifact::ArtifactError;
 use heirloom_transfer::compare::CompareError;
 use heirloom_transfer::extract::ExtractError;
@@ -54,6 +55,9 @@ pub enum StudyError {
         /// Why not.
         reason: String,
     },
+    /// Domains that cannot be adapted to one another.
+    #[error(transparent)]
+    Adaptation(#[from] AdaptationError),
     /// Stopped by the watch.
     #[error("interrupted")]
     Interrupted,

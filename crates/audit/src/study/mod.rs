@@ -10,6 +10,7 @@
 //! Sources and cells are kept in the cache under everything that decides them: a run that was broken off goes on where it was.
 
 mod adapt;
+mod adapted;
 mod arm;
 mod cell;
 mod chosen;
@@ -38,6 +39,7 @@ use heirloom_transfer::fit::Watch;
 use heirloom_transfer::fit::trained::TrainingEvent;
 use heirloom_zoo::Backbone;
 
+pub use adapted::{AdaptedOptions, AdaptedPair, AdaptedStudy, Domain, Way, WayAverage, WayRecord, adaptation};
 pub use arm::{Arm, Form, Origin, Regime};
 pub use error::StudyError;
 pub use record::{ArmRecord, BiasStudy, Claim, Estimate, Known, Measured, SourceRecord, TargetRecord};

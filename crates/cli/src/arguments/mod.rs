@@ -22,6 +22,7 @@ mod rerun;
 mod selection;
 mod shard;
 mod study;
+mod study_adaptation;
 mod training;
 mod transferred;
 
@@ -49,6 +50,7 @@ pub use shard::ShardArgument;
 pub use study::{
     BiasArguments, BiasPart, EasyTlArguments, Head2ToeArguments, SourceSize, StudyArguments, StudyName, StudySize,
 };
+pub use study_adaptation::StudyAdaptationArguments;
 pub use training::{
     AugmentName, BalanceName, LearningRate, NormStatisticsName, OptimizerName, RecipeArguments, ScheduleName,
     TrainingArguments,

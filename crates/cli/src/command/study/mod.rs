@@ -1,5 +1,6 @@
 //! `study`: experiments with the figures that are expected of them.
 
+mod adaptation;
 mod bias;
 mod data_sets;
 mod easytl;
@@ -26,6 +27,7 @@ const DIFFERS: u8 = 4;
 pub fn run(arguments: &StudyArguments, shared: &SharedArguments, console: Console) -> Result<Outcome, Failure> {
     match &arguments.name {
         StudyName::Easytl(arguments) => easytl::run(arguments, console),
+        StudyName::Adaptation(arguments) => adaptation::run(arguments, shared, console),
         StudyName::Head2toe(arguments) => head2toe::run(arguments, shared, console),
         StudyName::WhatTransfers(arguments) => transferred::run(arguments, shared, console),
         StudyName::BiasTransfer(arguments) => bias::run(arguments, shared, console),

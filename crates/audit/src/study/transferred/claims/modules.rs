@@ -141,7 +141,7 @@ impl Judge<'_> {
             let weights = draw.replicas(MODULES, modules.len());
             let (mut more, mut all) = (0.0, 0.0);
             for ((rank, critical), weight) in modules.iter().zip(&weights) {
-                for ((other, least), counts) in modules.iter().zip(&weights).filter(|((other, _), _)| other < rank) {
+                for ((_, least), counts) in modules.iter().zip(&weights).filter(|((other, _), _)| other < rank) {
                     let share = if critical > least {
                         1.0
                     } else if critical == least {

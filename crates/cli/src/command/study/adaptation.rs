@@ -1,0 +1,276 @@
+//! `study adaptation`: every domain labelled from every other, in closed form and by deep methods, on the same frozen features.
+
+use std::path::Path;
+
+use heirloom_audit::balanced;
+use heirloom_audit::study::{
+    AdaptedOptions, AdaptedPair, AdaptedStudy, Domain, Way, WayAverage, WayRecord, adaptation,
+};
+use heirloom_data::{FeatureTable, Table as Rows, TableOptions};
+use heirloom_report::{Align, Block, Page, Section, Table, count, counted, percent};
+use heirloom_transfer::adaptation::{DeepOptions, Samples};
+use heirloom_transfer::compare::Cells;
+use heirloom_transfer::extract::{Extraction, Network};
+use heirloom_transfer::fit::Watch;
+use heirloom_transfer::store::Store;
+use heirloom_transfer::{Block as Columns, Features, Pooling};
+use serde_json::json;
+
+use super::watched;
+use crate::arguments::{SharedArguments, StudyAdaptationArguments};
+use crate::backbone;
+use crate::command::fit::{extract_options, holds_features};
+use crate::command::{Outcome, cache_folder, refuse_to_replace, write_whole};
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::interrupt::STOP;
+
+/// Runs the study.
+pub fn run(
+    arguments: &StudyAdaptationArguments,
+    shared: &SharedArguments,
+    console: Console,
+) -> Result<Outcome, Failure> {
+    if let Some(path) = &arguments.output {
+        refuse_to_replace(path, arguments.force)?;
+    }
+    let kept = "what was labelled stays in the cache; run the same command again to go on from there";
+    let found = watched(kept, console, |watch, _| {
+        let (domains, classes) = domains(arguments, shared, watch)?;
+        let cells = Cells::new(&cache_folder(shared)?);
+        if let Some(stage) = watch.stage {
+            stage(&format!("labelling {} from each other", counted(domains.len(), "domain")));
+        }
+        Ok(adaptation(&domains, classes, &options(arguments), &cells, watch)?)
+    })?;
+    if let Some(path) = &arguments.output {
+        write_whole(path, page(&found, arguments).to_html().as_bytes())?;
+    }
+    console.answer(&text(&found, arguments.output.as_deref()))?;
+    let mut object = json!(found);
+    object["command"] = json!("study");
+    object["study"] = json!("adaptation");
+    object["data"] = json!(arguments.data);
+    object["backbone"] = json!(arguments.backbone);
+    object["options"] = json!(options(arguments).deep);
+    object["page"] = json!(arguments.output);
+    Ok(Outcome::done(object))
+}
+
+fn options(arguments: &StudyAdaptationArguments) -> AdaptedOptions {
+    let deep = DeepOptions {
+        steps: arguments.steps as usize,
+        bottleneck: usize::from(arguments.bottleneck),
+        seed: arguments.seed,
+        ..DeepOptions::default()
+    };
+    AdaptedOptions { deep, seeds: usize::from(arguments.seeds) }
+}
+
+/// The domains with their features, and the number of classes.
+fn domains(
+    arguments: &StudyAdaptationArguments,
+    shared: &SharedArguments,
+    watch: Watch<'_>,
+) -> Result<(Vec<Domain>, usize), Failure> {
+    let path = &arguments.data;
+    if holds_features(path)? {
+        if arguments.backbone.is_some() {
+            let fact = format!("{} holds features, and a backbone is for images", path.display());
+            return Err(Failure::input(fact).hint("leave --backbone out"));
+        }
+        let table = FeatureTable::open(path, &TableOptions::default())?;
+        let rows = chosen(&table.table, arguments)?;
+        let features = Features::of_table(&table, &(0..table.table.rows.len()).collect::<Vec<_>>());
+        let block = features.blocks.iter().find(|block| block.tap == table.principal());
+        let block = block.ok_or_else(|| Failure::input(format!("{} holds no features", path.display())))?;
+        return Ok((split(&table.table, &rows, |row| row, block)?, table.table.classes.len()));
+    }
+    let Some(name) = &arguments.backbone else {
+        let fact = format!("{} holds images, and no backbone was named", path.display());
+        return Err(Failure::input(fact).hint("name one with --backbone, as in --backbone deit_tiny_patch16_224"));
+    };
+    let backbone = backbone::open(Some(name))?;
+    let table = Rows::open(path, &TableOptions::default())?;
+    let rows = chosen(&table, arguments)?;
+    let wanted: Vec<usize> = rows.iter().flat_map(|(_, rows)| rows.iter().copied()).collect();
+    let requests = [(backbone.features.clone(), Pooling::MEAN)];
+    let store = Store::new(&cache_folder(shared)?);
+    let mut extraction = Extraction::new(Network::from(&backbone), &table, &wanted, &requests);
+    extraction.options = extract_options(arguments.memory, shared);
+    (extraction.store, extraction.progress, extraction.cancel) = (Some(&store), watch.progress, Some(&STOP));
+    let extracted = extraction.run()?;
+    let [block] = extracted.features.blocks.as_slice() else {
+        return Err(Failure::internal("one block of features was asked for"));
+    };
+    let place = |row: usize| extracted.rows.binary_search(&row).ok();
+    // Images that cannot be used are left out.
+    let usable = |(name, rows): (String, Vec<usize>)| {
+        (name, rows.into_iter().filter(|row| place(*row).is_some()).collect::<Vec<usize>>())
+    };
+    let rows: Vec<(String, Vec<usize>)> = rows.into_iter().map(usable).collect();
+    Ok((split(&table, &rows, |row| place(row).unwrap_or(0), block)?, table.classes.len()))
+}
+
+/// Rows of each domain, in the order of their first rows.
+fn chosen(table: &Rows, arguments: &StudyAdaptationArguments) -> Result<Vec<(String, Vec<usize>)>, Failure> {
+    let column = &arguments.domain_column;
+    let at = table.attributes.iter().position(|name| name == column).ok_or_else(|| {
+        let known = if table.attributes.is_empty() { "none".to_owned() } else { table.attributes.join(", ") };
+        let fact = format!("{} has no column '{column}'; its columns besides labels: {known}", table.source.display());
+        Failure::input(fact).hint("name the column of domains with --domain-column")
+    })?;
+    let mut domains = Vec::<(String, Vec<usize>)>::new();
+    for (row, entry) in table.rows.iter().enumerate().filter(|(_, entry)| entry.label.is_some()) {
+        let name = entry.attributes.get(at).cloned().unwrap_or_default();
+        match domains.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, rows)) => rows.push(row),
+            None => domains.push((name, vec![row])),
+        }
+    }
+    for (_, rows) in domains.iter_mut() {
+        if let Some(limit) = arguments.limit {
+            let labels: Vec<usize> = rows.iter().filter_map(|row| table.rows[*row].label).collect();
+            let few = balanced(&labels, limit as usize, arguments.seed);
+            *rows = few.into_iter().map(|at| rows[at]).collect();
+        }
+        rows.sort_unstable();
+    }
+    Ok(domains)
+}
+
+fn split(
+    table: &Rows,
+    domains: &[(String, Vec<usize>)],
+    place: impl Fn(usize) -> usize,
+    block: &Columns,
+) -> Result<Vec<Domain>, Failure> {
+    let domain = |(name, rows): &(String, Vec<usize>)| {
+        let picks: Vec<usize> = rows.iter().map(|row| place(*row)).collect();
+        let samples = Samples::of_block(block, &picks).map_err(|error| Failure::input(format!("{name}: {error}")))?;
+        let labels = rows.iter().filter_map(|row| table.rows[*row].label).collect();
+        Ok(Domain { name: name.clone(), samples, labels })
+    };
+    domains.iter().map(domain).collect()
+}
+
+fn points(difference: &heirloom_audit::Difference) -> String {
+    let [value, low, high] = [difference.value, difference.low, difference.high].map(|share| 100.0 * share);
+    format!("{value:+.1} ({low:+.1} to {high:+.1})")
+}
+
+/// Ways on the mean over pairs.
+fn averages(found: &AdaptedStudy) -> Table {
+    let mut table = Table::new(&[
+        ("way", Align::Left),
+        ("accuracy", Align::Right),
+        ("beyond source only, points", Align::Right),
+        ("beyond EasyTL, CORAL", Align::Right),
+        ("helps, harms", Align::Right),
+    ]);
+    for WayAverage { way, accuracy, gain, beyond_easytl, harmed, helped } in &found.averages {
+        let own = |wanted: Way, text: String| if *way == wanted { "-".to_owned() } else { text };
+        table.push([
+            way.name().to_owned(),
+            percent(*accuracy),
+            own(Way::CONTROL, points(gain)),
+            own(Way::EasyTlCoral, points(beyond_easytl)),
+            own(Way::CONTROL, format!("{helped}, {harmed} of {}", found.pairs.len())),
+        ]);
+    }
+    table
+}
+
+/// Accuracy of every way on every pair; a cross stands where a way does harm.
+fn pairs(found: &AdaptedStudy) -> Table {
+    let ways: Vec<Way> = found.averages.iter().map(|average| average.way).collect();
+    let mut columns = vec![("source", Align::Left), ("target", Align::Left), ("rows", Align::Right)];
+    columns.extend(ways.iter().map(|way| (way.name(), Align::Right)));
+    let mut table = Table::new(&columns);
+    for AdaptedPair { source, target, rows, ways } in &found.pairs {
+        let cell = |way: &WayRecord| {
+            let harm = if way.gain.high < 0.0 { " x" } else { "" };
+            format!("{:.1}{harm}", 100.0 * way.accuracy.value)
+        };
+        let mut row = vec![source.clone(), target.clone(), count(rows[1])];
+        row.extend(ways.iter().map(cell));
+        table.push(row);
+    }
+    table
+}
+
+/// What is seen, in sentences.
+fn sentence(found: &AdaptedStudy) -> String {
+    let best = found.averages.iter().max_by(|left, right| left.accuracy.total_cmp(&right.accuracy));
+    let best = best.map_or_else(String::new, |best| {
+        format!(
+            "{} is right most often, {} on the mean of {} pairs",
+            best.way.name(),
+            percent(best.accuracy),
+            found.pairs.len()
+        )
+    });
+    let deep = |average: &&WayAverage| matches!(average.way, Way::Deep(_)) && average.way != Way::CONTROL;
+    let beaten: Vec<&str> = found
+        .averages
+        .iter()
+        .filter(deep)
+        .filter(|average| average.beyond_easytl.high < 0.0)
+        .map(|average| average.way.name())
+        .collect();
+    let above: Vec<&str> = found
+        .averages
+        .iter()
+        .filter(deep)
+        .filter(|average| average.beyond_easytl.low > 0.0)
+        .map(|average| average.way.name())
+        .collect();
+    let list = |names: &[&str]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let harmed = found.averages.iter().map(|average| average.harmed).sum::<usize>();
+    format!(
+        "{best}. Deep methods that EasyTL with CORAL beats: {}; that beat it: {}. Negative transfer, worse than the source alone by the whole of \
+         the interval: {harmed} of {} figures.",
+        list(&beaten),
+        list(&above),
+        found.pairs.len() * (found.averages.len() - 1)
+    )
+}
+
+const HOW: &str = "All ways see the same frozen features, rows divided by their sum; closed forms standardise each domain by itself, deep methods \
+                   and the source alone by the source. All are transductive: the unlabelled target takes part, its labels do not. Intervals resample \
+                   target rows and seeds together.";
+
+fn text(found: &AdaptedStudy, page: Option<&Path>) -> String {
+    let mut text = averages(found).to_text();
+    text.push_str(&format!("\n{}\n{HOW}\n", sentence(found)));
+    if let Some(path) = page {
+        text.push_str(&format!("page: {}\n", path.display()));
+    }
+    text
+}
+
+fn page(found: &AdaptedStudy, arguments: &StudyAdaptationArguments) -> Page {
+    let on = arguments.backbone.as_ref().map_or_else(String::new, |backbone| format!(" through {backbone}"));
+    let lead = format!(
+        "{}{on}: every domain labelled from every other, {} of everything that is trained; seed {}, heirloom {}",
+        arguments.data.display(),
+        counted(found.seeds, "seed"),
+        arguments.seed,
+        env!("CARGO_PKG_VERSION")
+    );
+    Page::new("Which way of adaptation helps?")
+        .lead(lead)
+        .with(
+            Section::new("On the mean over pairs")
+                .with(Block::Paragraph(sentence(found)))
+                .with(Block::Table(averages(found)))
+                .with(Block::Paragraph(HOW.to_owned())),
+        )
+        .with(
+            Section::new("Every pair")
+                .with(Block::Paragraph(
+                    "Accuracy on all rows of the target in per cent, mean over seeds; a cross marks harm.".to_owned(),
+                ))
+                .with(Block::Table(pairs(found))),
+        )
+}
