@@ -150,3 +150,41 @@ fn the_study_of_easytl_holds() {
     let average = study["average"]["coral"].as_f64().unwrap();
     assert!((average - 0.5046).abs() < 0.0005, "{average}");
 }
+
+/// Every way on both pairs, on features and on images.
+#[test]
+fn the_study_of_adaptation_judges_every_way_beside_the_source_alone() {
+    let scene = Scene::new();
+    std::fs::write(scene.at("domains.csv"), domains(false)).unwrap();
+    let quick = ["--seeds", "2", "--steps", "40", "--bottleneck", "8", "--json"];
+    let features = [&["study", "adaptation", "domains.csv", "-o", "page.html"][..], &quick].concat();
+    let found = scene.ok(&features).json();
+    assert_eq!(found["pairs"].as_array().unwrap().len(), 2);
+    assert_eq!(found["averages"].as_array().unwrap().len(), 12);
+    for average in found["averages"].as_array().unwrap() {
+        let [value, low, high] = ["value", "low", "high"].map(|end| average["gain"][end].as_f64().unwrap());
+        assert!(low <= value && value <= high, "{average}");
+    }
+    let page = std::fs::read_to_string(scene.at("page.html")).unwrap();
+    assert!(page.contains("Which way of adaptation helps?") && page.contains("EasyTL, CORAL"));
+    scene.run(&features).refused(2, &["page.html", "--force"]);
+    assert_eq!(scene.ok(&[&features[..], &["--force"]].concat()).json()["averages"], found["averages"]);
+
+    scene.colours("colours", 12, 12);
+    let mut table = "path,label,place\n".to_owned();
+    for class in ["blue", "green", "red"] {
+        for (split, place) in [("train", "here"), ("test", "there")] {
+            (0..12).for_each(|n| table.push_str(&format!("colours/{split}/{class}/{n}.bmp,{class},{place}\n")));
+        }
+    }
+    std::fs::write(scene.at("places.csv"), table).unwrap();
+    let images = ["study", "adaptation", "places.csv", "--domain-column", "place"];
+    let found = scene.ok(&[&images[..], &["--backbone", "tiny.safetensors", "--limit", "24"], &quick].concat()).json();
+    assert_eq!((&found["pairs"][0]["rows"][0], &found["pairs"][0]["rows"][1]), (&24.into(), &24.into()));
+    scene.run(&images).refused(2, &["no backbone was named", "--backbone"]);
+    scene.run(&["study", "adaptation", "domains.csv", "--domain-column", "era"]).refused(2, &["no column 'era'"]);
+    scene
+        .run(&["study", "adaptation", "domains.csv", "--backbone", "tiny.safetensors"])
+        .refused(2, &["holds features"]);
+    scene.run(&["study", "adaptation", "gone.csv"]).refused(2, &["gone.csv"]);
+}

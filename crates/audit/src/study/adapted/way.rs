@@ -30,9 +30,9 @@ pub enum Way {
     EasyTlCoral,
     /// A support vector machine on the source moved by CORAL.
     CoralSvm,
-    /// The network of the deep methods on the source alone, columns of each domain standardised by themselves.
+    /// The network of the deep methods on the source alone, columns of each domain standardised by themselves, as all other ways have them.
     Standardised,
-    /// A deep method, columns standardised as those of the source.
+    /// A deep method; the source alone, which has nothing of the target, has columns standardised as those of the source.
     Deep(DeepMethod),
 }
 
@@ -98,7 +98,8 @@ impl Way {
                 machine(&adapted.source, &source.labels, &adapted.target, classes)
             }
             Self::Standardised => trained(DeepMethod::SourceOnly, ColumnScaling::DomainZScore),
-            Self::Deep(method) => trained(method, ColumnScaling::SourceZScore),
+            Self::Deep(DeepMethod::SourceOnly) => trained(DeepMethod::SourceOnly, ColumnScaling::SourceZScore),
+            Self::Deep(method) => trained(method, ColumnScaling::DomainZScore),
         }
     }
 }

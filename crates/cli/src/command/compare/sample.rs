@@ -18,7 +18,13 @@ fn class(name: &str, recall: f64) -> ClassScore {
 }
 
 fn line(method: &str, frozen: bool, accuracy: [f64; 3], gap: [f64; 3], cost: [f64; 2]) -> Line {
-    let calibration = |log_loss| Calibration { log_loss, brier: 0.12, expected_error: 0.02, adaptive_error: 0.025 };
+    let calibration = |log_loss| Calibration {
+        log_loss,
+        brier: 0.12,
+        expected_error: 0.02,
+        adaptive_error: 0.025,
+        ..Calibration::default()
+    };
     let mistake = Evaluated {
         row: 3,
         locator: "photos/<oak>/3.jpg".into(),

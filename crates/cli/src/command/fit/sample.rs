@@ -58,7 +58,13 @@ pub fn record() -> FitReport {
             majority: 52.0 / 144.0,
             calibration_error: 0.031,
             adaptive_calibration_error: 0.036,
-            before_calibration: Calibration { log_loss: 0.35, brier: 0.16, expected_error: 0.08, adaptive_error: 0.09 },
+            before_calibration: Calibration {
+                log_loss: 0.35,
+                brier: 0.16,
+                expected_error: 0.08,
+                adaptive_error: 0.09,
+                ..Calibration::default()
+            },
         },
         per_class: vec![class("oak", 52, 48), class("beech", 48, 43), class("<birch>", 44, 41)],
         confusion: vec![vec![48, 3, 1], vec![4, 43, 1], vec![0, 3, 41]],

@@ -10,7 +10,7 @@ use heirloom_data::{FeatureTable, Table as Rows, TableOptions};
 use heirloom_report::{Align, Block, Page, Section, Table, count, counted, percent};
 use heirloom_transfer::adaptation::{DeepOptions, Samples};
 use heirloom_transfer::compare::Cells;
-use heirloom_transfer::extract::{Extraction, Network};
+use heirloom_transfer::extract::{Extraction, Network, Progress as Extracting};
 use heirloom_transfer::fit::Watch;
 use heirloom_transfer::store::Store;
 use heirloom_transfer::{Block as Columns, Features, Pooling};
@@ -24,6 +24,7 @@ use crate::command::{Outcome, cache_folder, refuse_to_replace, write_whole};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::STOP;
+use crate::progress::Progress;
 
 /// Runs the study.
 pub fn run(
@@ -41,6 +42,9 @@ pub fn run(
         if let Some(stage) = watch.stage {
             stage(&format!("labelling {} from each other", counted(domains.len(), "domain")));
         }
+        let progress = Progress::new("labellings");
+        let report = |state: &Extracting| progress.report(state.done, state.total);
+        let watch = Watch { progress: Some(&report), ..watch };
         Ok(adaptation(&domains, classes, &options(arguments), &cells, watch)?)
     })?;
     if let Some(path) = &arguments.output {
@@ -236,8 +240,8 @@ fn sentence(found: &AdaptedStudy) -> String {
     )
 }
 
-const HOW: &str = "All ways see the same frozen features, rows divided by their sum; closed forms standardise each domain by itself, deep methods \
-                   and the source alone by the source. All are transductive: the unlabelled target takes part, its labels do not. Intervals resample \
+const HOW: &str = "All ways see the same frozen features, rows divided by their sum, each domain standardised by itself; the source alone, \
+                   which has nothing of the target, is standardised by the source. All others are transductive: the unlabelled target takes part, its labels do not. Intervals resample \
                    target rows and seeds together.";
 
 fn text(found: &AdaptedStudy, page: Option<&Path>) -> String {
