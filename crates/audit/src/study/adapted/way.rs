@@ -55,7 +55,7 @@ impl Way {
             Self::EasyTlRaw => "EasyTL, raw",
             Self::EasyTlCoral => "EasyTL, CORAL",
             Self::CoralSvm => "CORAL, SVM",
-            Self::Standardised => "source only, domains standardised",
+            Self::Standardised => "source only, standardised",
             Self::Deep(method) => method.name(),
         }
     }
