@@ -28,6 +28,9 @@ use crate::Difference;
 
 pub use way::Way;
 
+/// Raised whenever a way does something else with the same features: what is kept of the old one is then not read.
+const WAYS: u32 = 2;
+
 /// The rows of one domain.
 #[derive(Debug, Clone)]
 pub struct Domain {
@@ -176,7 +179,7 @@ fn labelled(
 ) -> Result<Vec<usize>, StudyError> {
     let deep = DeepOptions { seed: options.deep.seed.wrapping_add(item.seed as u64), ..options.deep.clone() };
     let version = env!("CARGO_PKG_VERSION");
-    let key = ("adaptation", version, item.way, &deep, &digests[item.source], &digests[item.target], classes);
+    let key = ("adaptation", WAYS, version, item.way, &deep, &digests[item.source], &digests[item.target], classes);
     let name = name_of(&key)?;
     if let Some(kept) = cells.read::<Vec<usize>>(&name)? {
         return Ok(kept);
