@@ -95,6 +95,7 @@ impl Study<'_> {
             time_limit: None,
             recompute: false,
             plant: plant(origin, set, &self.data.class, self.seed(seed))?,
+            doubts: None,
         };
         let start = if random { Start::Random(small) } else { Start::Weights(small) };
         match pretrain(&start, &set.table, &options, self.watch, self.training, None) {

@@ -56,6 +56,12 @@ pub struct RecipeArguments {
     /// What to do about classes of different size
     #[arg(long, value_name = "HOW", default_value = "none")]
     pub balance: BalanceName,
+    /// Train on images changed by up to this many of 255 grey levels so that the network errs: slower, and harder to fool
+    #[arg(long, value_name = "LEVELS", value_parser = levels)]
+    pub adversarial: Option<f64>,
+    /// Steps in which each such change is looked for [default: 1]
+    #[arg(long, value_name = "N", requires = "adversarial", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub adversarial_steps: Option<u32>,
     /// End training after this time, as 90s, 10m or 2h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub time_limit: Option<Duration>,
@@ -122,6 +128,7 @@ impl RecipeArguments {
             ("--mixup", self.mixup.is_some()),
             ("--label-smoothing", self.label_smoothing.is_some()),
             ("--balance", self.balance != BalanceName::default()),
+            ("--adversarial", self.adversarial.is_some()),
             ("--time-limit", self.time_limit.is_some()),
             ("--recompute", self.recompute),
             ("--log", self.log.is_some()),
@@ -230,6 +237,10 @@ fn positive(text: &str) -> Result<f64, String> {
 
 fn not_negative(text: &str) -> Result<f64, String> {
     number(text, |value| value >= 0.0, "a number of 0 or above")
+}
+
+fn levels(text: &str) -> Result<f64, String> {
+    number(text, |value| value > 0.0 && value <= 64.0, "a number of grey levels above 0, at most 64")
 }
 
 fn factor(text: &str) -> Result<f64, String> {

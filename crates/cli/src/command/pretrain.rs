@@ -43,6 +43,7 @@ pub fn run(arguments: &PretrainArguments, shared: &SharedArguments, console: Con
         time_limit: arguments.recipe.time_limit,
         recompute: arguments.recipe.recompute,
         plant: plant(&arguments.plant, &table)?,
+        doubts: None,
     };
     let made = train(&start, &table, &options, arguments, console)?;
     made.backbone.save(output)?;

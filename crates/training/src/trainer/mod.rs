@@ -1,5 +1,6 @@
 //! The training loop: batches in, weights out, the same bits from any checkpoint on.
 
+mod adversary;
 mod error;
 mod penalty;
 mod readout;
@@ -15,6 +16,7 @@ use std::time::Instant;
 
 use heirloom_engine::{Gradients, Graph, Isa, TrainingOptions, TrainingPlan, TrainingState, Weights};
 
+pub use adversary::Adversary;
 pub use error::TrainingError;
 pub use penalty::{Delta, Regularizer};
 pub use readout::{Readout, ReadoutGradients};
@@ -43,6 +45,8 @@ pub enum Ended {
 pub struct Trainer {
     settings: TrainerSettings,
     plan: TrainingPlan,
+    /// How the network scales pixels.
+    scale: adversary::Scale,
     classes: usize,
     state: TrainingState,
     gradients: Gradients,
@@ -110,7 +114,7 @@ impl Trainer {
             outputs,
             trainable: settings.trainable.clone(),
             batch_statistics: settings.batch_statistics.clone(),
-            input_gradient: false,
+            input_gradient: settings.adversary.is_some(),
             recompute: settings.recompute,
             precision: settings.precision,
             isa: Isa::detect_for(settings.precision),
@@ -119,6 +123,7 @@ impl Trainer {
         let classes = plan.outputs().next().map_or(0, heirloom_engine::Shape::len);
         Ok(Self {
             classes,
+            scale: adversary::Scale::of(graph),
             plan,
             state: TrainingState::default(),
             gradients: Gradients::default(),
@@ -258,6 +263,10 @@ fn check(settings: &TrainerSettings) -> Result<(), TrainingError> {
         _ if !(rate.is_finite() && rate > 0.0) => refuse("the learning rate", rate.to_string(), "a number above 0"),
         _ if !(0.0..=1.0).contains(&momentum) => {
             refuse("the momentum of running statistics", momentum.to_string(), "from 0 to 1")
+        }
+        _ if settings.adversary.is_some_and(|adversary| !adversary.is_possible()) => {
+            let epsilon = settings.adversary.map_or(0.0, |adversary| adversary.epsilon);
+            refuse("the size of adversarial changes", epsilon.to_string(), "above 0 and below 1, in one step or more")
         }
         _ if settings.trainable.is_empty() => refuse("what is trained", "nothing".into(), "at least one parameter"),
         _ => Ok(()),

@@ -84,6 +84,7 @@ fn part(pixels: Pixels<'_>, images: usize, start: usize, count: usize) -> Pixels
 }
 
 /// What a regulariser found in a batch: its value, and a gradient for each node it reads.
+#[derive(Debug, Default)]
 pub(super) struct Found {
     pub value: f64,
     pub gradients: Vec<Vec<f32>>,

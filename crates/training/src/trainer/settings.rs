@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use heirloom_engine::Precision;
 use serde::{Deserialize, Serialize};
 
+use super::adversary::Adversary;
 use crate::early_stopping::StoppingSettings;
 use crate::ema::AverageSettings;
 use crate::loss::CrossEntropy;
@@ -48,6 +49,9 @@ pub struct TrainerSettings {
     /// optimiser's state are `f32` either way.
     #[serde(default, skip_serializing_if = "is_exact")]
     pub precision: Precision,
+    /// Train on the images changed so that the network errs, instead of the images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adversary: Option<Adversary>,
     /// Seed of the order of rows and of all draws.
     pub seed: u64,
 }

@@ -1,12 +1,14 @@
 //! Where batches come from and who is told of the progress.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
-use heirloom_engine::Weights;
+use heirloom_engine::{Pixels, Weights};
 
 use super::report::{EpochReport, StepReport};
 use crate::checkpoint::Checkpoint;
+use crate::loss::Targets;
 
 /// An error of somebody else's: of the data, or of a disk.
 pub type Foreign = Box<dyn std::error::Error + Send + Sync>;
@@ -20,6 +22,17 @@ pub enum BatchPixels {
     Normalized(Vec<f32>),
 }
 
+impl BatchPixels {
+    /// As the network takes them.
+    #[must_use]
+    pub fn as_pixels(&self) -> Pixels<'_> {
+        match self {
+            Self::Bytes(bytes) => Pixels::Bytes(bytes),
+            Self::Normalized(values) => Pixels::Normalized(values),
+        }
+    }
+}
+
 /// What the network shall say to a batch.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BatchTargets {
@@ -27,6 +40,27 @@ pub enum BatchTargets {
     Labels(Vec<usize>),
     /// Shares of the classes, `[images, classes]`.
     Shares(Vec<f32>),
+    /// A class for each image that may be wrong; see [`Targets::Given`].
+    Given {
+        /// The classes.
+        labels: Vec<usize>,
+        /// How often each class is given each label, `[classes, classes]`.
+        corruption: Arc<[f64]>,
+        /// Images whose class is right.
+        trusted: Vec<bool>,
+    },
+}
+
+impl BatchTargets {
+    /// As the loss takes them.
+    #[must_use]
+    pub fn as_targets(&self) -> Targets<'_> {
+        match self {
+            Self::Labels(labels) => Targets::Labels(labels),
+            Self::Shares(shares) => Targets::Shares(shares),
+            Self::Given { labels, corruption, trusted } => Targets::Given { labels, corruption, trusted },
+        }
+    }
 }
 
 /// Images with their targets.

@@ -5,10 +5,10 @@ use heirloom_engine::Pixels;
 use super::penalty::Found;
 use super::readout::ReadoutGradients;
 use super::report::StepReport;
-use super::source::{BatchPixels, BatchTargets, TrainingBatch};
+use super::source::{BatchTargets, TrainingBatch};
 use super::{Trainer, TrainingError};
 use crate::divergence::{Position, check_gradients, check_loss};
-use crate::loss::Targets;
+use crate::loss::Loss;
 use crate::optimizer::clip_by_global_norm;
 use crate::schedule::Length;
 
@@ -40,35 +40,11 @@ impl Trainer {
 
     /// Leaves the gradients of the batch, clipped; returns the loss with penalties and the number of right answers.
     fn gradients(&mut self, batch: &TrainingBatch, position: Position) -> Result<(f64, usize), TrainingError> {
-        let pixels = match &batch.pixels {
-            BatchPixels::Bytes(bytes) => Pixels::Bytes(bytes),
-            BatchPixels::Normalized(values) => Pixels::Normalized(values),
-        };
-        self.plan.forward(&self.weights, pixels, batch.images, &mut self.state)?;
-        let own;
-        let logits = match &self.readout {
-            Some(readout) => {
-                own = readout.logits(&self.weights, &self.read(), batch.images)?;
-                own.as_slice()
-            }
-            None => self.plan.output(&self.state, 0).unwrap_or_default(),
-        };
-        check_loss(position, logits.iter().map(|&x| f64::from(x)).sum())?;
-        let targets = match &batch.targets {
-            BatchTargets::Labels(labels) => Targets::Labels(labels),
-            BatchTargets::Shares(shares) => Targets::Shares(shares),
-        };
-        let loss = self.settings.loss.loss(logits, self.classes, targets)?;
-        let right = right_answers(logits, self.classes, &batch.targets);
+        let changed = self.settings.adversary.map(|adversary| self.changed(batch, adversary, position)).transpose()?;
+        let pixels = changed.as_deref().map_or_else(|| batch.pixels.as_pixels(), Pixels::Normalized);
+        let (loss, right) = self.loss(pixels, batch, position)?;
         let found = self.penalties(pixels, batch.images)?;
-        let head = match &self.readout {
-            Some(readout) => readout.backward(&self.weights, &self.read(), batch.images, &loss.gradient)?,
-            None => ReadoutGradients { nodes: vec![loss.gradient], ..ReadoutGradients::default() },
-        };
-        let seeds: Vec<Option<&[f32]>> =
-            head.nodes.iter().chain(&found.gradients).map(|gradient| Some(gradient.as_slice())).collect();
-        self.plan.backward(&self.weights, &mut self.state, &seeds, &mut self.gradients)?;
-        self.gradients.tensors.extend(head.parameters);
+        self.backward(&loss, batch.images, &found)?;
         let mut total = loss.mean + found.value;
         if let Some(regularizer) = &self.regularizer {
             total += regularizer.on_weights(&self.weights, &mut self.gradients.tensors)?;
@@ -79,6 +55,43 @@ impl Trainer {
             clip_by_global_norm(&mut self.gradients.tensors, maximum);
         }
         Ok((total, right))
+    }
+
+    /// Loss of some pixels with the batch's targets, and the number of right answers.
+    pub(super) fn loss(
+        &mut self,
+        pixels: Pixels<'_>,
+        batch: &TrainingBatch,
+        position: Position,
+    ) -> Result<(Loss, usize), TrainingError> {
+        self.plan.forward(&self.weights, pixels, batch.images, &mut self.state)?;
+        let own;
+        let logits = match &self.readout {
+            Some(readout) => {
+                own = readout.logits(&self.weights, &self.read(), batch.images)?;
+                own.as_slice()
+            }
+            None => self.plan.output(&self.state, 0).unwrap_or_default(),
+        };
+        check_loss(position, logits.iter().map(|&x| f64::from(x)).sum())?;
+        let loss = self.settings.loss.loss(logits, self.classes, batch.targets.as_targets())?;
+        let right = right_answers(logits, self.classes, &batch.targets);
+        Ok((loss, right))
+    }
+
+    /// Leaves the gradients of the loss of the last forward pass, with those that penalties have.
+    pub(super) fn backward(&mut self, loss: &Loss, images: usize, found: &Found) -> Result<(), TrainingError> {
+        let head = match &self.readout {
+            Some(readout) => readout.backward(&self.weights, &self.read(), images, &loss.gradient)?,
+            None => ReadoutGradients { nodes: vec![loss.gradient.clone()], ..ReadoutGradients::default() },
+        };
+        let own = head.nodes.iter().map(|gradient| Some(gradient.as_slice()));
+        let penalties = found.gradients.iter().map(|gradient| Some(gradient.as_slice()));
+        let mut seeds: Vec<Option<&[f32]>> = own.chain(penalties).collect();
+        seeds.resize(self.plan.outputs().count(), None);
+        self.plan.backward(&self.weights, &mut self.state, &seeds, &mut self.gradients)?;
+        self.gradients.tensors.extend(head.parameters);
+        Ok(())
     }
 
     /// Values of the nodes that the head reads.
@@ -104,7 +117,9 @@ fn right_answers(logits: &[f32], classes: usize, targets: &BatchTargets) -> usiz
     };
     let rows = logits.chunks_exact(classes.max(1));
     match targets {
-        BatchTargets::Labels(labels) => rows.zip(labels).filter(|(row, label)| largest(row) == **label).count(),
+        BatchTargets::Labels(labels) | BatchTargets::Given { labels, .. } => {
+            rows.zip(labels).filter(|(row, label)| largest(row) == **label).count()
+        }
         BatchTargets::Shares(shares) => {
             rows.zip(shares.chunks_exact(classes.max(1))).filter(|(row, share)| largest(row) == largest(share)).count()
         }

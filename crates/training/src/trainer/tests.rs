@@ -102,6 +102,7 @@ fn settings() -> TrainerSettings {
         stopping: Some(StoppingSettings { patience: None, minimum_improvement: 0.0, goal: Goal::Lowest }),
         recompute: false,
         precision: heirloom_engine::Precision::F32,
+        adversary: None,
         seed: 5,
     }
 }
@@ -222,6 +223,86 @@ fn it_goes_on_from_any_step_with_the_same_bits() {
     }
 }
 
+/// Loss of a batch as it is and after the adversary, with the pixels of both.
+fn attacked(adversary: Adversary, precision: heirloom_engine::Precision) -> ([f64; 2], [Vec<f32>; 2]) {
+    let mut trainer = trainer(TrainerSettings { precision, ..settings() }).unwrap();
+    trainer.train(&mut Stripes::new(60), &mut Unwatched).unwrap();
+    trainer = self::trainer(TrainerSettings { precision, adversary: Some(adversary), ..settings() })
+        .map(|mut fresh| {
+            fresh.weights = trainer.weights.clone();
+            fresh
+        })
+        .unwrap();
+    let mut source = Stripes::new(16);
+    source.start(0, 0, 16).unwrap();
+    let batch = source.next_batch().unwrap().unwrap();
+    let position = crate::divergence::Position { epoch: 0, step: 0, learning_rate: 0.1 };
+    let changed = trainer.changed(&batch, adversary, position).unwrap();
+    let plain = trainer.scale.normalised(&batch.pixels);
+    let mut loss =
+        |pixels: &[f32]| trainer.loss(heirloom_engine::Pixels::Normalized(pixels), &batch, position).unwrap().0.mean;
+    ([loss(&plain), loss(&changed)], [plain, changed])
+}
+
+#[test]
+fn an_adversary_raises_the_loss_within_its_bounds() {
+    for precision in [heirloom_engine::Precision::F32, heirloom_engine::Precision::Bf16] {
+        for adversary in [Adversary::one_step(0.05), Adversary { epsilon: 0.05, steps: 10 }] {
+            let ([before, after], [plain, changed]) = attacked(adversary, precision);
+            assert!(after > before + 0.05, "{adversary:?} {precision:?}: {before} {after}");
+            // Normalised with mean 1/2 and deviation 1/4, white is 2 and black -2.
+            for (plain, changed) in plain.iter().zip(&changed) {
+                assert!((plain - changed).abs() <= 0.2 + 1e-5 && changed.abs() <= 2.0, "{plain} {changed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn training_against_an_adversary_learns_and_goes_on_with_the_same_bits() {
+    let settings = || TrainerSettings { adversary: Some(Adversary::one_step(0.02)), ..settings() };
+    let (mut unbroken, mut watcher) = (trainer(settings()).unwrap(), Breaking::default());
+    unbroken.train(&mut Stripes::new(60), &mut watcher).unwrap();
+    assert!(watcher.reports[3].accuracy > 0.8, "{:?}", watcher.reports[3]);
+    let mut breaking = Breaking { after: Some(11), ..Breaking::default() };
+    trainer(settings()).unwrap().train(&mut Stripes::new(60), &mut breaking).unwrap();
+    let mut resumed = trainer(settings()).unwrap();
+    resumed.restore(breaking.saved.unwrap()).unwrap();
+    resumed.train(&mut Stripes::new(60), &mut Breaking::default()).unwrap();
+    assert_eq!(resumed.checkpoint(), unbroken.checkpoint());
+}
+
+#[test]
+fn labels_that_are_all_right_train_as_labels_do() {
+    struct Certain(Stripes);
+    impl Source for Certain {
+        fn rows(&self) -> usize {
+            self.0.rows()
+        }
+        fn start(&mut self, epoch: u64, first_batch: usize, batch_size: usize) -> Result<(), Foreign> {
+            self.0.start(epoch, first_batch, batch_size)
+        }
+        fn next_batch(&mut self) -> Result<Option<TrainingBatch>, Foreign> {
+            let given = |batch: TrainingBatch| {
+                let BatchTargets::Labels(labels) = batch.targets else { panic!("labels") };
+                let trusted = labels.iter().map(|label| *label == 0).collect();
+                let targets = BatchTargets::Given { labels, corruption: [1.0, 0.0, 0.0, 1.0].into(), trusted };
+                TrainingBatch { targets, ..batch }
+            };
+            Ok(self.0.next_batch()?.map(given))
+        }
+    }
+    let settings = || TrainerSettings { loss: CrossEntropy::default(), ..settings() };
+    let (mut plain, mut certain) = (trainer(settings()).unwrap(), trainer(settings()).unwrap());
+    plain.train(&mut Stripes::new(60), &mut Unwatched).unwrap();
+    certain.train(&mut Certain(Stripes::new(60)), &mut Unwatched).unwrap();
+    for (name, tensor) in &plain.weights.tensors {
+        let other = &certain.weights.tensors[name];
+        let near = tensor.values.iter().zip(&other.values).all(|(one, other)| (one - other).abs() < 1e-4);
+        assert!(near, "{name}");
+    }
+}
+
 #[test]
 fn divergence_is_named_with_its_step() {
     let mut settings = settings();
@@ -241,6 +322,8 @@ fn settings_without_meaning_are_refused() {
     assert!(refused(&|s| s.epochs = 0).contains("epochs"));
     assert!(refused(&|s| s.batch_size = 1).contains("batch"));
     assert!(refused(&|s| s.learning_rate = f64::NAN).contains("learning rate"));
+    assert!(refused(&|s| s.adversary = Some(Adversary::one_step(0.0))).contains("adversarial"));
+    assert!(refused(&|s| s.adversary = Some(Adversary { epsilon: 0.1, steps: 0 })).contains("adversarial"));
     assert!(refused(&|s| s.trainable.clear()).contains("trained"));
     assert!(refused(&|s| s.batch_statistics = ["conv".to_owned()].into()).contains("conv"));
     assert!(refused(&|s| s.trainable = ["fc.wait".to_owned()].into()).contains("fc.wait"));

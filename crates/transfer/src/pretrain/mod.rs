@@ -15,7 +15,7 @@ use heirloom_engine::Weights;
 use heirloom_zoo::{Backbone, HeadStart, Initialization, NewHead, replace_head};
 
 use crate::extract::ExtractOptions;
-use crate::fit::trained::{EpochReport, Recipe, RecipeOptions, TrainedMethod, TrainingEvent};
+use crate::fit::trained::{EpochReport, GivenLabels, Recipe, RecipeOptions, TrainedMethod, TrainingEvent};
 use crate::fit::{FitError, Watch};
 
 /// Where a source model begins.
@@ -46,6 +46,8 @@ pub struct PretrainOptions {
     pub recompute: bool,
     /// An intervention to plant into training images.
     pub plant: Option<Plant>,
+    /// What is known of labels that may be wrong; `None` takes them as they are.
+    pub doubts: Option<GivenLabels>,
 }
 
 /// A source model.
@@ -89,6 +91,7 @@ pub fn pretrain(
 ) -> Result<Pretrained, FitError> {
     let started = Instant::now();
     table.check_for_training()?;
+    check_doubts(table, options)?;
     let used = options.rows.clone().unwrap_or_else(|| (0..table.rows.len()).collect());
     let is_test = |row: &usize| table.rows.get(*row).is_some_and(|row| row.split == Some(Split::Test));
     let (test, train): (Vec<usize>, Vec<usize>) = used.into_iter().partition(is_test);
@@ -103,6 +106,23 @@ pub fn pretrain(
     let mut network = network(start, table, &recipe, options.seed)?;
     network.weights_digest = heirloom_zoo::weights_digest(&network.weights);
     run::Job { table, options, watch, report, keep, recipe, shorter_side, started, train, test }.run(network)
+}
+
+/// Refuses doubts about labels that do not fit the classes or the recipe.
+fn check_doubts(table: &Table, options: &PretrainOptions) -> Result<(), FitError> {
+    let Some(doubts) = &options.doubts else { return Ok(()) };
+    let (classes, found) = (table.classes.len(), doubts.corruption.len());
+    let refuse = |setting, value: String, reason: &str| Err(FitError::Recipe { setting, value, reason: reason.into() });
+    if found != classes * classes {
+        return refuse("the corruption of labels", format!("{found} shares"), "one is needed for each class and label");
+    }
+    if let Some(alpha) = options.recipe.mixup {
+        return refuse("--mixup", alpha.to_string(), "blends of images have no label of their own that could be wrong");
+    }
+    if let Some(smoothing) = options.recipe.label_smoothing.filter(|smoothing| *smoothing > 0.0) {
+        return refuse("--label-smoothing", smoothing.to_string(), "it has no meaning where labels may be wrong");
+    }
+    Ok(())
 }
 
 /// The network before its first step.

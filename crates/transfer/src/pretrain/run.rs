@@ -124,7 +124,8 @@ impl Job<'_> {
         let (rows, seed) = (images.rows(), self.options.seed);
         let loader = Loader::new(images, augmentation, self.loader_options())?;
         let (classes, mixup) = (self.table.classes.len(), self.recipe.mixup);
-        Ok(LoaderSource::new(loader, rows, seed, classes, mixup, network.preprocess.clone()))
+        let source = LoaderSource::new(loader, rows, seed, classes, mixup, network.preprocess.clone());
+        Ok(source.with_doubts(self.options.doubts.clone()))
     }
 
     fn validation<'n>(
@@ -145,7 +146,7 @@ impl Job<'_> {
 
     /// Puts a kept state into the trainer; the file and what it belongs to.
     fn resume(&self, network: &Backbone, trainer: &mut Trainer) -> Result<Kept, FitError> {
-        let recipe = serde_json::json!({
+        let mut recipe = serde_json::json!({
             "settings": trainer.settings(),
             "recipe": self.recipe,
             "start": network.weights_digest,
@@ -153,6 +154,9 @@ impl Job<'_> {
             "rows": rows_digest(self.table, &self.train),
             "plant": self.options.plant,
         });
+        if let Some(doubts) = &self.options.doubts {
+            recipe["doubts"] = serde_json::json!([&doubts.corruption[..], &doubts.trusted]);
+        }
         resume(self.options.checkpoint.as_deref(), &network.graph, &recipe, trainer, self.report)
     }
 }

@@ -115,6 +115,7 @@ impl Study<'_> {
             time_limit: None,
             recompute: false,
             plant: None,
+            doubts: None,
         };
         // The last one is written last of all: its file says that the source is complete.
         let epochs = 1..self.options.source_epochs;

@@ -151,6 +151,7 @@ impl Study<'_> {
             time_limit: None,
             recompute: false,
             plant: None,
+            doubts: None,
         }
     }
 

@@ -67,6 +67,7 @@ impl Demo<'_> {
             time_limit: None,
             recompute: false,
             plant,
+            doubts: None,
         };
         let follower = Follower::new(self.console, None)?;
         let event = |event: &TrainingEvent| follower.event(event);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use heirloom_data::augment::Preset;
 use heirloom_transfer::extract;
 use heirloom_transfer::fit::trained::{
-    Balance, NormStatistics, OptimizerKind, RecipeOptions, ScheduleKind, TrainingEvent, candidate_checkpoint,
+    Adversary, Balance, NormStatistics, OptimizerKind, RecipeOptions, ScheduleKind, TrainingEvent, candidate_checkpoint,
 };
 
 use crate::arguments::{
@@ -45,6 +45,9 @@ pub fn recipe(typed: &RecipeArguments, precision: PrecisionArguments) -> RecipeO
             BalanceName::Weights => Balance::Weights,
             BalanceName::Softmax => Balance::Softmax,
         },
+        adversary: typed
+            .adversarial
+            .map(|levels| Adversary { epsilon: levels / 255.0, steps: typed.adversarial_steps.unwrap_or(1) }),
         schedule: typed.schedule.map(|name| match name {
             ScheduleName::Cosine => ScheduleKind::Cosine,
             ScheduleName::OneCycle => ScheduleKind::OneCycle,

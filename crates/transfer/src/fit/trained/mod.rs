@@ -35,11 +35,12 @@ use heirloom_data::Table;
 use heirloom_data::batches::typical_shorter_side;
 use heirloom_zoo::Backbone;
 
-pub use heirloom_training::trainer::{EpochReport, StepReport};
+pub use heirloom_training::trainer::{Adversary, EpochReport, StepReport};
 pub use method::TrainedMethod;
 pub use movement::{ModuleMovement, Movement};
 pub use plus::{RATE_MULTIPLIERS, candidate_checkpoint};
 pub use recipe::{Balance, NormStatistics, OptimizerKind, Recipe, RecipeOptions, ScheduleKind};
+pub use source::GivenLabels;
 pub use watch::TrainingEvent;
 
 use super::{Fit, FitError, FitOptions, Watch};

@@ -4,6 +4,7 @@ use heirloom_data::augment::Preset;
 use heirloom_engine::{Graph, Op, Precision};
 use heirloom_training::optimizer::OptimizerSettings;
 use heirloom_training::schedule::Schedule;
+use heirloom_training::trainer::Adversary;
 use heirloom_zoo::Backbone;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,8 @@ pub struct RecipeOptions {
     pub label_smoothing: Option<f64>,
     /// How classes of different size are treated.
     pub balance: Balance,
+    /// Train on images changed so that the network errs.
+    pub adversary: Option<Adversary>,
     /// How the rate changes.
     pub schedule: Option<ScheduleKind>,
     /// Epochs in which the rate rises from 0, before schedules that begin at their peak.
@@ -158,6 +161,9 @@ pub struct Recipe {
     pub norm_statistics: NormStatistics,
     /// Whether `delta` weighs channels.
     pub delta_attention: bool,
+    /// How images are changed so that the network errs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adversary: Option<Adversary>,
     /// What the operands of products are rounded to.
     #[serde(default, skip_serializing_if = "is_exact")]
     pub precision: Precision,
@@ -196,6 +202,9 @@ impl Recipe {
         }
         if typed.precision == Precision::Bf16 && method == TrainedMethod::Linearised {
             return refuse("--precision", "bf16".into(), format!("{method} is computed in f32 alone"));
+        }
+        if typed.adversary.is_some() && method == TrainedMethod::Linearised {
+            return refuse("--adversarial", "on".into(), format!("{method} takes no steps over batches of images"));
         }
         if let Some(multipliers) = &typed.rate_multipliers {
             let value = format!("{multipliers:?}");
@@ -245,6 +254,7 @@ impl Recipe {
                 NormStatistics::Frozen
             }),
             delta_attention: typed.delta_attention,
+            adversary: typed.adversary,
             precision: typed.precision,
         })
     }
@@ -255,9 +265,13 @@ impl Recipe {
         let Self { image_size, epochs, batch_size, learning_rate, augment, .. } = self;
         let precision = if is_exact(&self.precision) { "" } else { ", bf16" };
         let decay = self.optimizer.weight_decay;
+        let adversary = self.adversary.map_or_else(String::new, |adversary| {
+            let Adversary { epsilon, steps } = adversary;
+            format!(", changed by up to {:.1} grey levels in {steps} steps against the network", 255.0 * epsilon)
+        });
         format!(
             "{image_size} px, {epochs} epochs, batches of {batch_size}, learning rate {learning_rate}, \
-             weight decay {decay}, augmentation {augment}{precision}"
+             weight decay {decay}, augmentation {augment}{adversary}{precision}"
         )
     }
 }

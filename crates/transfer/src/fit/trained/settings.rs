@@ -78,6 +78,7 @@ pub(crate) fn trainer_settings(
         stopping: None,
         recompute: false,
         precision: recipe.precision,
+        adversary: recipe.adversary,
         seed,
     }
 }

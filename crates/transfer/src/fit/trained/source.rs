@@ -1,5 +1,7 @@
 //! Batches for the trainer from decoded images.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use heirloom_data::Preprocess;
@@ -8,6 +10,15 @@ use heirloom_data::batches::{Batch, Epoch, Loader, epoch_order};
 use heirloom_training::loss::mixed_targets;
 use heirloom_training::trainer::{BatchPixels, BatchTargets, Foreign, Source, TrainingBatch};
 
+/// What is known of labels that may be wrong (`spec/robustness.md` section 1.2; Patrini et al. 2017, Hendrycks et al. 2018).
+#[derive(Debug, Clone, PartialEq)]
+pub struct GivenLabels {
+    /// How often each class is given each label, `[classes, classes]`.
+    pub corruption: Arc<[f64]>,
+    /// Rows of the table whose label is right.
+    pub trusted: BTreeSet<usize>,
+}
+
 /// A loader's batches in the random order of each epoch, blended where mixup is asked for.
 pub(crate) struct LoaderSource {
     loader: Loader,
@@ -15,6 +26,7 @@ pub(crate) struct LoaderSource {
     seed: u64,
     classes: usize,
     mixup: Option<f64>,
+    doubts: Option<GivenLabels>,
     preprocess: Preprocess,
     running: Option<Running>,
 }
@@ -35,7 +47,23 @@ impl LoaderSource {
         mixup: Option<f64>,
         preprocess: Preprocess,
     ) -> Self {
-        Self { loader, rows, seed, classes, mixup, preprocess, running: None }
+        Self { loader, rows, seed, classes, mixup, doubts: None, preprocess, running: None }
+    }
+
+    /// Labels that may be wrong.
+    pub fn with_doubts(self, doubts: Option<GivenLabels>) -> Self {
+        Self { doubts, ..self }
+    }
+
+    fn targets(&self, batch: &Batch) -> BatchTargets {
+        let labels = batch.labels.clone();
+        match &self.doubts {
+            None => BatchTargets::Labels(labels),
+            Some(doubts) => {
+                let trusted = batch.rows.iter().map(|row| doubts.trusted.contains(row)).collect();
+                BatchTargets::Given { labels, corruption: Arc::clone(&doubts.corruption), trusted }
+            }
+        }
     }
 
     fn blended(&self, batch: &Batch, epoch: u64, number: usize, alpha: f64) -> Result<TrainingBatch, Foreign> {
@@ -71,7 +99,7 @@ impl Source for LoaderSource {
             Some(alpha) => self.blended(&running.buffer, running.epoch, running.batch, alpha)?,
             None => TrainingBatch {
                 images: running.buffer.images(),
-                targets: BatchTargets::Labels(running.buffer.labels.clone()),
+                targets: self.targets(&running.buffer),
                 pixels: BatchPixels::Bytes(std::mem::take(&mut running.buffer.pixels)),
             },
         };
