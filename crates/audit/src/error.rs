@@ -4,6 +4,7 @@ use heirloom_data::SplitError;
 use heirloom_data::intervention::InterventionError;
 use heirloom_data::labels::CorruptionError;
 use heirloom_transfer::extract::ExtractError;
+use heirloom_transfer::gradient::GradientError;
 use heirloom_transfer::heads::HeadError;
 use heirloom_transfer::predictor::PredictError;
 
@@ -28,6 +29,9 @@ pub enum AuditError {
     /// Lists that do not belong together.
     #[error(transparent)]
     Attack(#[from] AttackError),
+    /// A model that has no gradient.
+    #[error(transparent)]
+    Gradient(#[from] GradientError),
     /// A head that cannot answer.
     #[error(transparent)]
     Head(#[from] HeadError),

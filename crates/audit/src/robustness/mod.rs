@@ -9,6 +9,7 @@
 //! ```
 
 mod adversarial;
+mod attacked;
 mod corrupted;
 mod outliers;
 mod ranked;
@@ -26,6 +27,7 @@ use heirloom_transfer::predictor::Predictor;
 use serde::{Deserialize, Serialize};
 
 pub use adversarial::{Attacker, Slope};
+pub use attacked::under_attack;
 pub use corrupted::{CorruptedRecord, CorruptionRecord};
 pub use outliers::Outliers;
 pub use ranked::Detected;
@@ -42,8 +44,6 @@ const COVERAGE: usize = 10;
 /// Largest changes that are tried, in steps of a 256th, and steps of the search.
 const EPSILONS: [f64; 4] = [1.0, 2.0, 4.0, 8.0];
 const STEPS: usize = 20;
-/// Images that are attacked together.
-const BATCH: usize = 16;
 
 /// What the model is shown.
 #[derive(Clone, Copy)]
@@ -275,30 +275,18 @@ impl Asked<'_> {
             Ok(model) => model,
             Err(why) => return Ok(Err(why.to_string())),
         };
-        let (images, labels) = self.input.judged;
-        let chosen = balanced(labels, self.options.attacked, self.options.seed);
+        let judged = self.input.judged;
+        let chosen = balanced(judged.1, self.options.attacked, self.options.seed);
         let mut records = Vec::new();
         for epsilon in EPSILONS.map(|steps| steps / 255.0) {
             let attacker = Attacker { epsilon, steps: STEPS, seed: self.options.seed };
-            let (mut right, mut by_chance) = (0, 0);
-            for (number, batch) in chosen.chunks(BATCH).enumerate() {
-                self.watch.check()?;
-                let own: Vec<usize> = batch.iter().map(|image| labels[*image]).collect();
-                let bytes = batch.iter().flat_map(|image| images.pixels(*image));
-                let pixels: Vec<f32> = bytes.map(|value| f32::from(*value) / 255.0).collect();
-                let slope = |at: &[f32]| slope(&mut model, at, &own);
-                let found = attacker.changed(&pixels, batch.len(), number * BATCH, slope);
-                let chance = attacker.by_chance(&pixels, batch.len(), number * BATCH);
-                let mut count = |pixels: &[f32]| answered_right(&mut model, pixels, &own);
-                let both = found.and_then(|found| Ok((count(&found)?, count(&chance)?)));
-                match both {
-                    Ok((found, chance)) => (right, by_chance) = (right + found, by_chance + chance),
-                    Err(why) => return Ok(Err(why.to_string())),
-                }
-                self.watch.shown.iter().for_each(|shown| shown(batch.len() * (3 * (STEPS + 1) + 2)));
-            }
-            let [accuracy, by_chance] = [right, by_chance].map(|right| Share::of(right, chosen.len()));
-            records.push(AdversarialRecord { epsilon, accuracy, by_chance });
+            let found = match under_attack(&mut model, judged, &chosen, &attacker, self.watch) {
+                Err(AuditError::Gradient(why)) => return Ok(Err(why.to_string())),
+                other => other?,
+            };
+            let share =
+                |side: usize| Share::of(found.iter().filter(|answer: &&[bool; 2]| answer[side]).count(), chosen.len());
+            records.push(AdversarialRecord { epsilon, accuracy: share(0), by_chance: share(1) });
         }
         Ok(Ok(records))
     }
@@ -317,34 +305,6 @@ fn compared(name: &str, parts: &[Vec<usize>], said: &Said, judged: &Said) -> Opt
     let scores: Vec<(Score, Detected)> = said.scores.iter().filter_map(one).collect();
     let images = [parts.first().map_or(0, Vec::len), parts.len()];
     (!scores.is_empty()).then(|| OutlierRecord { set: name.to_owned(), images, scores })
-}
-
-/// Cross-entropy of images, and its slope by the pixels.
-fn slope(
-    model: &mut Differentiable<'_>,
-    pixels: &[f32],
-    labels: &[usize],
-) -> Result<Slope, heirloom_transfer::gradient::GradientError> {
-    let classes = model.classes().max(1);
-    let logits = model.logits(pixels, labels.len())?;
-    let mut seed = probabilities(&logits, classes, 1.0);
-    let losses =
-        seed.chunks(classes).zip(labels).map(|(row, label)| -f64::from(row[*label].max(f32::MIN_POSITIVE)).ln());
-    let losses = losses.collect();
-    seed.chunks_mut(classes).zip(labels).for_each(|(row, label)| row[*label] -= 1.0);
-    Ok(Slope { losses, slope: model.backward(&seed)? })
-}
-
-/// Images whose largest logit, the first of equals, is the label's.
-fn answered_right(
-    model: &mut Differentiable<'_>,
-    pixels: &[f32],
-    labels: &[usize],
-) -> Result<usize, heirloom_transfer::gradient::GradientError> {
-    let classes = model.classes().max(1);
-    let logits = model.logits(pixels, labels.len())?;
-    let largest = |row: &[f32]| (0..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best });
-    Ok(logits.chunks(classes).zip(labels).filter(|(row, label)| largest(row) == **label).count())
 }
 
 #[cfg(test)]

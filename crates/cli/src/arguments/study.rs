@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{StudyAdaptationArguments, TransferredArguments};
+use super::{PretrainingArguments, StudyAdaptationArguments, TransferredArguments};
 
 /// Repeat the experiments of a paper, and say whether the figures expected of them still hold.
 ///
@@ -19,6 +19,8 @@ Examples:
   heirloom study head2toe --budget 2h -o head2toe.html       goes on where it was broken off
   heirloom study head2toe --target usps office --draws 5
   heirloom study what-transfers --budget 2h -o transferred.html
+  heirloom study pretraining-value --budget 2h -o value.html
+  heirloom study robustness --precision bf16 --budget 2h -o robustness.html
   heirloom study bias-transfer --plan                        stages, sources, cells, and about how long
   heirloom study bias-transfer --part planted chosen --budget 2h -o bias.html")]
 pub struct StudyArguments {
@@ -38,6 +40,10 @@ pub enum StudyName {
     Head2toe(Box<Head2ToeArguments>),
     /// What is being transferred? Networks that begin with a source beside networks that begin with random weights
     WhatTransfers(Box<TransferredArguments>),
+    /// What is pretraining worth? Convergence, number of images, fine and coarse classes, better and worse sources
+    PretrainingValue(Box<PretrainingArguments>),
+    /// Does pretraining help with wrong labels, uneven classes, attacks, images of no class, calibration?
+    Robustness(Box<PretrainingArguments>),
     /// Does bias come along? Planted triggers, a lopsided sample, objects that a stock network knows; each beside its twin
     BiasTransfer(Box<BiasArguments>),
 }

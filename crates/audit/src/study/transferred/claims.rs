@@ -11,6 +11,7 @@ use super::draws::Draw;
 use super::record::{Topic, TransferredClaim};
 use super::view::View;
 use crate::study::Estimate;
+use crate::study::rule::Rule;
 
 /// Every claim that there are figures for.
 pub(super) fn claims(view: &View<'_>) -> Vec<TransferredClaim> {
@@ -31,33 +32,6 @@ type Claims = Vec<Option<TransferredClaim>>;
 struct Judge<'a> {
     view: &'a View<'a>,
     family: Family,
-}
-
-/// How a contrast is judged.
-#[derive(Clone, Copy)]
-enum Rule {
-    /// It is at least so much.
-    AtLeast(f64),
-    /// It is no lower than minus this margin.
-    NotBelow(f64),
-    /// It is no higher than this margin.
-    NotAbove(f64),
-}
-
-impl Rule {
-    fn verdict(self, Estimate { value, low, high }: Estimate) -> Verdict {
-        match self {
-            Self::AtLeast(smallest) => Verdict::of(value, low, high, smallest),
-            Self::NotBelow(margin) => Verdict::not_below(low, high, margin),
-            Self::NotAbove(margin) => Verdict::not_below(-high, -low, margin),
-        }
-    }
-
-    const fn size(self) -> f64 {
-        match self {
-            Self::AtLeast(size) | Self::NotBelow(size) | Self::NotAbove(size) => size,
-        }
-    }
 }
 
 /// What is claimed.

@@ -18,7 +18,7 @@ pub(super) fn score(run: &Trained, wrong: &[bool], times: Option<&[u16]>) -> Opt
 }
 
 /// Share of images that are not wrong.
-pub(super) fn accuracy(wrong: &[bool], times: Option<&[u16]>) -> Option<f64> {
+pub(in crate::study) fn accuracy(wrong: &[bool], times: Option<&[u16]>) -> Option<f64> {
     let (mut right, mut all) = (0.0, 0.0);
     for (image, wrong) in wrong.iter().enumerate() {
         all += weight(times, image);

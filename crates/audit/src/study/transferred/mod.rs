@@ -43,8 +43,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use items::Item;
+pub(super) use measures::accuracy;
 pub use pair::Partner;
 pub use plan::{TransferredPlan, transferred_plan};
+pub(super) use rates::held_out;
 pub use record::{
     BlockRecord, CheckpointRecord, CriticalRecord, ModuleRecord, ModulesRecord, PairRecord, StartRecord, TargetNote,
     Topic, TransferredClaim, TransferredStudy,

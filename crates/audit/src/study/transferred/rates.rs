@@ -9,7 +9,7 @@ use super::{Run, Start, Study, StudyError, Training, rate_of};
 const HELD_OUT: usize = 5;
 
 /// The training rows of a table, a fifth of each class marked as test rows; its own test rows are gone.
-pub(super) fn held_out(table: &Table, seed: u64) -> Table {
+pub(in crate::study) fn held_out(table: &Table, seed: u64) -> Table {
     let mut part = table.clone();
     part.rows.retain(|row| row.split != Some(Split::Test));
     let mut by_class = vec![Vec::new(); table.classes.len()];

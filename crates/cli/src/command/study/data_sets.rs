@@ -12,7 +12,7 @@ use crate::failure::Failure;
 /// A line of `recipes/STUDY/targets.json`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+pub struct Entry {
     name: String,
     about: String,
     /// Folder or file below the folder of the data sets.
@@ -39,6 +39,11 @@ pub fn root(typed: Option<&Path>, study: &str) -> Result<PathBuf, Failure> {
 /// The targets of a recipe, at most `rows` rows of each split.
 pub fn targets(recipe: &str, root: &Path, rows: Option<u64>, seed: u64) -> Result<Vec<Set>, Failure> {
     let entries: Vec<Entry> = serde_json::from_str(recipe).map_err(|error| Failure::internal(error.to_string()))?;
+    opened(entries, root, rows, seed)
+}
+
+/// The data sets of some lines, at most `rows` rows of each split.
+pub fn opened(entries: Vec<Entry>, root: &Path, rows: Option<u64>, seed: u64) -> Result<Vec<Set>, Failure> {
     let target = |entry: Entry| -> Result<Set, Failure> {
         let options = TableOptions { only: entry.condition.into_iter().collect(), ..TableOptions::default() };
         let table = Table::open(&root.join(&entry.path), &options)?;

@@ -5,9 +5,11 @@ mod bias;
 mod data_sets;
 mod easytl;
 mod head2toe;
+mod pretraining;
 mod speed;
 mod transferred;
 
+use heirloom_audit::study::pretraining::Part;
 use heirloom_transfer::extract::Progress;
 use heirloom_transfer::fit::Watch;
 use heirloom_transfer::fit::trained::TrainingEvent;
@@ -30,6 +32,8 @@ pub fn run(arguments: &StudyArguments, shared: &SharedArguments, console: Consol
         StudyName::Adaptation(arguments) => adaptation::run(arguments, shared, console),
         StudyName::Head2toe(arguments) => head2toe::run(arguments, shared, console),
         StudyName::WhatTransfers(arguments) => transferred::run(arguments, shared, console),
+        StudyName::PretrainingValue(arguments) => pretraining::run(Part::Value, arguments, shared, console),
+        StudyName::Robustness(arguments) => pretraining::run(Part::Robustness, arguments, shared, console),
         StudyName::BiasTransfer(arguments) => bias::run(arguments, shared, console),
     }
 }
