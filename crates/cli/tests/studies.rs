@@ -171,3 +171,25 @@ fn the_study_of_what_is_transferred_is_planned_cut_short_and_drawn() {
     assert!(merged["merged"]["copied"].as_u64().unwrap() > 2 && merged["merged"]["here"] == 0, "{merged}");
     scene.run(&["cache", "merge", "nowhere"]).refused(2, &["nowhere", "neither features nor results"]);
 }
+
+#[test]
+fn the_studies_of_pretraining_are_planned_cut_short_and_drawn() {
+    let scene = Scene::new();
+    for (name, title) in [("pretraining-value", "What is pretraining worth?"), ("robustness", "Does pretraining make")]
+    {
+        let study = ["study", name, "--size", "smoke", "-o", "page.html", "--force", "--json"];
+        let plan = scene.ok(&[&study[..], &["--plan"]].concat()).json();
+        let phases = plan["plan"].as_array().unwrap();
+        assert!(phases.len() > 4 && phases[0]["networks"].as_u64().unwrap() > 2, "{plan}");
+        let cut = scene.ok(&[&study[..], &["--budget", "3s"]].concat()).json();
+        assert!(!cut["unfinished"].as_array().unwrap().is_empty(), "{cut}");
+        let runs = cut["runs"].as_array().unwrap();
+        assert!(!runs.is_empty() && runs.iter().all(|run| run["accuracy"]["value"].is_f64()), "{cut}");
+        let page = std::fs::read_to_string(scene.at("page.html")).unwrap();
+        for part in [title, "What was claimed", "No figures yet.", "Not done:"] {
+            assert!(page.contains(part), "{part}");
+        }
+        scene.run(&["study", name]).refused(2, &["HEIRLOOM_DATA", name]);
+    }
+    scene.run(&["study", "robustness", "--shard", "3/2"]).refused(2, &["no shard 3 of 2"]);
+}
