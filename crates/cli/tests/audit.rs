@@ -267,9 +267,24 @@ fn certainty_and_attacks_are_judged_beside_chance() {
     scene.colours("colours", 10, 10);
     scene.world("shapes", 2, 2);
     let audit = ["audit", "tiny.safetensors", "--data", "colours", "--robustness", "--force", "--json"];
-    let found =
-        scene.ok(&[&audit[..], &["--attacked", "6", "--corrupted", "8", "--outliers", "shapes"]].concat()).json();
+    let limits = ["calibration>1", "corruption>1", "adversarial<1", "outliers<0"];
+    let limits = limits.iter().flat_map(|limit| ["--fail-on", limit]);
+    let more: Vec<&str> =
+        ["--attacked", "6", "--corrupted", "8", "--outliers", "shapes"].into_iter().chain(limits).collect();
+    let run = scene.run(&[&audit[..], &more].concat());
+    let found = run.json();
     let record = &found["robustness"];
+    let gates: Vec<f64> = list(&found, "gates").iter().map(|gate| gate["value"].as_f64().unwrap()).collect();
+    let attacked = record["adversarial"][1]["accuracy"]["value"].as_f64().unwrap();
+    assert_eq!(
+        gates[..3],
+        [
+            record["calibration"]["adaptive_error"].as_f64().unwrap(),
+            record["corruptions"]["drop"]["value"].as_f64().unwrap(),
+            attacked,
+        ]
+    );
+    assert_eq!(run.code, if attacked < 1.0 { 4 } else { 0 }, "{}", run.err);
     let sets: Vec<&str> = list(record, "outliers").iter().map(|one| one["set"].as_str().unwrap()).collect();
     assert_eq!(sets, ["gaussian noise", "black and white noise", "blobs", "shapes"]);
     for set in list(record, "outliers") {
@@ -290,6 +305,9 @@ fn certainty_and_attacks_are_judged_beside_chance() {
     scene
         .run(&["audit", "tiny.safetensors", "--data", "colours", "--outliers", "shapes"])
         .refused(2, &["--robustness"]);
+    scene
+        .run(&["audit", "tiny.safetensors", "--data", "colours", "--force", "--fail-on", "adversarial<0.5"])
+        .refused(2, &["not asked for", "--robustness"]);
     let gone = ["audit", "tiny.safetensors", "--data", "colours", "--robustness", "--outliers", "gone", "--force"];
     scene.run(&gone).refused(2, &["gone"]);
 }

@@ -75,7 +75,9 @@ pub struct AuditArguments {
     #[arg(long, value_name = "N", default_value_t = 128, requires = "robustness", value_parser = clap::value_parser!(u32).range(1..))]
     pub corrupted: u32,
     /// Exit with code 4 when this holds: asr>SHARE (what a trigger breaks beyond the strongest of its controls), scan>SHARE,
-    /// group-gap>SHARE, worst-group<SHARE; may be given several times
+    /// group-gap>SHARE, worst-group<SHARE; with --robustness also calibration>SHARE (deviation of certainty from accuracy),
+    /// corruption>SHARE (what common corruptions cost), adversarial<SHARE (accuracy when changed by 2 of 255 grey levels),
+    /// outliers<SHARE (area by which certainty tells images of no class); may be given several times
     #[arg(long, value_name = "LIMIT")]
     pub fail_on: Vec<Gate>,
     /// When a trigger or a gap between groups stands out, try remedies on the model and show accuracy and dependence before and after:

@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use heirloom_audit::robustness::RobustnessRecord;
 use heirloom_audit::training_set::TrainingSetRecord;
-use heirloom_audit::{AuditRecord, AuditWatch, Battery, Extent, Gated, Gating, ScanOptions, Subject};
+use heirloom_audit::{AuditRecord, AuditWatch, Battery, Extent, Gate, Gated, Gating, ScanOptions, Subject};
 use heirloom_report::count;
 use heirloom_transfer::fit::SkippedRow;
 use serde::Serialize;
@@ -108,6 +108,7 @@ pub fn run(arguments: &AuditArguments, shared: &SharedArguments, console: Consol
         report.robustness = robust::asked(arguments, &gathered, console)?;
         report.training_set = training_set::asked(arguments, &gathered, console)?;
     }
+    gated(arguments, &mut report);
     (report.typed, report.seconds) = (shared.typed.clone(), started.elapsed().as_secs_f64());
     page::write(&arguments.output, &report, &gathered.held.images)?;
     let object = object(&report, &arguments.output, &findings);
@@ -124,11 +125,18 @@ pub fn run(arguments: &AuditArguments, shared: &SharedArguments, console: Consol
     })
 }
 
-fn report(arguments: &AuditArguments, gathered: &Gathered, record: AuditRecord, shown: usize) -> AuditReport {
-    let gates: Vec<Gating> = arguments.fail_on.iter().map(|gate| gate.hold(&record)).collect();
+/// Holds everything that was found against the limits that were set.
+fn gated(arguments: &AuditArguments, report: &mut AuditReport) {
+    let hold = |gate: &Gate| gate.hold(&report.record, report.robustness.as_ref());
+    let gates: Vec<Gating> = arguments.fail_on.iter().map(hold).collect();
     let undefined = gates.iter().filter(|gate| gate.value.is_none());
     let undefined =
-        undefined.map(|gate| format!("{} cannot be told: no figure there is defined on so few images", gate.gate));
+        undefined.map(|gate| format!("{} cannot be told: what it is about could not be measured", gate.gate));
+    report.warnings.extend(undefined);
+    report.gates = gates;
+}
+
+fn report(arguments: &AuditArguments, gathered: &Gathered, record: AuditRecord, shown: usize) -> AuditReport {
     let ready = &gathered.held.ready;
     AuditReport {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -143,9 +151,9 @@ fn report(arguments: &AuditArguments, gathered: &Gathered, record: AuditRecord, 
         seed: arguments.seed,
         battery: arguments.battery.into(),
         shown,
-        warnings: gathered.warnings.iter().cloned().chain(undefined).collect(),
+        warnings: gathered.warnings.clone(),
         skipped: gathered.skipped.clone(),
-        gates,
+        gates: Vec::new(),
         seconds: 0.0,
         remedies: None,
         robustness: None,
@@ -163,6 +171,11 @@ fn check(arguments: &AuditArguments, findings: &Path) -> Result<(), Failure> {
     if let (false, Some(gate)) = (arguments.scan, scanned) {
         let fact = format!("--fail-on {gate} is about the scan for unknown triggers, and none was asked for");
         return Err(Failure::input(fact).hint("ask for it with --scan"));
+    }
+    let measured = arguments.fail_on.iter().find(|gate| gate.of.needs_robustness());
+    if let (false, Some(gate)) = (arguments.robustness, measured) {
+        let fact = format!("--fail-on {gate} is about robustness, which was not asked for");
+        return Err(Failure::input(fact).hint("ask for it with --robustness"));
     }
     if let (None, Some(gate)) = (&arguments.group, arguments.fail_on.iter().find(|gate| gate.of.needs_groups())) {
         let fact = format!("--fail-on {gate} is about groups, and no column of groups was named");
