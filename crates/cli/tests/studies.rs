@@ -193,3 +193,27 @@ fn the_studies_of_pretraining_are_planned_cut_short_and_drawn() {
     }
     scene.run(&["study", "robustness", "--shard", "3/2"]).refused(2, &["no shard 3 of 2"]);
 }
+
+#[test]
+fn episodes_of_a_few_labelled_images_stand_beside_random_weights() {
+    let scene = Scene::new();
+    scene.colours("colours", 12, 12);
+    let study =
+        ["study", "few-shot", "colours", "--backbone", "tiny.safetensors", "--episodes", "30", "--force", "--json"];
+    let found = scene.ok(&[&study[..], &["--shots", "1", "3", "-o", "few.html"]].concat()).json();
+    let networks = found["found"].as_array().unwrap();
+    let random: Vec<bool> = networks.iter().map(|one| one["random"].as_bool().unwrap()).collect();
+    assert_eq!(random, [false, false, true, true], "{found}");
+    for network in networks {
+        let learners = network["learners"].as_array().unwrap();
+        assert_eq!(learners.iter().filter(|one| one["gain"].is_object()).count(), 2, "{network}");
+        assert!(learners.iter().all(|one| (0.0..=1.0).contains(&one["accuracy"]["value"].as_f64().unwrap())));
+    }
+    let page = std::fs::read_to_string(scene.at("few.html")).unwrap();
+    assert!(page.contains("How far do a few labelled images go?") && page.contains("self-training"));
+    let without = scene.ok(&[&study[..], &["--unlabelled", "0"]].concat()).json();
+    assert_eq!(without["found"][0]["learners"].as_array().unwrap().len(), 3);
+    let many = [&study[..], &["--queries", "500"]].concat();
+    scene.run(&many).refused(2, &["fewer rows of each"]);
+    scene.run(&["study", "few-shot", "colours"]).refused(2, &["--backbone"]);
+}

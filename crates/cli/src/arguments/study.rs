@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{PretrainingArguments, StudyAdaptationArguments, TransferredArguments};
+use super::{FewShotArguments, PretrainingArguments, StudyAdaptationArguments, TransferredArguments};
 
 /// Repeat the experiments of a paper, and say whether the figures expected of them still hold.
 ///
@@ -15,6 +15,7 @@ use super::{PretrainingArguments, StudyAdaptationArguments, TransferredArguments
 Examples:
   heirloom study easytl                                      data in $HEIRLOOM_DATA/features
   heirloom study easytl office_caltech10_surf.safetensors --json
+  heirloom study few-shot photos/ --backbone deit_tiny_patch16_224
   heirloom study head2toe --plan                             what it would compute, and about how long that takes
   heirloom study head2toe --budget 2h -o head2toe.html       goes on where it was broken off
   heirloom study head2toe --target usps office --draws 5
@@ -36,6 +37,8 @@ pub enum StudyName {
     Easytl(EasyTlArguments),
     /// Every pair of domains in closed form and by deep methods, on the same frozen features, beside the source alone
     Adaptation(Box<StudyAdaptationArguments>),
+    /// Episodes of a few labelled images of each class on frozen features, with and without unlabelled ones
+    FewShot(Box<FewShotArguments>),
     /// Head2Toe, linear, fine-tuning and training from scratch on near and far targets: does the gain grow as affinity falls?
     Head2toe(Box<Head2ToeArguments>),
     /// What is being transferred? Networks that begin with a source beside networks that begin with random weights

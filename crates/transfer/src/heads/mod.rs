@@ -54,10 +54,13 @@ pub use svm::SvmSettings;
 pub use temperature::{Temperature, fit_temperature};
 pub use training::Training;
 
+pub(crate) use affine::{Affine, logistic_path};
+pub(crate) use dense::Matrix;
 pub(crate) use head::Rule;
-pub(crate) use input::missing_block;
+pub(crate) use input::{gather_raw, missing_block};
 pub(crate) use linear::half_decades;
-pub(crate) use normalization::Normalizer;
+pub(crate) use ncm::Sums;
+pub(crate) use normalization::{Normalizer, unit_vector};
 
 use crate::ClassTokenMode;
 

@@ -82,7 +82,8 @@ pub(crate) fn fit(
 }
 
 /// Per class: the sum of its rows `[classes, columns]` and their number.
-pub(super) struct Sums {
+#[derive(Debug, Clone)]
+pub(crate) struct Sums {
     columns: usize,
     sums: Vec<f64>,
     counts: Vec<f64>,
@@ -98,6 +99,13 @@ impl Sums {
             sums.iter_mut().zip(rows.row(row)).for_each(|(sum, &value)| *sum += f64::from(value));
         }
         out
+    }
+
+    /// Counts a row for a class as much as `share` says.
+    pub fn add(&mut self, class: usize, row: &[f32], share: f64) {
+        self.counts[class] += share;
+        let sums = &mut self.sums[class * self.columns..(class + 1) * self.columns];
+        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += share * f64::from(*value));
     }
 
     fn class(&self, class: usize) -> &[f64] {
