@@ -34,9 +34,19 @@ fn tensors(model: &Path) -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn every_method_writes_a_model_that_predicts_what_was_measured() {
     let scene = scene();
-    for method in
-        ["full", "lp-ft", "scratch", "l2-sp", "delta", "bss", "head2toe-ft", "head2toe-ft-plus", "bn-tune", "bitfit"]
-    {
+    for method in [
+        "full",
+        "lp-ft",
+        "scratch",
+        "l2-sp",
+        "delta",
+        "bss",
+        "co-tuning",
+        "head2toe-ft",
+        "head2toe-ft-plus",
+        "bn-tune",
+        "bitfit",
+    ] {
         let typed = ["--method", method, "--epochs", "2", "--batch-size", "8", "--force", "--json"];
         let fit = scene.ok(&arguments(&typed)).json();
         assert_eq!((fit["method"].as_str(), fit["rows"]["test"].as_u64()), (Some(method), Some(24)));
@@ -288,6 +298,25 @@ fn frozen_layers_keep_their_weights() {
     }
     let moved = "layer3.2.conv2.weight";
     assert_ne!(stored(moved).as_deref(), Some(before.tensor(moved).unwrap().data()));
+}
+
+#[test]
+fn one_part_alone_is_trained_with_the_head() {
+    let scene = scene();
+    let fit = |more: &[&str]| scene.run(&arguments(&[&["--epochs", "1", "--batch-size", "8"], more].concat()));
+    assert_eq!(fit(&["--method", "full", "--train-only", "layer1"]).code, 0);
+    let bytes = std::fs::read(scene.at("tiny.safetensors")).unwrap();
+    let before = SafeTensors::deserialize(&bytes).unwrap();
+    let after = tensors(&scene.at("model.heirloom"));
+    let stored = |name: &str| after.iter().find(|(key, _)| key.ends_with(name)).map(|(_, bytes)| bytes.clone());
+    let same = |name: &str| stored(name).as_deref() == Some(before.tensor(name).unwrap().data());
+    for frozen in ["layer2.0.conv1.weight", "layer3.2.conv2.weight", "layer3.2.bn2.running_mean"] {
+        assert!(same(frozen), "{frozen}");
+    }
+    assert!(!same("layer1.0.conv1.weight"));
+    fit(&["--method", "full", "--train-only", "layer1", "--freeze", "conv1"]).refused(2, &["--freeze"]);
+    fit(&["--method", "full", "--relationship", "direct", "--force"]).refused(2, &["belongs to co-tuning"]);
+    assert_eq!(fit(&["--method", "co-tuning", "--relationship", "direct", "--force"]).code, 0);
 }
 
 /// A run that is killed as soon as it has kept a state: the arguments that go on, and the state's bytes.

@@ -68,6 +68,7 @@ fn trained(input: &RemedyInput<'_>, table: &Table, remedy: Remedy) -> Result<Tra
         recipe: RecipeOptions { weight_decay: decay, ..RecipeOptions::default() },
         freeze: Vec::new(),
         train_from: None,
+        train_only: Vec::new(),
         checkpoint: None,
         time_limit: None,
         recompute: false,

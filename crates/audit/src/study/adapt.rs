@@ -91,6 +91,7 @@ impl Study<'_> {
             recipe,
             freeze: Vec::new(),
             train_from: None,
+            train_only: Vec::new(),
             checkpoint: None,
             time_limit: None,
             recompute: false,

@@ -82,7 +82,7 @@ pub struct FitArguments {
     /// Settings of the methods that train through the backbone.
     #[command(
         flatten,
-        next_help_heading = "Training (full, lp-ft, scratch, l2-sp, delta, bss, head2toe-ft, head2toe-ft-plus, linearised, bn-tune, bitfit)"
+        next_help_heading = "Training (full, lp-ft, scratch, l2-sp, delta, bss, co-tuning, head2toe-ft, head2toe-ft-plus, linearised, bn-tune, bitfit)"
     )]
     pub training: TrainingArguments,
 }

@@ -51,6 +51,8 @@ pub enum MethodName {
     Delta,
     /// Train all weights, with the smallest singular value of the features shrunk
     Bss,
+    /// Train all weights, with the source's classifier kept and trained towards what it says of each class
+    CoTuning,
     /// Fit head2toe, then train all weights together with its head
     #[value(name = "head2toe-ft")]
     Head2ToeFt,
@@ -90,6 +92,7 @@ impl MethodName {
             Self::L2Sp => TrainedMethod::L2Sp,
             Self::Delta => TrainedMethod::Delta,
             Self::Bss => TrainedMethod::Bss,
+            Self::CoTuning => TrainedMethod::CoTuning,
             Self::Head2ToeFt => TrainedMethod::Head2ToeFt,
             Self::Head2ToeFtPlus => TrainedMethod::Head2ToeFtPlus,
             Self::Linearised => TrainedMethod::Linearised,

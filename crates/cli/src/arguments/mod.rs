@@ -56,8 +56,8 @@ pub use study::{
 };
 pub use study_adaptation::StudyAdaptationArguments;
 pub use training::{
-    AugmentName, BalanceName, LearningRate, NormStatisticsName, OptimizerName, RecipeArguments, ScheduleName,
-    TrainingArguments,
+    AugmentName, BalanceName, LearningRate, NormStatisticsName, OptimizerName, RecipeArguments, RelationshipName,
+    ScheduleName, TrainingArguments,
 };
 pub use transferred::TransferredArguments;
 

@@ -85,6 +85,9 @@ pub struct TrainingArguments {
     /// Train this layer or module and what follows it alone
     #[arg(long, value_name = "LAYER")]
     pub train_from: Option<String>,
+    /// Train this layer, module or parameter and the head alone (* and ? match); may be repeated
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["freeze", "train_from"])]
+    pub train_only: Vec<String>,
     /// Train convolutions that hold a folded batch norm as they stand, instead of putting the norm back
     #[arg(long)]
     pub keep_folded: bool,
@@ -94,6 +97,9 @@ pub struct TrainingArguments {
     /// Let delta hold the channels that matter to the task more than others; takes a pass over four batches for every channel
     #[arg(long)]
     pub delta_attention: bool,
+    /// How co-tuning relates the classes of the source to yours: by a head turned round, or by the mean answer to each [default: reverse]
+    #[arg(long, value_name = "HOW")]
+    pub relationship: Option<RelationshipName>,
     /// Rates that head2toe-ft-plus tries, as multiples of that of head2toe-ft [default: 1,5]
     #[arg(long, value_name = "M,M,...", value_delimiter = ',', value_parser = positive)]
     pub rate_multipliers: Vec<f64>,
@@ -141,7 +147,14 @@ impl TrainingArguments {
     /// The first option that was typed and that means something only where weights go by steps over batches.
     pub fn typed_for_steps(&self) -> Option<&'static str> {
         let recipe = RecipeArguments { image_size: None, ..self.recipe.clone() };
-        let own = Self { recipe, freeze: Vec::new(), train_from: None, keep_folded: false, ..self.clone() };
+        let own = Self {
+            recipe,
+            freeze: Vec::new(),
+            train_from: None,
+            train_only: Vec::new(),
+            keep_folded: false,
+            ..self.clone()
+        };
         own.typed()
     }
 
@@ -150,14 +163,25 @@ impl TrainingArguments {
         let typed = [
             ("--freeze", !self.freeze.is_empty()),
             ("--train-from", self.train_from.is_some()),
+            ("--train-only", !self.train_only.is_empty()),
             ("--keep-folded", self.keep_folded),
             ("--keep-epochs", self.keep_epochs),
             ("--delta-attention", self.delta_attention),
+            ("--relationship", self.relationship.is_some()),
             ("--rate-multipliers", !self.rate_multipliers.is_empty()),
         ];
         let own = typed.into_iter().find(|option| option.1).map(|option| option.0);
         self.recipe.typed().or(own)
     }
+}
+
+/// How classes of the source and of the target are related.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RelationshipName {
+    /// By a head that tells your classes from the source's probabilities, turned round
+    Reverse,
+    /// By the mean of the source's probabilities over each of your classes
+    Direct,
 }
 
 /// Schedules of the learning rate.

@@ -2,6 +2,7 @@
 //! (`spec/regularisers-and-adaptation.md` part A).
 
 pub mod bss;
+pub mod co_tuning;
 pub mod delta;
 mod error;
 pub mod l2_sp;

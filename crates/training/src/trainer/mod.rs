@@ -1,6 +1,7 @@
 //! The training loop: batches in, weights out, the same bits from any checkpoint on.
 
 mod adversary;
+mod co_tuned;
 mod error;
 mod penalty;
 mod readout;
@@ -17,6 +18,7 @@ use std::time::Instant;
 use heirloom_engine::{Gradients, Graph, Isa, TrainingOptions, TrainingPlan, TrainingState, Weights};
 
 pub use adversary::Adversary;
+pub use co_tuned::{CoTuned, SOURCE_CLASSIFIER};
 pub use error::TrainingError;
 pub use penalty::{Delta, Regularizer};
 pub use readout::{Readout, ReadoutGradients};

@@ -3,7 +3,9 @@
 use heirloom_engine::{Graph, Isa, Pixels, Plan, PlanOptions, Precision, Weights, Workspace};
 use rayon::prelude::*;
 
+use super::co_tuned::CoTuned;
 use super::error::TrainingError;
+use super::source::BatchTargets;
 use crate::optimizer::Gradients;
 use crate::regularizer::{BssSettings, FeatureMap, L2Sp, bss, delta};
 
@@ -14,6 +16,8 @@ pub enum Regularizer {
     L2Sp(L2Sp),
     /// Distance to the source's feature maps.
     Delta(Box<Delta>),
+    /// The source's classifier, kept beside the new one.
+    CoTuning(Box<CoTuned>),
     /// The smallest singular values of the features.
     Bss {
         /// Name of the node with the features.
@@ -88,6 +92,8 @@ fn part(pixels: Pixels<'_>, images: usize, start: usize, count: usize) -> Pixels
 pub(super) struct Found {
     pub value: f64,
     pub gradients: Vec<Vec<f32>>,
+    /// Gradients of parameters of its own.
+    pub parameters: Gradients,
 }
 
 impl Regularizer {
@@ -96,6 +102,7 @@ impl Regularizer {
         match self {
             Self::L2Sp(_) => Vec::new(),
             Self::Delta(delta) => delta.taps.clone(),
+            Self::CoTuning(settings) => vec![settings.features.clone()],
             Self::Bss { features, .. } => vec![features.clone()],
         }
     }
@@ -106,10 +113,16 @@ impl Regularizer {
         pixels: Pixels<'_>,
         images: usize,
         values: &[(&[f32], usize)],
+        targets: &BatchTargets,
+        weights: &Weights,
     ) -> Result<Found, TrainingError> {
-        let mut found = Found { value: 0.0, gradients: Vec::new() };
+        let mut found = Found::default();
         match self {
             Self::L2Sp(_) => {}
+            Self::CoTuning(settings) => {
+                let features = values.first().map_or(&[][..], |value| value.0);
+                found = settings.penalty(features, images, targets, weights)?;
+            }
             Self::Delta(settings) => {
                 let source = settings.source(pixels, images)?;
                 for (tap, (&(values, channels), source)) in values.iter().zip(&source).enumerate() {

@@ -43,7 +43,7 @@ impl Trainer {
         let changed = self.settings.adversary.map(|adversary| self.changed(batch, adversary, position)).transpose()?;
         let pixels = changed.as_deref().map_or_else(|| batch.pixels.as_pixels(), Pixels::Normalized);
         let (loss, right) = self.loss(pixels, batch, position)?;
-        let found = self.penalties(pixels, batch.images)?;
+        let found = self.penalties(pixels, batch)?;
         self.backward(&loss, batch.images, &found)?;
         let mut total = loss.mean + found.value;
         if let Some(regularizer) = &self.regularizer {
@@ -91,6 +91,7 @@ impl Trainer {
         seeds.resize(self.plan.outputs().count(), None);
         self.plan.backward(&self.weights, &mut self.state, &seeds, &mut self.gradients)?;
         self.gradients.tensors.extend(head.parameters);
+        self.gradients.tensors.extend(found.parameters.iter().map(|(key, values)| (key.clone(), values.clone())));
         Ok(())
     }
 
@@ -99,14 +100,12 @@ impl Trainer {
         (0..self.read).map(|at| self.plan.output(&self.state, at).unwrap_or_default()).collect()
     }
 
-    fn penalties(&self, pixels: Pixels<'_>, images: usize) -> Result<Found, TrainingError> {
-        let Some(regularizer) = &self.regularizer else {
-            return Ok(Found { value: 0.0, gradients: Vec::new() });
-        };
+    fn penalties(&self, pixels: Pixels<'_>, batch: &TrainingBatch) -> Result<Found, TrainingError> {
+        let Some(regularizer) = &self.regularizer else { return Ok(Found::default()) };
         let shapes = self.plan.outputs().enumerate().skip(self.read);
         let value = |at: usize| self.plan.output(&self.state, at).unwrap_or_default();
         let values: Vec<(&[f32], usize)> = shapes.map(|(at, shape)| (value(at), shape.channels())).collect();
-        regularizer.on_activations(pixels, images, &values)
+        regularizer.on_activations(pixels, batch.images, &values, &batch.targets, &self.weights)
     }
 }
 

@@ -31,6 +31,7 @@ impl Work<'_> {
             recipe: entry.recipe.clone(),
             freeze: Vec::new(),
             train_from: None,
+            train_only: Vec::new(),
             checkpoint: None,
             time_limit: self.options.time_limit,
             recompute: false,

@@ -104,7 +104,7 @@ impl Job<'_> {
     }
 
     fn trainer(&self, network: &Backbone, rows: usize) -> Result<Trainer, FitError> {
-        let keys = trainable(&self.recipe, network, &[], None)?;
+        let keys = trainable(&self.recipe, network, &[], None, &[])?;
         let label = |row: &usize| self.table.rows.get(*row).and_then(|row| row.label).unwrap_or(0);
         let labels: Vec<usize> = self.train.iter().map(label).collect();
         let loss = loss(&self.recipe, &labels, self.table.classes.len())?;

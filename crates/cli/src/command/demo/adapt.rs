@@ -149,6 +149,7 @@ impl Demo<'_> {
             recipe,
             freeze: Vec::new(),
             train_from: None,
+            train_only: Vec::new(),
             checkpoint: None,
             time_limit: None,
             recompute: false,

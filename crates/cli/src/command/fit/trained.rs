@@ -4,14 +4,14 @@ use std::path::Path;
 
 use heirloom_data::Table;
 use heirloom_transfer::fit::trained::{
-    RecipeOptions, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, epoch_path, train,
+    RecipeOptions, RelationshipKind, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, epoch_path, train,
 };
 use heirloom_transfer::fit::{FitOptions, FitReport, Watch};
 use heirloom_transfer::store::Store;
 use heirloom_zoo::Backbone;
 
 use super::{Job, artifact, write_report};
-use crate::arguments::FitArguments;
+use crate::arguments::{FitArguments, RelationshipName};
 use crate::command::fit::text;
 use crate::command::training::{self, Follower};
 use crate::console::Console;
@@ -32,11 +32,16 @@ pub fn make(
         method,
         recipe: RecipeOptions {
             delta_attention: typed.delta_attention,
+            relationship: typed.relationship.map(|how| match how {
+                RelationshipName::Reverse => RelationshipKind::Reverse,
+                RelationshipName::Direct => RelationshipKind::Direct,
+            }),
             rate_multipliers: (!typed.rate_multipliers.is_empty()).then(|| typed.rate_multipliers.clone()),
             ..training::recipe(&typed.recipe, arguments.precision)
         },
         freeze: typed.freeze.clone(),
         train_from: typed.train_from.clone(),
+        train_only: typed.train_only.clone(),
         checkpoint: Some(training::checkpoint(&job.output, arguments.force)?),
         time_limit: typed.recipe.time_limit,
         recompute: typed.recipe.recompute,

@@ -70,6 +70,7 @@ pub fn recipe(typed: &RecipeArguments, precision: PrecisionArguments) -> RecipeO
             NormStatisticsName::Adapt => NormStatistics::Adapt,
         }),
         delta_attention: false,
+        relationship: None,
         precision: precision.of_training(),
         rate_multipliers: None,
     }

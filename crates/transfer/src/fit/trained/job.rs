@@ -8,11 +8,12 @@ use heirloom_data::Table;
 use heirloom_data::augment::Augmentation;
 use heirloom_data::batches::{DecodedImages, Loader, LoaderOptions};
 use heirloom_training::early_stopping::{Goal, StoppingSettings};
-use heirloom_training::trainer::{Ended, EpochReport, Readout, Trainer, TrainerSettings};
+use heirloom_training::trainer::{Ended, EpochReport, Readout, SOURCE_CLASSIFIER, Trainer, TrainerSettings};
 use heirloom_zoo::{Backbone, HeadStart, Initialization, NewHead, replace_head};
 
 use super::super::{FitError, FitOptions, Watch};
 use super::attention::Probe;
+use super::co_tuning::SourceClassifier;
 use super::images::{Reading, augmentation};
 use super::movement::Movement;
 use super::parts::Parts;
@@ -44,6 +45,8 @@ pub(super) struct Job<'a> {
     pub warnings: Vec<String>,
     /// DELTA's weights of channels, by tap, where they are not all alike.
     pub attention: Option<Vec<Vec<f64>>>,
+    /// The source's classifier, where the method keeps it.
+    pub source_classifier: Option<SourceClassifier>,
     /// Where the state is kept after every epoch.
     pub checkpoint: Option<PathBuf>,
     /// What a rate that is looked for is multiplied by.
@@ -102,6 +105,7 @@ impl Job<'_> {
 
     /// The network to train, its images in memory, and the head that is fitted first.
     pub(super) fn prepare(&mut self, pretrained: &Backbone) -> Result<Prepared, FitError> {
+        self.source_classifier = self.source_classifier(pretrained)?;
         self.stage("reading the images");
         let mut network = self.network(pretrained)?;
         let images = self.images(&network)?;
@@ -138,7 +142,7 @@ impl Job<'_> {
         let movement = Some(self.movement(network, readout.as_ref(), &trainer));
         let mut network = Backbone { weights: trainer.result().clone(), ..network.clone() };
         let head = readout.as_ref().map(|readout| readout.columns.to_head(&network.weights));
-        KEYS.iter().for_each(|key| drop(network.weights.tensors.remove(*key)));
+        KEYS.iter().chain(&SOURCE_CLASSIFIER).for_each(|key| drop(network.weights.tensors.remove(*key)));
         network.weights_digest = heirloom_zoo::weights_digest(&network.weights);
         let (best, seconds) = (trainer.best(), self.started.elapsed().as_secs_f64());
         Ok(Made { network, head, best, epochs, movement, timed_out, checkpoint, seconds })
@@ -276,7 +280,8 @@ impl Job<'_> {
     }
 
     fn settings(&self, network: &Backbone, images: &DecodedImages) -> Result<TrainerSettings, FitError> {
-        let keys = trainable(&self.recipe, network, &self.trained.freeze, self.trained.train_from.as_deref())?;
+        let TrainedOptions { freeze, train_from, train_only, .. } = self.trained;
+        let keys = trainable(&self.recipe, network, freeze, train_from.as_deref(), train_only)?;
         let label = |row: &usize| self.table.rows.get(*row).and_then(|row| row.label).unwrap_or(0);
         let labels: Vec<usize> = self.parts.train.iter().map(label).collect();
         let loss = loss(&self.recipe, &labels, self.classes())?;
@@ -301,7 +306,12 @@ impl Job<'_> {
         }
         let regularizer = penalties::regularizer(self.recipe.method, network, &settings, self.attention.clone())?;
         let logits = network.logits.clone().unwrap_or_else(|| "logits".to_owned());
-        Ok(Trainer::new(&network.graph, network.weights.clone(), &logits, groups, regularizer, settings)?)
+        let mut weights = network.weights.clone();
+        let regularizer = self.source_classifier.as_ref().map_or(regularizer, |source| {
+            weights.tensors.extend(source.parameters.iter().cloned());
+            Some(source.regularizer())
+        });
+        Ok(Trainer::new(&network.graph, weights, &logits, groups, regularizer, settings)?)
     }
 
     /// How far training moved the weights of the network, and of the head beside it.

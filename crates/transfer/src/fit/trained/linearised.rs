@@ -20,7 +20,7 @@ use super::super::select::paired_error;
 use super::job::{Job, Made};
 use super::movement::Movement;
 use super::settings::trainable;
-use super::{TrainedFit, Work};
+use super::{TrainedFit, TrainedOptions, Work};
 use crate::extract::Progress;
 use crate::heads::{PROBABILITY_FLOOR, fit_temperature, half_decades, probabilities};
 use crate::linearised::gram::Gram;
@@ -111,7 +111,8 @@ impl Job<'_> {
 
     /// Keys of the parameters that move with a penalty. The head's bias is not among them: it is free, as in every linear head.
     fn moving(&self, network: &Backbone) -> Result<BTreeSet<String>, FitError> {
-        let mut moving = trainable(&self.recipe, network, &self.trained.freeze, self.trained.train_from.as_deref())?;
+        let TrainedOptions { freeze, train_from, train_only, .. } = self.trained;
+        let mut moving = trainable(&self.recipe, network, freeze, train_from.as_deref(), train_only)?;
         let head = network.classifier_parameters();
         if let Some(key) = head.iter().find(|key| !moving.contains(*key)) {
             let reason = "linearised fits the head anew and needs it".to_owned();
@@ -225,6 +226,7 @@ impl Job<'_> {
             "rows_of_derivatives": size.rows(),
             "freeze": self.trained.freeze,
             "train_from": self.trained.train_from,
+            "train_only": self.trained.train_only,
         })
     }
 }

@@ -22,6 +22,8 @@ pub enum TrainedMethod {
     Delta,
     /// As `full`, with the smallest singular value of the features shrunk (Chen et al. 2019).
     Bss,
+    /// As `full`, with the source's classifier kept and trained towards what it says of each class (You et al. 2020).
+    CoTuning,
     /// Head2Toe's columns and head, then all weights with them (Evci et al. 2022; `spec/head2toe.md` section 6).
     #[serde(rename = "head2toe-ft")]
     Head2ToeFt,
@@ -40,13 +42,14 @@ pub enum TrainedMethod {
 
 impl TrainedMethod {
     /// Every method.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Full,
         Self::LpFt,
         Self::Scratch,
         Self::L2Sp,
         Self::Delta,
         Self::Bss,
+        Self::CoTuning,
         Self::Head2ToeFt,
         Self::Head2ToeFtPlus,
         Self::Linearised,
@@ -64,6 +67,7 @@ impl TrainedMethod {
             Self::L2Sp => "l2-sp",
             Self::Delta => "delta",
             Self::Bss => "bss",
+            Self::CoTuning => "co-tuning",
             Self::Head2ToeFt => "head2toe-ft",
             Self::Head2ToeFtPlus => "head2toe-ft-plus",
             Self::Linearised => "linearised",

@@ -8,6 +8,7 @@
 //! Test rows are read once, after training. Validation rows choose the epoch and the temperature; they train nothing.
 
 mod attention;
+mod co_tuning;
 mod find_rate;
 mod head;
 pub(crate) mod images;
@@ -35,6 +36,7 @@ use heirloom_data::Table;
 use heirloom_data::batches::typical_shorter_side;
 use heirloom_zoo::Backbone;
 
+pub use co_tuning::RelationshipKind;
 pub use heirloom_training::trainer::{Adversary, EpochReport, StepReport};
 pub use method::TrainedMethod;
 pub use movement::{ModuleMovement, Movement};
@@ -59,6 +61,9 @@ pub struct TrainedOptions {
     pub freeze: Vec<String>,
     /// Train this layer and what follows it alone.
     pub train_from: Option<String>,
+    /// Patterns of the layers, modules and parameters that are trained with the head, all others staying as they are (surgical fine-tuning,
+    /// Lee et al. 2022); all of them where empty.
+    pub train_only: Vec<String>,
     /// Where the state is kept after every epoch; nowhere if `None`.
     pub checkpoint: Option<PathBuf>,
     /// Ends training after this time, with the best epoch so far.
@@ -143,6 +148,7 @@ pub fn train(
         started,
         warnings,
         attention,
+        source_classifier: None,
         checkpoint,
         multiplier,
     };

@@ -9,6 +9,7 @@ use heirloom_zoo::Backbone;
 use serde::{Deserialize, Serialize};
 
 use super::super::FitError;
+use super::co_tuning::RelationshipKind;
 use super::method::TrainedMethod;
 
 /// What may be typed; `None` leaves the value to us.
@@ -54,6 +55,8 @@ pub struct RecipeOptions {
     pub norm_statistics: Option<NormStatistics>,
     /// Let `delta` hold channels the more the more they matter to the task at hand, instead of all alike.
     pub delta_attention: bool,
+    /// How `co-tuning` relates the classes of the source to those at hand.
+    pub relationship: Option<RelationshipKind>,
     /// What the operands of products are rounded to in training.
     pub precision: Precision,
 }
@@ -161,6 +164,9 @@ pub struct Recipe {
     pub norm_statistics: NormStatistics,
     /// Whether `delta` weighs channels.
     pub delta_attention: bool,
+    /// How the classes of the source are related to those at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relationship: Option<RelationshipKind>,
     /// How images are changed so that the network errs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adversary: Option<Adversary>,
@@ -202,6 +208,9 @@ impl Recipe {
         }
         if typed.precision == Precision::Bf16 && method == TrainedMethod::Linearised {
             return refuse("--precision", "bf16".into(), format!("{method} is computed in f32 alone"));
+        }
+        if typed.relationship.is_some() && method != TrainedMethod::CoTuning {
+            return refuse("--relationship", "on".into(), format!("it belongs to co-tuning, not to {method}"));
         }
         if typed.adversary.is_some() && method == TrainedMethod::Linearised {
             return refuse("--adversarial", "on".into(), format!("{method} takes no steps over batches of images"));
@@ -254,6 +263,7 @@ impl Recipe {
                 NormStatistics::Frozen
             }),
             delta_attention: typed.delta_attention,
+            relationship: (method == TrainedMethod::CoTuning).then(|| typed.relationship.unwrap_or_default()),
             adversary: typed.adversary,
             precision: typed.precision,
         })

@@ -18,12 +18,17 @@ pub(crate) fn trainable(
     network: &Backbone,
     freeze: &[String],
     train_from: Option<&str>,
+    train_only: &[String],
 ) -> Result<BTreeSet<String>, FitError> {
     let head = network.classifier_parameters();
     let mut trainable = recipe.method.trains(&network.graph, &head);
     if let Some(layer) = train_from {
         let from = parameters_from(&network.graph, layer)?;
         trainable.retain(|key| from.contains(key));
+    }
+    if !train_only.is_empty() {
+        let only = parameters_matching(&network.graph, train_only)?;
+        trainable.retain(|key| only.contains(key) || head.contains(key));
     }
     let frozen = parameters_matching(&network.graph, freeze)?;
     trainable.retain(|key| !frozen.contains(key));
