@@ -121,12 +121,14 @@ fn parameters(network: &Backbone) -> Result<[Tensor; 2], FitError> {
         value: TrainedMethod::CoTuning.to_string(),
         reason: format!("{} has no linear classifier of its source that could be kept", network.name),
     };
-    let named = |name: &String| network.graph.nodes.iter().find(|node| node.name == *name);
-    let node = network.logits.as_ref().and_then(named).ok_or_else(refuse)?;
+    let graph = &network.graph;
+    let node = network.logits.as_ref().and_then(|logits| graph.nodes.get(graph.find(logits)?)).ok_or_else(refuse)?;
     let Op::Linear { weight, bias: Some(bias), .. } = &node.op else { return Err(refuse()) };
-    let reads = node.inputs.first().and_then(|input| network.graph.nodes.get(*input));
-    if reads.is_none_or(|input| input.name != network.features) {
-        return Err(refuse());
+    let mut reads = node.inputs.first().copied();
+    // A vector made flat is the same vector.
+    while let Some(flat) = reads.filter(|id| Some(*id) != graph.find(&network.features)) {
+        let node = graph.nodes.get(flat).filter(|node| matches!(node.op, Op::Flatten)).ok_or_else(refuse)?;
+        reads = node.inputs.first().copied();
     }
     let tensor = |key: &String| network.weights.tensors.get(key).cloned().ok_or_else(refuse);
     Ok([tensor(weight)?, tensor(bias)?])
