@@ -160,13 +160,13 @@ fn the_study_of_adaptation_judges_every_way_beside_the_source_alone() {
     let features = [&["study", "adaptation", "domains.csv", "-o", "page.html"][..], &quick].concat();
     let found = scene.ok(&features).json();
     assert_eq!(found["pairs"].as_array().unwrap().len(), 2);
-    assert_eq!(found["averages"].as_array().unwrap().len(), 12);
+    assert_eq!(found["averages"].as_array().unwrap().len(), 18);
     for average in found["averages"].as_array().unwrap() {
         let [value, low, high] = ["value", "low", "high"].map(|end| average["gain"][end].as_f64().unwrap());
         assert!(low <= value && value <= high, "{average}");
     }
     let page = std::fs::read_to_string(scene.at("page.html")).unwrap();
-    assert!(page.contains("Which way of adaptation helps?") && page.contains("EasyTL, CORAL"));
+    assert!(page.contains("Which way of adaptation helps?") && page.contains("EasyTL, CORAL") && page.contains("GFK"));
     scene.run(&features).refused(2, &["page.html", "--force"]);
     assert_eq!(scene.ok(&[&features[..], &["--force"]].concat()).json()["averages"], found["averages"]);
 

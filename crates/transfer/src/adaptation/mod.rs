@@ -19,7 +19,9 @@ mod neighbour;
 mod preparation;
 mod preprocess;
 mod programme;
+mod proxy_distance;
 mod samples;
+mod shallow;
 
 pub use align::{Adaptation, Adapted, Alignment};
 pub use coral::{Coral, Covariance};
@@ -33,7 +35,9 @@ pub use neighbour::nearest_neighbour;
 pub use preparation::Preparation;
 pub use preprocess::{ColumnScaling, ColumnStatistics, Preprocessing, RowScaling};
 pub use programme::{Assignment, assign, cheapest};
+pub use proxy_distance::{ProxyDistance, proxy_distance};
 pub use samples::Samples;
+pub use shallow::{Balance, FlowKernel, Kernel, ShallowMethod, ShallowOptions, ShallowResult, label_shallow};
 
 #[cfg(test)]
 mod tests;

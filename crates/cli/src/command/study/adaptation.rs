@@ -1,4 +1,4 @@
-//! `study adaptation`: every domain labelled from every other, in closed form and by deep methods, on the same frozen features.
+//! `study adaptation`: every domain labelled from every other, in closed form, by shallow methods and by deep ones, on the same frozen features.
 
 use std::path::Path;
 
@@ -214,28 +214,23 @@ fn sentence(found: &AdaptedStudy) -> String {
             found.pairs.len()
         )
     });
-    let deep = |average: &&WayAverage| matches!(average.way, Way::Deep(_)) && average.way != Way::CONTROL;
-    let beaten: Vec<&str> = found
-        .averages
-        .iter()
-        .filter(deep)
-        .filter(|average| average.beyond_easytl.high < 0.0)
-        .map(|average| average.way.name())
-        .collect();
-    let above: Vec<&str> = found
-        .averages
-        .iter()
-        .filter(deep)
-        .filter(|average| average.beyond_easytl.low > 0.0)
-        .map(|average| average.way.name())
-        .collect();
+    let beside = |kind: fn(Way) -> bool, side: fn(&WayAverage) -> bool| -> Vec<&str> {
+        let ways = found.averages.iter().filter(|average| kind(average.way) && average.way != Way::CONTROL);
+        ways.filter(|average| side(average)).map(|average| average.way.name()).collect()
+    };
+    let worse = |average: &WayAverage| average.beyond_easytl.high < 0.0;
+    let better = |average: &WayAverage| average.beyond_easytl.low > 0.0;
+    let deep = |way: Way| matches!(way, Way::Deep(_));
+    let shallow = |way: Way| matches!(way, Way::Shallow(_));
     let list = |names: &[&str]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let harmed = found.averages.iter().map(|average| average.harmed).sum::<usize>();
     format!(
-        "{best}. Deep methods that EasyTL with CORAL beats: {}; that beat it: {}. Negative transfer, worse than the source alone by the whole of \
+        "{best}. Deep methods that EasyTL with CORAL beats: {}; that beat it: {}. Shallow ones that it beats: {}; that beat it: {}. Negative transfer, worse than the source alone by the whole of \
          the interval: {harmed} of {} figures.",
-        list(&beaten),
-        list(&above),
+        list(&beside(deep, worse)),
+        list(&beside(deep, better)),
+        list(&beside(shallow, worse)),
+        list(&beside(shallow, better)),
         found.pairs.len() * (found.averages.len() - 1)
     )
 }

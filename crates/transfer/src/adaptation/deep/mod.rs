@@ -137,7 +137,13 @@ pub fn label_deep(
     Ok(rows.iter().map(largest).collect())
 }
 
-fn check(source: &Samples, labels: &[usize], target: &Samples, classes: usize) -> Result<(), AdaptationError> {
+/// Refuses domains that do not fit together.
+pub(super) fn check(
+    source: &Samples,
+    labels: &[usize],
+    target: &Samples,
+    classes: usize,
+) -> Result<(), AdaptationError> {
     if source.columns() != target.columns() {
         let (source_columns, target_columns) = (source.columns(), target.columns());
         return Err(AdaptationError::Columns { source_columns, target_columns });
