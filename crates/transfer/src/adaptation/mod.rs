@@ -8,9 +8,10 @@
 //! do: no function takes them.
 
 mod align;
+mod between;
 mod coral;
 mod coverage;
-mod deep;
+pub(crate) mod deep;
 mod distance;
 mod easytl;
 mod error;
@@ -24,6 +25,7 @@ mod samples;
 mod shallow;
 
 pub use align::{Adaptation, Adapted, Alignment};
+pub use between::DomainDistance;
 pub use coral::{Coral, Covariance};
 pub use coverage::Coverage;
 pub use deep::{DeepMethod, DeepOptions, label_deep};
