@@ -7,6 +7,7 @@ pub mod compare;
 pub mod extract;
 mod features;
 pub mod fit;
+pub mod generalisation;
 pub mod gradient;
 pub mod heads;
 mod linearised;

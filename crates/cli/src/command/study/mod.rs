@@ -3,7 +3,9 @@
 mod adaptation;
 mod bias;
 mod data_sets;
+mod domains;
 mod easytl;
+mod generalisation;
 mod head2toe;
 mod speed;
 mod transferred;
@@ -28,6 +30,7 @@ pub fn run(arguments: &StudyArguments, shared: &SharedArguments, console: Consol
     match &arguments.name {
         StudyName::Easytl(arguments) => easytl::run(arguments, console),
         StudyName::Adaptation(arguments) => adaptation::run(arguments, shared, console),
+        StudyName::Generalisation(arguments) => generalisation::run(arguments, shared, console),
         StudyName::Head2toe(arguments) => head2toe::run(arguments, shared, console),
         StudyName::WhatTransfers(arguments) => transferred::run(arguments, shared, console),
         StudyName::BiasTransfer(arguments) => bias::run(arguments, shared, console),
