@@ -160,13 +160,13 @@ fn the_study_of_adaptation_judges_every_way_beside_the_source_alone() {
     let features = [&["study", "adaptation", "domains.csv", "-o", "page.html"][..], &quick].concat();
     let found = scene.ok(&features).json();
     assert_eq!(found["pairs"].as_array().unwrap().len(), 2);
-    assert_eq!(found["averages"].as_array().unwrap().len(), 12);
+    assert_eq!(found["averages"].as_array().unwrap().len(), 18);
     for average in found["averages"].as_array().unwrap() {
         let [value, low, high] = ["value", "low", "high"].map(|end| average["gain"][end].as_f64().unwrap());
         assert!(low <= value && value <= high, "{average}");
     }
     let page = std::fs::read_to_string(scene.at("page.html")).unwrap();
-    assert!(page.contains("Which way of adaptation helps?") && page.contains("EasyTL, CORAL"));
+    assert!(page.contains("Which way of adaptation helps?") && page.contains("EasyTL, CORAL") && page.contains("GFK"));
     scene.run(&features).refused(2, &["page.html", "--force"]);
     assert_eq!(scene.ok(&[&features[..], &["--force"]].concat()).json()["averages"], found["averages"]);
 
@@ -187,4 +187,31 @@ fn the_study_of_adaptation_judges_every_way_beside_the_source_alone() {
         .run(&["study", "adaptation", "domains.csv", "--backbone", "tiny.safetensors"])
         .refused(2, &["holds features"]);
     scene.run(&["study", "adaptation", "gone.csv"]).refused(2, &["gone.csv"]);
+}
+
+/// Three domains, each left out once; what is refused.
+#[test]
+fn the_study_of_generalisation_leaves_every_domain_out_once() {
+    let scene = Scene::new();
+    let two = domains(false);
+    let dusk: String =
+        two.lines().filter(|line| line.contains(",day,")).map(|line| line.replace(",day,", ",dusk,") + "\n").collect();
+    std::fs::write(scene.at("two.csv"), &two).unwrap();
+    std::fs::write(scene.at("three.csv"), two + &dusk).unwrap();
+    let quick = ["--seeds", "1", "--draws", "2", "--steps", "40", "--json"];
+    let command = [&["study", "generalisation", "three.csv", "-o", "page.html"][..], &quick].concat();
+    let found = scene.ok(&command).json();
+    for (part, averages) in [("unseen", "unseen_averages"), ("several", "several_averages")] {
+        assert_eq!(found[part].as_array().unwrap().len(), 3);
+        assert_eq!(found[averages].as_array().unwrap().len(), 4);
+    }
+    assert!(found["selection"].as_str().unwrap().contains("never read"));
+    // Day and dusk are the same rows: either is known once the other was seen.
+    let day = &found["unseen"][0];
+    assert_eq!((day["target"].as_str(), day["methods"][0]["method"].as_str()), (Some("day"), Some("erm")));
+    assert!(day["methods"][0]["accuracy"]["value"].as_f64().unwrap() > 0.9, "{day}");
+    let page = std::fs::read_to_string(scene.at("page.html")).unwrap();
+    assert!(page.contains("Group-DRO") && page.contains("all but night"));
+    scene.run(&command).refused(2, &["page.html", "--force"]);
+    scene.run(&["study", "generalisation", "two.csv"]).refused(2, &["2 domains", "two to learn from"]);
 }

@@ -24,6 +24,7 @@ use faer::linalg::cholesky::llt::solve::{solve_in_place, solve_in_place_scratch}
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
 use faer::{Accum, Par};
 
 pub use faer::{Mat, MatMut, MatRef};
@@ -119,6 +120,37 @@ pub fn symmetric_eigen(matrix: MatRef<'_, f64>) -> Result<(Vec<f64>, Mat<f64>), 
     self_adjoint_evd(matrix, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
         .map_err(|_| NotConverged)?;
     Ok((values.column_vector().iter().copied().collect(), vectors))
+}
+
+/// Left singular vectors as columns, singular values, right singular vectors as columns.
+pub type SingularValues = (Mat<f64>, Vec<f64>, Mat<f64>);
+
+/// Orthonormal columns, descending singular values and orthonormal columns of `matrix = left diag(values) right^T`, as many as the
+/// shorter side.
+///
+/// ```
+/// use heirloom_matrix::{Mat, singular_values};
+/// let matrix = Mat::from_fn(2, 2, |row, column| if row == column { 0.0 } else { 1.0 + row as f64 });
+/// let (left, values, right) = singular_values(matrix.as_ref()).unwrap();
+/// assert!((values[0] - 2.0).abs() < 1e-12 && (values[1] - 1.0).abs() < 1e-12);
+/// assert!((left[(1, 0)] * right[(0, 0)] - 1.0).abs() < 1e-12);
+/// ```
+///
+/// # Errors
+/// [`NotConverged`].
+#[inline(never)]
+pub fn singular_values(matrix: MatRef<'_, f64>) -> Result<SingularValues, NotConverged> {
+    let (rows, columns) = (matrix.nrows(), matrix.ncols());
+    let (size, thin) = (rows.min(columns), ComputeSvdVectors::Thin);
+    // Golub, Van Loan, section 8.6: both bases of a thin decomposition.
+    OPERATIONS.fetch_add(20 * (size as u64).pow(2) * rows.max(columns) as u64, Ordering::Relaxed);
+    let mut values = faer::diag::Diag::<f64>::zeros(size);
+    let (mut left, mut right) = (Mat::zeros(rows, size), Mat::zeros(columns, size));
+    let mut memory = MemBuffer::new(svd_scratch::<f64>(rows, columns, thin, thin, Par::Seq, Default::default()));
+    let stack = MemStack::new(&mut memory);
+    let bases = (Some(left.as_mut()), Some(right.as_mut()));
+    svd(matrix, values.as_mut(), bases.0, bases.1, Par::Seq, stack, Default::default()).map_err(|_| NotConverged)?;
+    Ok((left, values.column_vector().iter().copied().collect(), right))
 }
 
 /// A matrix that was to be positive definite and is not, up to rounding.

@@ -8,6 +8,7 @@ pub mod episodes;
 pub mod extract;
 mod features;
 pub mod fit;
+pub mod generalisation;
 pub mod gradient;
 pub mod heads;
 mod linearised;

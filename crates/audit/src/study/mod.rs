@@ -16,6 +16,7 @@ mod cell;
 mod chosen;
 mod claims;
 mod error;
+mod generalised;
 mod measure;
 mod natural;
 mod own;
@@ -44,6 +45,10 @@ use heirloom_zoo::Backbone;
 pub use adapted::{AdaptedOptions, AdaptedPair, AdaptedStudy, Domain, Way, WayAverage, WayRecord, adaptation};
 pub use arm::{Arm, Form, Origin, Regime};
 pub use error::StudyError;
+pub use generalised::{
+    GeneralisedAverage, GeneralisedOptions, GeneralisedStudy, SeveralRecord, SeveralTarget, UnseenRecord, UnseenTarget,
+    generalisation,
+};
 pub use record::{ArmRecord, BiasStudy, Claim, Estimate, Known, Measured, SourceRecord, TargetRecord};
 pub use set::Set;
 pub use stage::Part;

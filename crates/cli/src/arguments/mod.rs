@@ -25,6 +25,7 @@ mod selection;
 mod shard;
 mod study;
 mod study_adaptation;
+mod study_generalisation;
 mod training;
 mod transferred;
 
@@ -55,6 +56,7 @@ pub use study::{
     BiasArguments, BiasPart, EasyTlArguments, Head2ToeArguments, SourceSize, StudyArguments, StudyName, StudySize,
 };
 pub use study_adaptation::StudyAdaptationArguments;
+pub use study_generalisation::StudyGeneralisationArguments;
 pub use training::{
     AugmentName, BalanceName, LearningRate, NormStatisticsName, OptimizerName, RecipeArguments, RelationshipName,
     ScheduleName, TrainingArguments,

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{FewShotArguments, PretrainingArguments, StudyAdaptationArguments, TransferredArguments};
+use super::{
+    FewShotArguments, PretrainingArguments, StudyAdaptationArguments, StudyGeneralisationArguments,
+    TransferredArguments,
+};
 
 /// Repeat the experiments of a paper, and say whether the figures expected of them still hold.
 ///
@@ -35,10 +38,12 @@ pub struct StudyArguments {
 pub enum StudyName {
     /// Every pair of domains of a table of features by EasyTL, raw and with CORAL, and by the nearest neighbour
     Easytl(EasyTlArguments),
-    /// Every pair of domains in closed form and by deep methods, on the same frozen features, beside the source alone
+    /// Every pair of domains in closed form and by shallow and deep methods, on the same frozen features, beside the source alone
     Adaptation(Box<StudyAdaptationArguments>),
     /// Episodes of a few labelled images of each class on frozen features, with and without unlabelled ones
     FewShot(Box<FewShotArguments>),
+    /// Every domain left out once: what all others teach of it, unseen, or there without labels
+    Generalisation(Box<StudyGeneralisationArguments>),
     /// Head2Toe, linear, fine-tuning and training from scratch on near and far targets: does the gain grow as affinity falls?
     Head2toe(Box<Head2ToeArguments>),
     /// What is being transferred? Networks that begin with a source beside networks that begin with random weights

@@ -28,12 +28,14 @@
 
 mod balance;
 mod error;
+mod group;
 mod mixup;
 
 use serde::{Deserialize, Serialize};
 
 pub use balance::{balanced_class_weights, class_counts, log_prior};
 pub use error::LossError;
+pub use group::GroupWeights;
 pub use mixup::mixed_targets;
 
 /// What the logits should have said.

@@ -66,6 +66,13 @@ impl Covariance {
         self.values.len()
     }
 
+    /// The directions of largest variance, `[columns, at most count]`, the largest first.
+    pub(super) fn leading(&self, count: usize) -> Mat<f64> {
+        let rank = self.rank();
+        let column = |column: usize| rank - 1 - column;
+        Mat::from_fn(self.directions.nrows(), count.min(rank), |row, at| self.directions[(row, column(at))])
+    }
+
     /// `x (I + C/l)^power`.
     fn apply_power(&self, x: &Samples, power: f64, lambda: f64) -> Samples {
         let mut along = product(x.view(), self.directions.as_ref());

@@ -97,6 +97,12 @@ pub enum AdaptationError {
         /// Rank of its covariance.
         rank: usize,
     },
+    /// A classifier of domains that cannot be fitted.
+    #[error("no classifier could be fitted: {reason}")]
+    Classifier {
+        /// Why not.
+        reason: String,
+    },
     /// A setting outside its range.
     #[error("{setting} is {value}; {range}")]
     Setting {

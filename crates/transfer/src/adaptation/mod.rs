@@ -8,9 +8,10 @@
 //! do: no function takes them.
 
 mod align;
+mod between;
 mod coral;
 mod coverage;
-mod deep;
+pub(crate) mod deep;
 mod distance;
 mod easytl;
 mod error;
@@ -19,9 +20,12 @@ mod neighbour;
 mod preparation;
 mod preprocess;
 mod programme;
+mod proxy_distance;
 mod samples;
+mod shallow;
 
 pub use align::{Adaptation, Adapted, Alignment};
+pub use between::DomainDistance;
 pub use coral::{Coral, Covariance};
 pub use coverage::Coverage;
 pub use deep::{DeepMethod, DeepOptions, label_deep};
@@ -33,7 +37,9 @@ pub use neighbour::nearest_neighbour;
 pub use preparation::Preparation;
 pub use preprocess::{ColumnScaling, ColumnStatistics, Preprocessing, RowScaling};
 pub use programme::{Assignment, assign, cheapest};
+pub use proxy_distance::{ProxyDistance, proxy_distance};
 pub use samples::Samples;
+pub use shallow::{Balance, FlowKernel, Kernel, ShallowMethod, ShallowOptions, ShallowResult, label_shallow};
 
 #[cfg(test)]
 mod tests;

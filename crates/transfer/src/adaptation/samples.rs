@@ -76,19 +76,19 @@ impl Samples {
         &self.values[row * self.columns..(row + 1) * self.columns]
     }
 
-    pub(super) fn zeros(rows: usize, columns: usize) -> Self {
+    pub(crate) fn zeros(rows: usize, columns: usize) -> Self {
         Self { rows, columns, values: vec![0.0; rows * columns] }
     }
 
-    pub(super) fn row_mut(&mut self, row: usize) -> &mut [f64] {
+    pub(crate) fn row_mut(&mut self, row: usize) -> &mut [f64] {
         &mut self.values[row * self.columns..(row + 1) * self.columns]
     }
 
-    pub(super) fn view(&self) -> MatRef<'_, f64> {
+    pub(crate) fn view(&self) -> MatRef<'_, f64> {
         MatRef::from_row_major_slice(&self.values, self.rows, self.columns)
     }
 
-    pub(super) fn of_matrix(matrix: &Mat<f64>) -> Self {
+    pub(crate) fn of_matrix(matrix: &Mat<f64>) -> Self {
         let (rows, columns) = (matrix.nrows(), matrix.ncols());
         let values = (0..rows * columns).map(|at| matrix[(at / columns, at % columns)]).collect();
         Self { rows, columns, values }

@@ -1,5 +1,5 @@
-//! Labels for a domain without any, from every domain to every other, on the same frozen features: closed forms, deep methods, and the
-//! controls without which neither means anything (`spec/regularisers-and-adaptation.md` section C, `spec/easytl.md`).
+//! Labels for a domain without any, from every domain to every other, on the same frozen features: closed forms, shallow and deep
+//! methods, and the controls without which none means anything (`spec/regularisers-and-adaptation.md` section C, `spec/easytl.md`).
 //!
 //! ```text
 //! source features + labels, target features --way, seed--> target labels --truth, read once--> right or wrong, each row

@@ -1,7 +1,7 @@
 //! The study on made-up domains.
 
 use heirloom_training::random::generator;
-use heirloom_transfer::adaptation::DeepMethod;
+use heirloom_transfer::adaptation::{DeepMethod, ShallowMethod};
 
 use super::*;
 
@@ -34,9 +34,9 @@ fn found(domains: &[Domain], cache: &std::path::Path) -> AdaptedStudy {
 fn every_pair_in_every_way_beside_the_source_alone() {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let study = found(&domains(), folder.path());
-    assert_eq!((study.pairs.len(), study.averages.len(), study.seeds), (6, 12, 2));
+    assert_eq!((study.pairs.len(), study.averages.len(), study.seeds), (6, 18, 2));
     for pair in &study.pairs {
-        assert_eq!(pair.ways.len(), 12);
+        assert_eq!(pair.ways.len(), 18);
         let control = pair.ways.iter().find(|way| way.way == Way::CONTROL).unwrap();
         assert_eq!([control.gain.value, control.gain.low, control.gain.high], [0.0; 3]);
         for way in &pair.ways {
@@ -81,5 +81,18 @@ fn one_domain_is_refused_and_a_stop_is_heard() {
     let watch = Watch { cancel: Some(&stop), ..Watch::default() };
     let stopped = adaptation(&domains(), 3, &options(), &cells, watch).unwrap_err();
     assert!(matches!(stopped, StudyError::Interrupted), "{stopped}");
-    assert_eq!(DeepMethod::ALL.len() + 5, Way::all().len());
+    assert_eq!(DeepMethod::ALL.len() + ShallowMethod::ALL.len() + 5, Way::all().len());
+}
+
+/// Part of the key of what is kept: a way that is added changes no other's.
+#[test]
+fn ways_keep_their_names_in_files() {
+    let written: Vec<String> = Way::all().iter().map(|way| serde_json::to_string(way).unwrap()).collect();
+    let closed = ["nearest-neighbour", "easy-tl-raw", "easy-tl-coral", "coral-svm", "standardised"];
+    let shallow = ["tca", "jda", "bda", "weighted-bda", "gfk", "subspace-alignment"];
+    let deep = ["source-only", "deep-coral", "dan", "dann", "cdan", "mcd", "shot"];
+    let expected = closed.iter().map(|name| format!("\"{name}\""));
+    let expected = expected.chain(shallow.iter().map(|name| format!("{{\"shallow\":\"{name}\"}}")));
+    let expected: Vec<String> = expected.chain(deep.iter().map(|name| format!("{{\"deep\":\"{name}\"}}"))).collect();
+    assert_eq!(written, expected);
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicBool;
 use heirloom_data::SplitInput;
 use heirloom_engine::Shape;
 use heirloom_transfer::adaptation::{
-    Adaptation, Alignment, ColumnScaling, DeepMethod, DeepOptions, EasyTl, Preprocessing, Samples, label_deep,
-    nearest_neighbour,
+    Adaptation, Alignment, ColumnScaling, DeepMethod, DeepOptions, EasyTl, Preprocessing, Samples, ShallowMethod,
+    ShallowOptions, label_deep, label_shallow, nearest_neighbour,
 };
 use heirloom_transfer::heads::{HeadError, Method, Settings, Training, fit};
 use heirloom_transfer::{Block, Features, Pooling};
@@ -32,6 +32,8 @@ pub enum Way {
     CoralSvm,
     /// The network of the deep methods on the source alone, columns of each domain standardised by themselves, as all other ways have them.
     Standardised,
+    /// A shallow method with its usual settings, on columns standardised within each domain.
+    Shallow(ShallowMethod),
     /// A deep method; the source alone, which has nothing of the target, has columns standardised as those of the source.
     Deep(DeepMethod),
 }
@@ -44,7 +46,7 @@ impl Way {
     #[must_use]
     pub fn all() -> Vec<Self> {
         let closed = [Self::NearestNeighbour, Self::EasyTlRaw, Self::EasyTlCoral, Self::CoralSvm, Self::Standardised];
-        closed.into_iter().chain(DeepMethod::ALL.map(Self::Deep)).collect()
+        closed.into_iter().chain(ShallowMethod::ALL.map(Self::Shallow)).chain(DeepMethod::ALL.map(Self::Deep)).collect()
     }
 
     /// Its name in a report.
@@ -56,6 +58,7 @@ impl Way {
             Self::EasyTlCoral => "EasyTL, CORAL",
             Self::CoralSvm => "CORAL, SVM",
             Self::Standardised => "source only, standardised",
+            Self::Shallow(method) => method.name(),
             Self::Deep(method) => method.name(),
         }
     }
@@ -96,6 +99,11 @@ impl Way {
             Self::CoralSvm => {
                 let adapted = aligned(Alignment::CORAL)?;
                 machine(&adapted.source, &source.labels, &adapted.target, classes)
+            }
+            Self::Shallow(method) => {
+                let (domains, options) = (aligned(Alignment::Raw)?, ShallowOptions::default());
+                let (from, to) = (&domains.source, &domains.target);
+                Ok(label_shallow(method, from, &source.labels, to, classes, &options, cancel)?.labels)
             }
             Self::Standardised => trained(DeepMethod::SourceOnly, ColumnScaling::DomainZScore),
             Self::Deep(DeepMethod::SourceOnly) => trained(DeepMethod::SourceOnly, ColumnScaling::SourceZScore),

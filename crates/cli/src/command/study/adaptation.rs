@@ -1,29 +1,21 @@
-//! `study adaptation`: every domain labelled from every other, in closed form and by deep methods, on the same frozen features.
+//! `study adaptation`: every domain labelled from every other, in closed form, by shallow methods and by deep ones, on the same frozen features.
 
 use std::path::Path;
 
-use heirloom_audit::balanced;
-use heirloom_audit::study::{
-    AdaptedOptions, AdaptedPair, AdaptedStudy, Domain, Way, WayAverage, WayRecord, adaptation,
-};
-use heirloom_data::{FeatureTable, Table as Rows, TableOptions};
+use heirloom_audit::study::{AdaptedOptions, AdaptedPair, AdaptedStudy, Way, WayAverage, WayRecord, adaptation};
 use heirloom_report::{Align, Block, Page, Section, Table, count, counted, percent};
-use heirloom_transfer::adaptation::{DeepOptions, Samples};
+use heirloom_transfer::adaptation::DeepOptions;
 use heirloom_transfer::compare::Cells;
-use heirloom_transfer::extract::{Extraction, Network, Progress as Extracting};
+use heirloom_transfer::extract::Progress as Extracting;
 use heirloom_transfer::fit::Watch;
-use heirloom_transfer::store::Store;
-use heirloom_transfer::{Block as Columns, Features, Pooling};
 use serde_json::json;
 
+use super::domains::Domains;
 use super::watched;
 use crate::arguments::{SharedArguments, StudyAdaptationArguments};
-use crate::backbone;
-use crate::command::fit::{extract_options, holds_features};
 use crate::command::{Outcome, cache_folder, refuse_to_replace, write_whole};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::interrupt::STOP;
 use crate::progress::Progress;
 
 /// Runs the study.
@@ -37,7 +29,7 @@ pub fn run(
     }
     let kept = "what was labelled stays in the cache; run the same command again to go on from there";
     let found = watched(kept, console, |watch, _| {
-        let (domains, classes) = domains(arguments, shared, watch)?;
+        let (domains, classes) = Domains::of(arguments).open(shared, watch)?;
         let cells = Cells::new(&cache_folder(shared)?);
         if let Some(stage) = watch.stage {
             stage(&format!("labelling {} from each other", counted(domains.len(), "domain")));
@@ -71,94 +63,8 @@ fn options(arguments: &StudyAdaptationArguments) -> AdaptedOptions {
     AdaptedOptions { deep, seeds: usize::from(arguments.seeds) }
 }
 
-/// The domains with their features, and the number of classes.
-fn domains(
-    arguments: &StudyAdaptationArguments,
-    shared: &SharedArguments,
-    watch: Watch<'_>,
-) -> Result<(Vec<Domain>, usize), Failure> {
-    let path = &arguments.data;
-    if holds_features(path)? {
-        if arguments.backbone.is_some() {
-            let fact = format!("{} holds features, and a backbone is for images", path.display());
-            return Err(Failure::input(fact).hint("leave --backbone out"));
-        }
-        let table = FeatureTable::open(path, &TableOptions::default())?;
-        let rows = chosen(&table.table, arguments)?;
-        let features = Features::of_table(&table, &(0..table.table.rows.len()).collect::<Vec<_>>());
-        let block = features.blocks.iter().find(|block| block.tap == table.principal());
-        let block = block.ok_or_else(|| Failure::input(format!("{} holds no features", path.display())))?;
-        return Ok((split(&table.table, &rows, |row| row, block)?, table.table.classes.len()));
-    }
-    let Some(name) = &arguments.backbone else {
-        let fact = format!("{} holds images, and no backbone was named", path.display());
-        return Err(Failure::input(fact).hint("name one with --backbone, as in --backbone deit_tiny_patch16_224"));
-    };
-    let backbone = backbone::open(Some(name))?;
-    let table = Rows::open(path, &TableOptions::default())?;
-    let rows = chosen(&table, arguments)?;
-    let wanted: Vec<usize> = rows.iter().flat_map(|(_, rows)| rows.iter().copied()).collect();
-    let requests = [(backbone.features.clone(), Pooling::MEAN)];
-    let store = Store::new(&cache_folder(shared)?);
-    let mut extraction = Extraction::new(Network::from(&backbone), &table, &wanted, &requests);
-    extraction.options = extract_options(arguments.memory, shared);
-    (extraction.store, extraction.progress, extraction.cancel) = (Some(&store), watch.progress, Some(&STOP));
-    let extracted = extraction.run()?;
-    let [block] = extracted.features.blocks.as_slice() else {
-        return Err(Failure::internal("one block of features was asked for"));
-    };
-    let place = |row: usize| extracted.rows.binary_search(&row).ok();
-    // Images that cannot be used are left out.
-    let usable = |(name, rows): (String, Vec<usize>)| {
-        (name, rows.into_iter().filter(|row| place(*row).is_some()).collect::<Vec<usize>>())
-    };
-    let rows: Vec<(String, Vec<usize>)> = rows.into_iter().map(usable).collect();
-    Ok((split(&table, &rows, |row| place(row).unwrap_or(0), block)?, table.classes.len()))
-}
-
-/// Rows of each domain, in the order of their first rows.
-fn chosen(table: &Rows, arguments: &StudyAdaptationArguments) -> Result<Vec<(String, Vec<usize>)>, Failure> {
-    let column = &arguments.domain_column;
-    let at = table.attributes.iter().position(|name| name == column).ok_or_else(|| {
-        let known = if table.attributes.is_empty() { "none".to_owned() } else { table.attributes.join(", ") };
-        let fact = format!("{} has no column '{column}'; its columns besides labels: {known}", table.source.display());
-        Failure::input(fact).hint("name the column of domains with --domain-column")
-    })?;
-    let mut domains = Vec::<(String, Vec<usize>)>::new();
-    for (row, entry) in table.rows.iter().enumerate().filter(|(_, entry)| entry.label.is_some()) {
-        let name = entry.attributes.get(at).cloned().unwrap_or_default();
-        match domains.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, rows)) => rows.push(row),
-            None => domains.push((name, vec![row])),
-        }
-    }
-    for (_, rows) in domains.iter_mut() {
-        if let Some(limit) = arguments.limit {
-            let labels: Vec<usize> = rows.iter().filter_map(|row| table.rows[*row].label).collect();
-            let few = balanced(&labels, limit as usize, arguments.seed);
-            *rows = few.into_iter().map(|at| rows[at]).collect();
-        }
-        rows.sort_unstable();
-    }
-    Ok(domains)
-}
-
-fn split(
-    table: &Rows,
-    domains: &[(String, Vec<usize>)],
-    place: impl Fn(usize) -> usize,
-    block: &Columns,
-) -> Result<Vec<Domain>, Failure> {
-    let domain = |(name, rows): &(String, Vec<usize>)| {
-        let picks: Vec<usize> = rows.iter().map(|row| place(*row)).collect();
-        let samples = Samples::of_block(block, &picks).map_err(|error| Failure::input(format!("{name}: {error}")))?;
-        let labels = rows.iter().filter_map(|row| table.rows[*row].label).collect();
-        Ok(Domain { name: name.clone(), samples, labels })
-    };
-    domains.iter().map(domain).collect()
-}
-
-fn points(difference: &heirloom_audit::Difference) -> String {
+/// A difference with its interval, in points.
+pub(super) fn points(difference: &heirloom_audit::Difference) -> String {
     let [value, low, high] = [difference.value, difference.low, difference.high].map(|share| 100.0 * share);
     format!("{value:+.1} ({low:+.1} to {high:+.1})")
 }
@@ -214,28 +120,23 @@ fn sentence(found: &AdaptedStudy) -> String {
             found.pairs.len()
         )
     });
-    let deep = |average: &&WayAverage| matches!(average.way, Way::Deep(_)) && average.way != Way::CONTROL;
-    let beaten: Vec<&str> = found
-        .averages
-        .iter()
-        .filter(deep)
-        .filter(|average| average.beyond_easytl.high < 0.0)
-        .map(|average| average.way.name())
-        .collect();
-    let above: Vec<&str> = found
-        .averages
-        .iter()
-        .filter(deep)
-        .filter(|average| average.beyond_easytl.low > 0.0)
-        .map(|average| average.way.name())
-        .collect();
+    let beside = |kind: fn(Way) -> bool, side: fn(&WayAverage) -> bool| -> Vec<&str> {
+        let ways = found.averages.iter().filter(|average| kind(average.way) && average.way != Way::CONTROL);
+        ways.filter(|average| side(average)).map(|average| average.way.name()).collect()
+    };
+    let worse = |average: &WayAverage| average.beyond_easytl.high < 0.0;
+    let better = |average: &WayAverage| average.beyond_easytl.low > 0.0;
+    let deep = |way: Way| matches!(way, Way::Deep(_));
+    let shallow = |way: Way| matches!(way, Way::Shallow(_));
     let list = |names: &[&str]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let harmed = found.averages.iter().map(|average| average.harmed).sum::<usize>();
     format!(
-        "{best}. Deep methods that EasyTL with CORAL beats: {}; that beat it: {}. Negative transfer, worse than the source alone by the whole of \
+        "{best}. Deep methods that EasyTL with CORAL beats: {}; that beat it: {}. Shallow ones that it beats: {}; that beat it: {}. Negative transfer, worse than the source alone by the whole of \
          the interval: {harmed} of {} figures.",
-        list(&beaten),
-        list(&above),
+        list(&beside(deep, worse)),
+        list(&beside(deep, better)),
+        list(&beside(shallow, worse)),
+        list(&beside(shallow, better)),
         found.pairs.len() * (found.averages.len() - 1)
     )
 }

@@ -3,8 +3,10 @@
 mod adaptation;
 mod bias;
 mod data_sets;
+mod domains;
 mod easytl;
 mod few_shot;
+mod generalisation;
 mod head2toe;
 mod pretraining;
 mod speed;
@@ -32,6 +34,7 @@ pub fn run(arguments: &StudyArguments, shared: &SharedArguments, console: Consol
         StudyName::Easytl(arguments) => easytl::run(arguments, console),
         StudyName::Adaptation(arguments) => adaptation::run(arguments, shared, console),
         StudyName::FewShot(arguments) => few_shot::run(arguments, shared, console),
+        StudyName::Generalisation(arguments) => generalisation::run(arguments, shared, console),
         StudyName::Head2toe(arguments) => head2toe::run(arguments, shared, console),
         StudyName::WhatTransfers(arguments) => transferred::run(arguments, shared, console),
         StudyName::PretrainingValue(arguments) => pretraining::run(Part::Value, arguments, shared, console),

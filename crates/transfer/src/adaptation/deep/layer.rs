@@ -29,6 +29,12 @@ impl Layer {
         Self { weight, bias: vec![0.0; outputs], velocity }
     }
 
+    /// Nothing but zeros: where the layer is a linear head, its loss has one minimum.
+    pub fn zeros(inputs: usize, outputs: usize) -> Self {
+        let (weight, bias) = (Mat::zeros(inputs, outputs), vec![0.0; outputs]);
+        Self { velocity: (weight.clone(), bias.clone()), weight, bias }
+    }
+
     pub fn forward(&self, rows: MatRef<'_, f64>) -> Mat<f64> {
         let mut out = product(rows, self.weight.as_ref());
         for (column, bias) in self.bias.iter().enumerate() {
@@ -52,8 +58,13 @@ impl Layer {
     }
 
     pub fn step(&mut self, slope: &Slope, rate: f64) {
+        self.step_with(slope, rate, DECAY);
+    }
+
+    /// A step with a weight decay of its own.
+    pub fn step_with(&mut self, slope: &Slope, rate: f64, decay: f64) {
         let moved = |value: &mut f64, velocity: &mut f64, slope: f64| {
-            let slope = slope + DECAY * *value;
+            let slope = slope + decay * *value;
             *velocity = MOMENTUM * *velocity + slope;
             *value -= rate * (slope + MOMENTUM * *velocity);
         };

@@ -11,12 +11,12 @@
 //! take part: no function takes them.
 
 mod adversary;
-mod batches;
-mod coral;
+pub(crate) mod batches;
+pub(crate) mod coral;
 mod disagreement;
 mod information;
 mod kernel;
-mod layer;
+pub(crate) mod layer;
 mod network;
 mod step;
 #[cfg(test)]
@@ -137,7 +137,13 @@ pub fn label_deep(
     Ok(rows.iter().map(largest).collect())
 }
 
-fn check(source: &Samples, labels: &[usize], target: &Samples, classes: usize) -> Result<(), AdaptationError> {
+/// Refuses domains that do not fit together.
+pub(super) fn check(
+    source: &Samples,
+    labels: &[usize],
+    target: &Samples,
+    classes: usize,
+) -> Result<(), AdaptationError> {
     if source.columns() != target.columns() {
         let (source_columns, target_columns) = (source.columns(), target.columns());
         return Err(AdaptationError::Columns { source_columns, target_columns });
@@ -155,6 +161,16 @@ fn check(source: &Samples, labels: &[usize], target: &Samples, classes: usize) -
         Some(row) => Err(AdaptationError::LabelOutside { row, label: labels[row], classes }),
         None => Ok(()),
     }
+}
+
+/// The distance that Deep CORAL makes small.
+pub(super) fn coral_distance(source: &Samples, target: &Samples) -> f64 {
+    coral::loss(&matrix(source), &matrix(target)).0
+}
+
+/// The distance that DAN makes small.
+pub(super) fn kernel_distance(source: &Samples, target: &Samples) -> f64 {
+    kernel::loss(&matrix(source), &matrix(target)).0
 }
 
 fn matrix(samples: &Samples) -> Mat<f64> {
