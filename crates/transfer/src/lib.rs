@@ -6,6 +6,7 @@ pub mod calibration;
 pub mod compare;
 pub mod extract;
 mod features;
+pub mod federated;
 pub mod fit;
 pub mod generalisation;
 pub mod gradient;
@@ -15,6 +16,7 @@ mod pooling;
 pub mod predictor;
 pub mod pretrain;
 pub mod ranking;
+pub mod safe;
 pub mod store;
 pub mod study;
 
