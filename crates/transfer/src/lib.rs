@@ -7,6 +7,7 @@ pub mod compare;
 pub mod episodes;
 pub mod extract;
 mod features;
+pub mod federated;
 pub mod fit;
 pub mod generalisation;
 pub mod gradient;
@@ -16,6 +17,7 @@ mod pooling;
 pub mod predictor;
 pub mod pretrain;
 pub mod ranking;
+pub mod safe;
 pub mod store;
 pub mod study;
 

@@ -105,7 +105,7 @@ impl Samples {
     }
 
     /// The rows less the mean row.
-    pub(super) fn centred(&self) -> Self {
+    pub(crate) fn centred(&self) -> Self {
         let means = self.column_means();
         let mut out = self.clone();
         for row in out.values.chunks_mut(self.columns.max(1)) {
