@@ -204,6 +204,8 @@ fn episodes_of_a_few_labelled_images_stand_beside_random_weights() {
     let networks = found["found"].as_array().unwrap();
     let random: Vec<bool> = networks.iter().map(|one| one["random"].as_bool().unwrap()).collect();
     assert_eq!(random, [false, false, true, true], "{found}");
+    // The control has features of its own, not those that the cache holds of the network.
+    assert_ne!(networks[0]["learners"], networks[2]["learners"]);
     for network in networks {
         let learners = network["learners"].as_array().unwrap();
         assert_eq!(learners.iter().filter(|one| one["gain"].is_object()).count(), 2, "{network}");

@@ -25,5 +25,7 @@ pub fn with_random_weights(
     {
         statistics.measure(&mut weights).map_err(ExtractError::from)?;
     }
-    Ok(Some(Backbone { weights, ..backbone.clone() }))
+    // Kept features are found by this digest.
+    let weights_digest = heirloom_zoo::weights_digest(&weights);
+    Ok(Some(Backbone { weights, weights_digest, ..backbone.clone() }))
 }

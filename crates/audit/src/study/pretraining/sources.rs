@@ -49,7 +49,8 @@ impl Study<'_> {
             None => {
                 let how = Initialization::usual(seed);
                 let weights = initialize(&self.source.architecture, &self.source.graph, &how)?;
-                Backbone { weights, ..self.source.clone() }
+                let weights_digest = heirloom_zoo::weights_digest(&weights);
+                Backbone { weights, weights_digest, ..self.source.clone() }
             }
         };
         let classes = &self.target(run.target)?.table.classes;

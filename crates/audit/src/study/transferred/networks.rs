@@ -52,7 +52,8 @@ impl Study<'_> {
                 let architecture = self.architecture(run.family);
                 let how = Initialization::usual(self.random_seed(run));
                 let weights = initialize(&architecture.architecture, &architecture.graph, &how)?;
-                Backbone { weights, ..architecture.clone() }
+                let weights_digest = heirloom_zoo::weights_digest(&weights);
+                Backbone { weights, weights_digest, ..architecture.clone() }
             }
             Start::Source { epochs } => self.source(run.family, epochs)?,
         };
