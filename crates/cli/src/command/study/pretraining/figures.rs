@@ -3,7 +3,8 @@
 use heirloom_audit::study::pretraining::{Correction, Noise, PretrainingStudy, RunRecord, Start, Task, Topic};
 use heirloom_report::{Block, Curve, Interval, ScatterPoint, curves, scatter};
 
-const ALL: [Start; 3] = [Start::FROZEN, Start::TUNED, Start::Scratch];
+/// Each start has the same colour in every figure.
+const ALL: [Start; 3] = [Start::TUNED, Start::Scratch, Start::FROZEN];
 
 /// The figures of a topic.
 pub fn of(found: &PretrainingStudy, topic: Topic) -> Vec<Block> {
