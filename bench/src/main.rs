@@ -14,6 +14,7 @@ mod heads;
 mod kernels;
 mod memory;
 mod scan;
+mod scores;
 mod search;
 mod similarity;
 mod steps;
@@ -34,12 +35,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("kernels") => Ok(kernels::run(&arguments[1..])?),
         Some("memory") => memory::run(&arguments[1..]),
         Some("scan") => scan::run(&arguments[1..]),
+        Some("scores") => scores::run(&arguments[1..]),
         Some("search") => search::run(&arguments[1..]),
         Some("similarity") => similarity::run(&arguments[1..]),
         Some("steps") => steps::run(&arguments[1..]),
         _ => Err(
-            "usage: heirloom-bench batches|coverage|curves|decode|forward|gradients|head2toe|heads|kernels|memory|scan|search|similarity|steps \
-                  ..."
+            "usage: heirloom-bench batches|coverage|curves|decode|forward|gradients|head2toe|heads|kernels|memory|scan|scores|search|\
+             similarity|steps ..."
             .into(),
         ),
     }

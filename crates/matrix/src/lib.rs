@@ -25,6 +25,7 @@ use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
+use faer::matrix_free::eigen::{PartialEigenParams, partial_self_adjoint_eigen, partial_self_adjoint_eigen_scratch};
 use faer::{Accum, Par};
 
 pub use faer::{Mat, MatMut, MatRef};
@@ -153,6 +154,50 @@ pub fn singular_values(matrix: MatRef<'_, f64>) -> Result<SingularValues, NotCon
     Ok((left, values.column_vector().iter().copied().collect(), right))
 }
 
+/// Sides up to which the largest eigenvalue is read off the whole decomposition.
+const WHOLE: usize = 64;
+/// Error of the largest eigenvalue's vector, relative, that is small enough: that of the eigenvalue is its square.
+const CLOSE: f64 = 1e-8;
+
+/// The eigenvalue of largest magnitude of a symmetric matrix, both triangles of which are read; 0 for a matrix without rows. By a Krylov
+/// space (Stewart 2002) that starts at the sum of the columns and the first unit vector.
+///
+/// ```
+/// use heirloom_matrix::{Mat, largest_eigenvalue};
+/// let matrix = Mat::from_fn(90, 90, |row, column| if row == column { 3.0 + row as f64 } else { 0.0 });
+/// assert!((largest_eigenvalue(matrix.as_ref()).unwrap() - 92.0).abs() < 1e-9);
+/// ```
+///
+/// # Errors
+/// [`NotConverged`].
+///
+/// # Panics
+/// If the matrix is not square.
+#[inline(never)]
+pub fn largest_eigenvalue(matrix: MatRef<'_, f64>) -> Result<f64, NotConverged> {
+    let size = matrix.nrows();
+    if size <= WHOLE {
+        let larger = |best: f64, value: &f64| if value.abs() > best.abs() { *value } else { best };
+        return Ok(symmetric_eigen(matrix)?.0.iter().fold(0.0, larger));
+    }
+    let (mut vector, mut value) = (Mat::zeros(size, 1), [0.0]);
+    let mut start: Mat<f64> = product(matrix, Mat::from_fn(size, 1, |_, _| 1.0).as_ref());
+    start[(0, 0)] += start.col(0).norm_max();
+    let parameters = PartialEigenParams::default();
+    let mut memory = MemBuffer::new(partial_self_adjoint_eigen_scratch(&matrix, 1, Par::Seq, parameters));
+    let found = partial_self_adjoint_eigen(
+        vector.as_mut(),
+        &mut value,
+        &matrix,
+        start.col(0),
+        CLOSE,
+        Par::Seq,
+        MemStack::new(&mut memory),
+        parameters,
+    );
+    if found.n_converged_eigen == 1 && value[0].is_finite() { Ok(value[0]) } else { Err(NotConverged) }
+}
+
 /// A matrix that was to be positive definite and is not, up to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotPositiveDefinite;
@@ -176,11 +221,36 @@ pub struct NotPositiveDefinite;
 #[inline(never)]
 pub fn solve_positive_definite(matrix: &mut Mat<f64>, right: &mut Mat<f64>) -> Result<(), NotPositiveDefinite> {
     let (size, columns) = (matrix.nrows(), right.ncols());
-    let mut memory = MemBuffer::new(cholesky_in_place_scratch::<f64>(size, Par::Seq, Default::default()));
-    let stack = MemStack::new(&mut memory);
-    cholesky_in_place(matrix.as_mut(), Default::default(), Par::Seq, stack, Default::default())
-        .map_err(|_| NotPositiveDefinite)?;
+    factorise(matrix)?;
     let mut memory = MemBuffer::new(solve_in_place_scratch::<f64>(size, columns, Par::Seq));
     solve_in_place(matrix.as_ref(), right.as_mut(), Par::Seq, MemStack::new(&mut memory));
     Ok(())
+}
+
+/// The logarithm of the determinant of a symmetric positive definite matrix of which only the lower triangle is read; it is overwritten by its
+/// Cholesky factor.
+///
+/// ```
+/// use heirloom_matrix::{Mat, log_determinant};
+/// let mut matrix = Mat::from_fn(2, 2, |row, column| if row == column { 2.0 } else { 1.0 });
+/// assert!((log_determinant(&mut matrix).unwrap() - 3.0_f64.ln()).abs() < 1e-12);
+/// ```
+///
+/// # Errors
+/// [`NotPositiveDefinite`].
+///
+/// # Panics
+/// If the matrix is not square.
+#[inline(never)]
+pub fn log_determinant(matrix: &mut Mat<f64>) -> Result<f64, NotPositiveDefinite> {
+    factorise(matrix)?;
+    Ok(2.0 * (0..matrix.nrows()).map(|at| matrix[(at, at)].ln()).sum::<f64>())
+}
+
+/// The Cholesky factor, in place.
+fn factorise(matrix: &mut Mat<f64>) -> Result<(), NotPositiveDefinite> {
+    let mut memory = MemBuffer::new(cholesky_in_place_scratch::<f64>(matrix.nrows(), Par::Seq, Default::default()));
+    let stack = MemStack::new(&mut memory);
+    let factor = cholesky_in_place(matrix.as_mut(), Default::default(), Par::Seq, stack, Default::default());
+    factor.map(|_| ()).map_err(|_| NotPositiveDefinite)
 }

@@ -22,15 +22,15 @@ pub fn spearman(x: &[f64], y: &[f64]) -> Option<f64> {
 }
 
 fn average_ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    // Values beside their places, so that the sort stays in one piece of memory; the order of equals does not matter.
+    let mut order: Vec<(f64, usize)> = values.iter().copied().zip(0..).collect();
+    order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let mut ranks = vec![0.0; values.len()];
     let mut first = 0;
-    while first < order.len() {
-        let equal = order[first..].iter().take_while(|at| values[**at] == values[order[first]]).count();
-        let middle = first as f64 + (equal - 1) as f64 / 2.0;
-        order[first..first + equal].iter().for_each(|at| ranks[*at] = middle);
-        first += equal;
+    for equal in order.chunk_by(|a, b| a.0 == b.0) {
+        let middle = first as f64 + (equal.len() - 1) as f64 / 2.0;
+        equal.iter().for_each(|(_, at)| ranks[*at] = middle);
+        first += equal.len();
     }
     ranks
 }

@@ -9,16 +9,30 @@ use super::{RankingError, Sample};
 pub(super) fn nce(sample: &Sample<'_>) -> Result<f64, RankingError> {
     let source = sample.source.ok_or(RankingError::NoSource)?;
     let (rows, bins) = (sample.labels.len(), source.ncols());
+    let answers = answers(source)?;
     let mut joint = vec![0.0; sample.classes * bins];
-    for (row, label) in sample.labels.iter().enumerate() {
-        let answer = (0..bins).fold(0, |best, bin| if source[(row, bin)] > source[(row, best)] { bin } else { best });
-        joint[label * bins + answer] += 1.0 / rows as f64;
+    let places = sample.labels.iter().zip(&answers).map(|(label, answer)| answer * sample.classes + label);
+    places.for_each(|place| joint[place] += 1.0 / rows as f64);
+    let of_bin = |joint: &[f64]| {
+        let marginal: f64 = joint.iter().sum();
+        joint.iter().filter(|share| **share > 0.0).map(|share| share * (share / marginal).ln()).sum::<f64>()
+    };
+    Ok(joint.chunks(sample.classes.max(1)).map(of_bin).sum())
+}
+
+/// The most probable bin of every row, the first of equals.
+fn answers(source: &Mat<f64>) -> Result<Vec<usize>, RankingError> {
+    let (mut best, mut finite) = (vec![(f64::NEG_INFINITY, 0); source.nrows()], true);
+    for bin in 0..source.ncols() {
+        best.iter_mut().zip(source.col_as_slice(bin)).for_each(|(best, value)| {
+            finite &= value.is_finite();
+            if *value > best.0 {
+                *best = (*value, bin);
+            }
+        });
     }
-    let marginal = |bin: usize| (0..sample.classes).map(|class| joint[class * bins + bin]).sum::<f64>();
-    let marginals: Vec<f64> = (0..bins).map(marginal).collect();
-    let term =
-        |(at, share): (usize, &f64)| if *share > 0.0 { share * (share / marginals[at % bins]).ln() } else { 0.0 };
-    Ok(joint.iter().enumerate().map(term).sum())
+    let refused = RankingError::Undefined("a probability that is not finite");
+    finite.then(|| best.into_iter().map(|(_, bin)| bin).collect()).ok_or(refused)
 }
 
 /// Log expected empirical prediction (Nguyen et al. 2020).
@@ -28,22 +42,21 @@ pub(super) fn leep(sample: &Sample<'_>) -> Result<f64, RankingError> {
 
 /// The same from any soft assignment of rows to bins, `[rows, bins]`.
 pub(super) fn leep_of(soft: &Mat<f64>, labels: &[usize], classes: usize) -> Result<f64, RankingError> {
-    let (rows, bins) = (labels.len(), soft.ncols());
-    let mut joint = vec![0.0; classes * bins];
-    for (row, label) in labels.iter().enumerate() {
-        for bin in 0..bins {
-            joint[label * bins + bin] += soft[(row, bin)] / rows as f64;
+    let rows = labels.len();
+    let mut expected = vec![0.0; rows];
+    for bin in 0..soft.ncols() {
+        let shares = soft.col_as_slice(bin);
+        let mut joint = vec![0.0; classes];
+        labels.iter().zip(shares).for_each(|(label, share)| joint[*label] += share);
+        let marginal: f64 = joint.iter().sum();
+        // What is not finite goes on into the mean, which is then refused.
+        if marginal != 0.0 {
+            joint.iter_mut().for_each(|share| *share /= marginal);
+            let of_rows = labels.iter().zip(shares).map(|(label, share)| joint[*label] * share);
+            expected.iter_mut().zip(of_rows).for_each(|(sum, value)| *sum += value);
         }
     }
-    let marginal: Vec<f64> =
-        (0..bins).map(|bin| (0..classes).map(|class| joint[class * bins + bin]).sum::<f64>()).collect();
-    let of_row = |(row, label): (usize, &usize)| {
-        let expected = |bin: usize| {
-            if marginal[bin] > 0.0 { joint[label * bins + bin] / marginal[bin] * soft[(row, bin)] } else { 0.0 }
-        };
-        (0..bins).map(expected).sum::<f64>().ln()
-    };
-    let mean = labels.iter().enumerate().map(of_row).sum::<f64>() / rows as f64;
+    let mean = expected.iter().map(|value| value.ln()).sum::<f64>() / rows as f64;
     if mean.is_finite() {
         Ok(mean)
     } else {

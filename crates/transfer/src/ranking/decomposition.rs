@@ -1,6 +1,6 @@
 //! Left singular vectors and squared singular values, from the smaller of the two symmetric matrices.
 
-use heirloom_matrix::{Mat, product, symmetric_eigen};
+use heirloom_matrix::{Mat, add_gram, product, symmetric_eigen};
 
 use super::RankingError;
 
@@ -12,11 +12,23 @@ pub(super) struct Decomposition {
     pub squared: Vec<f64>,
 }
 
+/// `X X^T` or `X^T X`, the smaller of the two; its lower triangle alone.
+pub(super) fn gram(x: &Mat<f64>) -> Mat<f64> {
+    let size = x.nrows().min(x.ncols());
+    let mut gram = Mat::zeros(size, size);
+    add_gram(&mut gram, if x.nrows() <= x.ncols() { x.as_ref() } else { x.transpose() });
+    gram
+}
+
 /// Singular values below rounding are left out: the cut is relative to the largest.
+#[cfg(test)]
 pub(super) fn decompose(x: &Mat<f64>) -> Result<Decomposition, RankingError> {
+    decompose_with(x, &gram(x))
+}
+
+/// The same with [`gram`] at hand.
+pub(super) fn decompose_with(x: &Mat<f64>, gram: &Mat<f64>) -> Result<Decomposition, RankingError> {
     let (rows, columns) = (x.nrows(), x.ncols());
-    let dual = rows <= columns;
-    let gram = if dual { product(x.as_ref(), x.transpose()) } else { product(x.transpose(), x.as_ref()) };
     let (values, vectors) =
         symmetric_eigen(gram.as_ref()).map_err(|_| RankingError::Numerical("the eigendecomposition"))?;
     let largest = values.iter().copied().fold(0.0, f64::max);
@@ -27,7 +39,7 @@ pub(super) fn decompose(x: &Mat<f64>) -> Result<Decomposition, RankingError> {
     let kept: Vec<usize> = (0..values.len()).filter(|at| values[*at] > cut).collect();
     let squared: Vec<f64> = kept.iter().map(|at| values[*at]).collect();
     let vectors = Mat::from_fn(vectors.nrows(), kept.len(), |row, column| vectors[(row, kept[column])]);
-    if dual {
+    if rows <= columns {
         return Ok(Decomposition { left: vectors, squared });
     }
     let mut left = product(x.as_ref(), vectors.as_ref());
@@ -45,15 +57,18 @@ impl Decomposition {
         })
     }
 
-    /// `U^T t`.
-    pub fn project(&self, target: &[f64]) -> Vec<f64> {
-        let onto = |column: usize| self.left.col(column).iter().zip(target).map(|(u, t)| u * t).sum();
-        (0..self.left.ncols()).map(onto).collect()
+    /// `U^T Y` with `Y` the one-hot labels: for each direction the sum over the rows of each class.
+    pub fn class_sums(&self, labels: &[usize], classes: usize) -> Vec<Vec<f64>> {
+        let of_column = |column: usize| {
+            let mut sums = vec![0.0; classes];
+            labels.iter().zip(self.left.col(column).iter()).for_each(|(label, value)| sums[*label] += value);
+            sums
+        };
+        (0..self.left.ncols()).map(of_column).collect()
     }
 
     /// The first coordinates that hold `share` of the variance, at most `most`; singular values rise in a decomposition.
     pub fn principal(&self, share: f64, most: usize) -> Mat<f64> {
-        let all = self.coordinates();
         let mut order: Vec<usize> = (0..self.squared.len()).collect();
         order.sort_by(|a, b| self.squared[*b].total_cmp(&self.squared[*a]));
         let total: f64 = self.squared.iter().sum();
@@ -62,6 +77,8 @@ impl Decomposition {
             sum += self.squared[order[count]];
             count += 1;
         }
-        Mat::from_fn(all.nrows(), count, |row, column| all[(row, order[column])])
+        Mat::from_fn(self.left.nrows(), count, |row, column| {
+            self.left[(row, order[column])] * self.squared[order[column]].sqrt()
+        })
     }
 }

@@ -2,8 +2,8 @@
 
 use heirloom_matrix::Mat;
 
-use super::decomposition::decompose;
-use super::{RankingError, Sample, centred};
+use super::shared::Shared;
+use super::{RankingError, Sample};
 
 /// Least variance of a column within a class.
 const FLOOR: f64 = 1e-4;
@@ -11,14 +11,13 @@ const FLOOR: f64 = 1e-4;
 const DIRECTIONS: usize = 64;
 
 /// `-sum over pairs of classes of exp(-Bhattacharyya distance)` on the first principal directions.
-pub(super) fn score(sample: &Sample<'_>) -> Result<f64, RankingError> {
+pub(super) fn score(shared: &Shared<'_>, sample: &Sample<'_>) -> Result<f64, RankingError> {
     let counts = sample.counts();
     if let Some(few) = counts.iter().filter(|count| **count > 0).min().filter(|few| **few < 2) {
         let reason = "a class of one row has no variance".to_owned();
         return Err(RankingError::TooFew { rows: *few, reason });
     }
-    let reduced = decompose(&centred(sample.features))?.principal(1.0, DIRECTIONS);
-    Ok(overlap(&reduced, sample.labels, sample.classes))
+    Ok(overlap(&shared.parts()?.principal(1.0, DIRECTIONS), sample.labels, sample.classes))
 }
 
 /// The same on features as they are.

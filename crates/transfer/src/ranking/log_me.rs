@@ -6,44 +6,47 @@
 use super::decomposition::Decomposition;
 use super::{RankingError, Sample};
 
-/// Rounds of the fixed point at most, and the relative change of the ratio of precisions that ends them.
+/// Rounds of the fixed point at most, and the relative change of the ratio of precisions that ends them; at its maximum the evidence is flat, so
+/// that what is left of the change is squared in it.
 const ROUNDS: usize = 200;
-const TOLERANCE: f64 = 1e-12;
+const TOLERANCE: f64 = 1e-9;
 
 /// Mean over classes of the largest evidence per row.
 pub(super) fn score(parts: &Decomposition, sample: &Sample<'_>) -> Result<f64, RankingError> {
     let rows = sample.labels.len() as f64;
     let counts = sample.counts();
+    let sums = parts.class_sums(sample.labels, sample.classes);
     let of_class = |class: usize| {
         let share = counts[class] as f64 / rows;
-        let target = sample.labels.iter().map(|label| f64::from(u8::from(*label == class)) - share);
-        evidence(parts, &target.collect::<Vec<f64>>())
+        // U^T (t - share) for the class's column t of the one-hot labels.
+        let onto = |sums: &Vec<f64>| (sums[class] - share * sums.iter().sum::<f64>()).powi(2);
+        let projected: Vec<f64> = sums.iter().map(onto).collect();
+        evidence(&parts.squared, &projected, rows * share * (1.0 - share), rows)
     };
     let present = (0..sample.classes).filter(|class| counts[*class] > 0);
     let values = present.map(of_class).collect::<Result<Vec<f64>, _>>()?;
     Ok(values.iter().sum::<f64>() / values.len().max(1) as f64)
 }
 
-/// The largest evidence of one target, per row.
-pub(super) fn evidence(parts: &Decomposition, target: &[f64]) -> Result<f64, RankingError> {
-    let rows = target.len() as f64;
-    let projected: Vec<f64> = parts.project(target).iter().map(|value| value * value).collect();
-    let beyond = (target.iter().map(|value| value * value).sum::<f64>() - projected.iter().sum::<f64>()).max(0.0);
+/// The largest evidence of one target, per row: `squared` and `projected` are the squared singular values and the target's squared coordinates in
+/// their directions, `length` is the target's squared length.
+fn evidence(squared: &[f64], projected: &[f64], length: f64, rows: f64) -> Result<f64, RankingError> {
+    let beyond = (length - projected.iter().sum::<f64>()).max(0.0);
     let (mut alpha, mut beta) = (1.0, 1.0);
-    let mut fit = Fit::of(&parts.squared, &projected, beyond, alpha / beta);
+    let mut fit = Fit::of(squared, projected, beyond, alpha / beta);
     for _ in 0..ROUNDS {
         let before: f64 = alpha / beta;
         if fit.weights <= 0.0 || fit.residual <= 0.0 {
             break;
         }
         (alpha, beta) = (fit.directions / fit.weights, (rows - fit.directions) / fit.residual);
-        fit = Fit::of(&parts.squared, &projected, beyond, alpha / beta);
+        fit = Fit::of(squared, projected, beyond, alpha / beta);
         if (alpha / beta - before).abs() <= TOLERANCE * before {
             break;
         }
     }
-    let determinant: f64 = parts.squared.iter().map(|value| (alpha + beta * value).ln()).sum();
-    let kept = parts.squared.len() as f64;
+    let determinant: f64 = squared.iter().map(|value| (alpha + beta * value).ln()).sum();
+    let kept = squared.len() as f64;
     let evidence = 0.5 * (kept * alpha.ln() + rows * beta.ln() - determinant)
         - 0.5 * (beta * fit.residual + alpha * fit.weights)
         - 0.5 * rows * std::f64::consts::TAU.ln();
@@ -64,9 +67,11 @@ impl Fit {
     fn of(squared: &[f64], projected: &[f64], beyond: f64, ratio: f64) -> Self {
         let mut fit = Self { directions: 0.0, weights: 0.0, residual: beyond };
         for (value, target) in squared.iter().zip(projected) {
-            fit.directions += value / (value + ratio);
-            fit.weights += value * target / (value + ratio).powi(2);
-            fit.residual += target / (1.0 + value / ratio).powi(2);
+            let inverse = 1.0 / (value + ratio);
+            let shrunk = target * inverse * inverse;
+            fit.directions += value * inverse;
+            fit.weights += value * shrunk;
+            fit.residual += ratio * ratio * shrunk;
         }
         fit
     }
@@ -82,9 +87,13 @@ mod tests {
 
     fn raw(features: &Mat<f64>, labels: &[usize]) -> Vec<f64> {
         let parts = decompose(features).unwrap();
-        let target =
-            |class: usize| labels.iter().map(|label| f64::from(u8::from(*label == class))).collect::<Vec<f64>>();
-        (0..3).map(|class| evidence(&parts, &target(class)).unwrap()).collect()
+        let sums = parts.class_sums(labels, 3);
+        let of_class = |class: usize| {
+            let projected: Vec<f64> = sums.iter().map(|sums| sums[class].powi(2)).collect();
+            let count = labels.iter().filter(|label| **label == class).count() as f64;
+            evidence(&parts.squared, &projected, count, labels.len() as f64).unwrap()
+        };
+        (0..3).map(of_class).collect()
     }
 
     /// Vector TV1: neither features nor targets are centred there.

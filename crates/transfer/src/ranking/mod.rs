@@ -22,6 +22,7 @@ mod pick;
 mod probe;
 mod score;
 mod self_challenging;
+mod shared;
 mod trans_rate;
 
 pub use agreement::{pearson, spearman, weighted_kendall};
@@ -80,10 +81,11 @@ impl Sample<'_> {
     fn class_means(&self) -> Mat<f64> {
         let counts = self.counts();
         let mut means = Mat::zeros(self.classes, self.features.ncols());
-        for (row, label) in self.labels.iter().enumerate() {
-            for column in 0..self.features.ncols() {
-                means[(*label, column)] += self.features[(row, column)] / counts[*label] as f64;
-            }
+        for column in 0..self.features.ncols() {
+            let means = means.col_as_slice_mut(column);
+            let values = self.labels.iter().zip(self.features.col_as_slice(column));
+            values.for_each(|(label, value)| means[*label] += value);
+            means.iter_mut().zip(&counts).for_each(|(mean, count)| *mean /= (*count).max(1) as f64);
         }
         means
     }

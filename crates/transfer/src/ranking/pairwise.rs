@@ -1,6 +1,8 @@
 //! PARC (Bolya, Mittapalli, Hoffman 2021): whether images of one class lie nearer to each other than images of two.
 
-use super::agreement::{pearson, spearman};
+use heirloom_matrix::{Mat, add_gram};
+
+use super::agreement::spearman;
 use super::{RankingError, Sample};
 
 /// Rows at most: the score takes all pairs.
@@ -8,17 +10,14 @@ pub(super) const MOST: usize = 500;
 
 /// `100 Spearman(1 - Pearson of rows, 1 - Pearson of one-hot rows)` over the first rows, with columns standardised.
 pub(super) fn score(sample: &Sample<'_>) -> Result<f64, RankingError> {
-    let rows = sample.labels.len().min(MOST);
-    let columns = standardised(sample, rows);
-    if columns.first().is_none_or(Vec::is_empty) {
-        return Err(RankingError::Undefined("all features are equal"));
-    }
+    let rows = unit_rows(standardised(sample, sample.labels.len().min(MOST))?)?;
+    let count = rows.nrows();
+    let mut alike = Mat::zeros(count, count);
+    add_gram(&mut alike, rows.as_ref());
     let (mut features, mut labels) = (Vec::new(), Vec::new());
-    for first in 0..rows {
-        for second in first + 1..rows {
-            let alike =
-                pearson(&columns[first], &columns[second]).ok_or(RankingError::Undefined("a row of equal features"))?;
-            features.push(1.0 - alike);
+    for first in 0..count {
+        for second in first + 1..count {
+            features.push(1.0 - alike[(second, first)]);
             // 1 - Pearson of two one-hot rows is 0 within a class and C / (C - 1) between two: any two numbers give the same ranks.
             labels.push(f64::from(u8::from(sample.labels[first] != sample.labels[second])));
         }
@@ -26,18 +25,45 @@ pub(super) fn score(sample: &Sample<'_>) -> Result<f64, RankingError> {
     spearman(&features, &labels).map(|value| 100.0 * value).ok_or(RankingError::Undefined("one class alone"))
 }
 
-/// Rows of standardised columns; constant columns are left out.
-fn standardised(sample: &Sample<'_>, rows: usize) -> Vec<Vec<f64>> {
-    let mut out = vec![Vec::new(); rows];
-    for column in 0..sample.features.ncols() {
-        let values: Vec<f64> = (0..rows).map(|row| sample.features[(row, column)]).collect();
+/// The first rows with columns standardised, `[rows, columns]`; constant columns are left out.
+fn standardised(sample: &Sample<'_>, rows: usize) -> Result<Mat<f64>, RankingError> {
+    let moments = |column: usize| {
+        let values = &sample.features.col_as_slice(column)[..rows];
         let mean = values.iter().sum::<f64>() / rows as f64;
         let spread = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / rows as f64).sqrt();
-        if spread > 1e-12 {
-            out.iter_mut().zip(&values).for_each(|(row, value)| row.push((value - mean) / spread));
-        }
+        (column, mean, spread)
+    };
+    let columns: Vec<(usize, f64, f64)> =
+        (0..sample.features.ncols()).map(moments).filter(|(_, _, spread)| *spread > 1e-12).collect();
+    if columns.is_empty() {
+        return Err(RankingError::Undefined("all features are equal"));
     }
-    out
+    Ok(Mat::from_fn(rows, columns.len(), |row, at| {
+        let (column, mean, spread) = columns[at];
+        (sample.features[(row, column)] - mean) / spread
+    }))
+}
+
+/// Rows less their mean, of length 1: their products are Pearson's correlations.
+fn unit_rows(mut x: Mat<f64>) -> Result<Mat<f64>, RankingError> {
+    let (mut means, mut lengths) = (vec![0.0; x.nrows()], vec![0.0; x.nrows()]);
+    for column in 0..x.ncols() {
+        means.iter_mut().zip(x.col_as_slice(column)).for_each(|(mean, value)| *mean += value);
+    }
+    means.iter_mut().for_each(|mean| *mean /= x.ncols() as f64);
+    for column in 0..x.ncols() {
+        let centred = x.col_as_slice(column).iter().zip(&means).map(|(value, mean)| value - mean);
+        lengths.iter_mut().zip(centred).for_each(|(length, value)| *length += value * value);
+    }
+    if lengths.iter().any(|length| *length <= 0.0) {
+        return Err(RankingError::Undefined("a row of equal features"));
+    }
+    for column in 0..x.ncols() {
+        let of_rows = means.iter().zip(&lengths);
+        let values = x.col_as_slice_mut(column).iter_mut();
+        values.zip(of_rows).for_each(|(value, (mean, length))| *value = (*value - mean) / length.sqrt());
+    }
+    Ok(x)
 }
 
 #[cfg(test)]

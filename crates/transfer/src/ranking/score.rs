@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use heirloom_data::augment::{Draws, Key};
-use heirloom_matrix::Mat;
 use serde::{Deserialize, Serialize};
 
-use super::decomposition::decompose;
-use super::{RankingError, Sample, centred};
+use super::shared::Shared;
+use super::{RankingError, Sample};
 use super::{conditional, gaussian, h_score, log_me, mixture, neighbour, pairwise, self_challenging, trans_rate};
 
 /// Permutations of the labels that the chance level of a score comes from.
@@ -101,77 +100,56 @@ pub struct Scored {
     pub seconds: f64,
 }
 
-/// Scores of a sample, in the order of `wanted`.
+/// Scores of a sample, in the order of `wanted`. What scores share is computed once; the first that needs it has it in its seconds.
 #[must_use]
 pub fn all(sample: &Sample<'_>, wanted: &[Score]) -> Vec<Scored> {
-    wanted.iter().map(|score| scored(sample, *score)).collect()
+    let shared = Shared::new(sample.features);
+    wanted.iter().map(|score| scored(&shared, sample, *score)).collect()
 }
 
-fn scored(sample: &Sample<'_>, score: Score) -> Scored {
+fn scored(shared: &Shared<'_>, sample: &Sample<'_>, score: Score) -> Scored {
     let started = Instant::now();
-    let prepared = Prepared::of(sample, score);
-    let value = prepared.as_ref().map_err(Clone::clone).and_then(|prepared| prepared.value(sample, score));
+    // What reads the source's probabilities alone finds by itself whether they are finite.
+    let checked = if score.needs_source() { Ok(()) } else { shared.check() };
+    let value = checked.and_then(|()| value(shared, sample, score));
     let seconds = started.elapsed().as_secs_f64();
-    let above_chance = match (&prepared, &value) {
-        (Ok(prepared), Ok(value)) if prepared.is_cheap(score) => above_chance(prepared, sample, score, *value),
+    let above_chance = match &value {
+        Ok(value) if is_cheap(score) => above_chance(shared, sample, score, *value),
         _ => None,
     };
     let reason = value.as_ref().err().map(ToString::to_string);
     Scored { score, value: value.ok(), above_chance, reason, seconds }
 }
 
-/// What of a score does not depend on labels.
-enum Prepared {
-    HScore(h_score::Prepared),
-    LogMe(super::decomposition::Decomposition),
-    Nothing,
+/// Whether it may be repeated for labels in disorder: nearly all of it does not depend on them.
+const fn is_cheap(score: Score) -> bool {
+    score.needs_source() || matches!(score, Score::LogMe | Score::HScore)
 }
 
-impl Prepared {
-    fn of(sample: &Sample<'_>, score: Score) -> Result<Self, RankingError> {
-        finite(sample.features)?;
-        Ok(match score {
-            Score::HScore => Self::HScore(h_score::prepare(sample.features)?),
-            Score::LogMe => Self::LogMe(decompose(&centred(sample.features))?),
-            _ => Self::Nothing,
-        })
-    }
-
-    /// Whether it may be repeated for labels in disorder.
-    const fn is_cheap(&self, score: Score) -> bool {
-        !matches!(self, Self::Nothing) || score.needs_source()
-    }
-
-    fn value(&self, sample: &Sample<'_>, score: Score) -> Result<f64, RankingError> {
-        match (self, score) {
-            (Self::HScore(prepared), _) => Ok(h_score::shrunk(prepared, sample)),
-            (Self::LogMe(parts), _) => log_me::score(parts, sample),
-            (Self::Nothing, Score::SelfChallenging) => self_challenging::score(sample),
-            (Self::Nothing, Score::TransRate) => trans_rate::score(sample),
-            (Self::Nothing, Score::Gaussian) => gaussian::score(sample),
-            (Self::Nothing, Score::Pairwise) => pairwise::score(sample),
-            (Self::Nothing, Score::Mixture) => mixture::score(sample),
-            (Self::Nothing, Score::Leep) => conditional::leep(sample),
-            (Self::Nothing, Score::Nce) => conditional::nce(sample),
-            (Self::Nothing, Score::NearestNeighbour | Score::HScore | Score::LogMe) => Ok(neighbour::score(sample)),
-        }
+fn value(shared: &Shared<'_>, sample: &Sample<'_>, score: Score) -> Result<f64, RankingError> {
+    match score {
+        Score::LogMe => log_me::score(shared.parts()?, sample),
+        Score::HScore => Ok(h_score::shrunk(shared.parts()?, shared.shrinkage()?, sample)),
+        Score::SelfChallenging => self_challenging::score(shared, sample),
+        Score::TransRate => trans_rate::score(shared, sample),
+        Score::Gaussian => gaussian::score(shared, sample),
+        Score::Pairwise => pairwise::score(sample),
+        Score::Mixture => mixture::score(shared, sample),
+        Score::NearestNeighbour => Ok(neighbour::score(shared, sample)),
+        Score::Leep => conditional::leep(sample),
+        Score::Nce => conditional::nce(sample),
     }
 }
 
-fn finite(features: &Mat<f64>) -> Result<(), RankingError> {
-    let all = (0..features.ncols()).all(|column| features.col(column).iter().all(|value| value.is_finite()));
-    if all { Ok(()) } else { Err(RankingError::Undefined("a feature that is not finite")) }
-}
-
-fn above_chance(prepared: &Prepared, sample: &Sample<'_>, score: Score, value: f64) -> Option<f64> {
+fn above_chance(shared: &Shared<'_>, sample: &Sample<'_>, score: Score, found: f64) -> Option<f64> {
     let mut labels = sample.labels.to_vec();
     let mut draws = Draws::of_image(Key { seed: sample.seed, epoch: 5, row: labels.len() });
     let mut values = Vec::new();
     for _ in 0..PERMUTATIONS {
         draws.shuffle(&mut labels);
-        values.push(prepared.value(&Sample { labels: &labels, ..*sample }, score).ok()?);
+        values.push(value(shared, &Sample { labels: &labels, ..*sample }, score).ok()?);
     }
     let mean = values.iter().sum::<f64>() / PERMUTATIONS as f64;
     let spread = (values.iter().map(|one| (one - mean).powi(2)).sum::<f64>() / (PERMUTATIONS - 1) as f64).sqrt();
-    (spread > 0.0).then(|| (value - mean) / spread)
+    (spread > 0.0).then(|| (found - mean) / spread)
 }

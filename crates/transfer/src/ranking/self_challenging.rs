@@ -3,21 +3,23 @@
 //!
 //! The shrinkage depends on the scale of the features, as in the released program; features are taken as they are.
 
-use heirloom_matrix::{Mat, product, solve_positive_definite, symmetric_eigen};
+use heirloom_matrix::{Mat, add_gram, largest_eigenvalue, product, solve_positive_definite};
 
-use super::decomposition::decompose;
+use super::shared::Shared;
 use super::{RankingError, Sample};
 
 /// The mean probability of the right class.
-pub(super) fn score(sample: &Sample<'_>) -> Result<f64, RankingError> {
-    // Coordinates in the rows' own space: everything here is blind to rotations, and there is nothing beyond it.
-    let coordinates = decompose(sample.features)?.coordinates();
+pub(super) fn score(shared: &Shared<'_>, sample: &Sample<'_>) -> Result<f64, RankingError> {
+    // Coordinates in the centred rows' own space: everything here is blind to rotations and shifts, and there is nothing beyond it.
+    let coordinates = shared.parts()?.coordinates();
     let columns = sample.features.ncols();
     let own = Sample { features: &coordinates, ..*sample };
-    let shrinkage = shrinkage(&own)?;
-    let sure = probabilities(&own, shrinkage, columns)?;
+    let covariance = within(&own);
+    let shrinkage = shrinkage(&covariance)?;
+    let sure = probabilities(&own, covariance, shrinkage, columns)?;
     let mixed = mixed(&own, &sure);
-    let answers = probabilities(&Sample { features: &mixed, ..own }, shrinkage, columns)?;
+    let drawn = Sample { features: &mixed, ..own };
+    let answers = probabilities(&drawn, within(&drawn), shrinkage, columns)?;
     let of_row = |(row, label): (usize, &usize)| answers[(row, *label)];
     Ok(sample.labels.iter().enumerate().map(of_row).sum::<f64>() / sample.labels.len().max(1) as f64)
 }
@@ -25,32 +27,36 @@ pub(super) fn score(sample: &Sample<'_>) -> Result<f64, RankingError> {
 /// Covariance within the classes, divided by the number of rows.
 fn within(sample: &Sample<'_>) -> Mat<f64> {
     let means = sample.class_means();
-    let rows = sample.features.nrows();
-    let centred = Mat::from_fn(rows, sample.features.ncols(), |row, column| {
+    let (rows, columns) = (sample.features.nrows(), sample.features.ncols());
+    let centred = Mat::from_fn(rows, columns, |row, column| {
         (sample.features[(row, column)] - means[(sample.labels[row], column)]) / (rows as f64).sqrt()
     });
-    product(centred.transpose(), centred.as_ref())
+    let mut covariance = Mat::zeros(columns, columns);
+    add_gram(&mut covariance, centred.transpose());
+    covariance
 }
 
-/// `exp(-5 a)` with `a` the largest eigenvalue of the covariance within classes.
-fn shrinkage(sample: &Sample<'_>) -> Result<f64, RankingError> {
-    let (values, _) =
-        symmetric_eigen(within(sample).as_ref()).map_err(|_| RankingError::Numerical("the eigendecomposition"))?;
-    let largest = values.iter().copied().fold(0.0, f64::max);
+/// `exp(-5 a)` with `a` the largest eigenvalue of the covariance within classes, of which the lower triangle is read.
+fn shrinkage(covariance: &Mat<f64>) -> Result<f64, RankingError> {
+    let size = covariance.nrows();
+    let whole = Mat::from_fn(size, size, |row, column| covariance[(row.max(column), row.min(column))]);
+    let largest = largest_eigenvalue(whole.as_ref()).map_err(|_| RankingError::Numerical("the largest eigenvalue"))?;
     Ok((-5.0 * largest).exp().max(1e-10))
 }
 
 /// Probabilities of shrunken linear discriminant analysis, `[rows, classes]`; `columns` is the width of the features as they came, over which
 /// the trace is spread.
-fn probabilities(sample: &Sample<'_>, shrinkage: f64, columns: usize) -> Result<Mat<f64>, RankingError> {
-    let mut covariance = within(sample);
+fn probabilities(
+    sample: &Sample<'_>,
+    mut covariance: Mat<f64>,
+    shrinkage: f64,
+    columns: usize,
+) -> Result<Mat<f64>, RankingError> {
     let size = covariance.nrows();
     let trace: f64 = (0..size).map(|at| covariance[(at, at)]).sum();
-    for row in 0..size {
-        for column in 0..size {
-            covariance[(row, column)] *= 1.0 - shrinkage;
-        }
-        covariance[(row, row)] += shrinkage * trace / columns.max(1) as f64;
+    for column in 0..size {
+        covariance.col_as_slice_mut(column).iter_mut().for_each(|value| *value *= 1.0 - shrinkage);
+        covariance[(column, column)] += shrinkage * trace / columns.max(1) as f64;
     }
     let means = sample.class_means();
     let mut weights = Mat::from_fn(size, sample.classes, |row, class| means[(class, row)]);
@@ -69,16 +75,16 @@ fn probabilities(sample: &Sample<'_>, shrinkage: f64, columns: usize) -> Result<
 /// `x <- q x + (1 - q) mean of the other classes' means`, with `q` the softmax of the probabilities.
 fn mixed(sample: &Sample<'_>, sure: &Mat<f64>) -> Mat<f64> {
     let twice = softmax(sure);
-    let means = sample.class_means();
-    let present: Vec<usize> = (0..sample.classes).filter(|class| sample.counts()[*class] > 0).collect();
-    let others = Mat::from_fn(sample.classes, means.ncols(), |class, column| {
-        let of_others = present.iter().filter(|other| **other != class);
-        of_others.map(|other| means[(*other, column)]).sum::<f64>() / (present.len() as f64 - 1.0).max(1.0)
-    });
+    let (means, counts) = (sample.class_means(), sample.counts());
+    let present: Vec<usize> = (0..sample.classes).filter(|class| counts[*class] > 0).collect();
+    let sum = |column: usize| present.iter().map(|class| means[(*class, column)]).sum::<f64>();
+    let sums: Vec<f64> = (0..means.ncols()).map(sum).collect();
+    // Means of absent classes are 0 and no row asks for them.
+    let others = (present.len() as f64 - 1.0).max(1.0);
     Mat::from_fn(sample.features.nrows(), means.ncols(), |row, column| {
         let label = sample.labels[row];
         let keep = twice[(row, label)];
-        keep * sample.features[(row, column)] + (1.0 - keep) * others[(label, column)]
+        keep * sample.features[(row, column)] + (1.0 - keep) * (sums[column] - means[(label, column)]) / others
     })
 }
 
@@ -105,9 +111,9 @@ mod tests {
     #[test]
     fn the_likelihood_is_that_of_the_vector() {
         let toy = sample();
-        let shrinkage = shrinkage(&toy.sample()).unwrap();
+        let shrinkage = shrinkage(&within(&toy.sample())).unwrap();
         assert!((shrinkage - 0.741_605_790_250).abs() < 1e-6, "{shrinkage}");
-        let found = score(&toy.sample()).unwrap();
+        let found = score(&Shared::new(&toy.features), &toy.sample()).unwrap();
         assert!((found - 0.998_049_608_406).abs() < 1e-7, "{found}");
     }
 }

@@ -102,3 +102,22 @@ fn without_shrinkage_few_rows_say_nothing() {
     let sample = Sample { features: &features, labels: &labels, classes: 3, source: None, seed: 0 };
     assert!((h_score::plain(&sample).unwrap() - 2.0).abs() < 1e-9);
 }
+
+/// One feature or probability that is not a number: every score that reads it says so instead of a value.
+#[test]
+fn what_is_not_finite_is_refused_by_every_score() {
+    let mut toy = sample();
+    (toy.features[(3, 1)], toy.source[(5, 2)]) = (f64::NAN, f64::NAN);
+    for scored in all(&toy.sample(), &Score::ALL) {
+        assert!(scored.value.is_none() && scored.reason.is_some(), "{scored:?}");
+    }
+    let (whole, broken) = (sample(), sample_without_features());
+    for scored in all(&Sample { features: &broken, ..whole.sample() }, &[Score::Leep, Score::Nce]) {
+        assert!(scored.value.is_some(), "{scored:?}");
+    }
+}
+
+/// Features that no score can read.
+fn sample_without_features() -> Mat<f64> {
+    Mat::from_fn(8, 3, |_, _| f64::NAN)
+}
