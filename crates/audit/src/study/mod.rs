@@ -22,6 +22,7 @@ mod natural;
 mod own;
 pub mod pretraining;
 mod probe;
+mod ranked;
 mod record;
 mod resampling;
 mod rule;
@@ -48,6 +49,10 @@ pub use error::StudyError;
 pub use generalised::{
     GeneralisedAverage, GeneralisedOptions, GeneralisedStudy, SeveralRecord, SeveralTarget, UnseenRecord, UnseenTarget,
     generalisation,
+};
+pub use ranked::{
+    Contrast, NetworkRecord, Null, OfNetwork, OnSet, Predictor, PredictorMean, PredictorRecord, RankedCost,
+    RankedNetwork, RankedOptions, RankedPlan, RankedSetRecord, RankedStudy, Truth, TruthRecord, ranked_plan, ranking,
 };
 pub use record::{ArmRecord, BiasStudy, Claim, Estimate, Known, Measured, SourceRecord, TargetRecord};
 pub use set::Set;

@@ -26,6 +26,7 @@ mod shard;
 mod study;
 mod study_adaptation;
 mod study_generalisation;
+mod study_ranking;
 mod training;
 mod transferred;
 
@@ -57,6 +58,7 @@ pub use study::{
 };
 pub use study_adaptation::StudyAdaptationArguments;
 pub use study_generalisation::StudyGeneralisationArguments;
+pub use study_ranking::StudyRankingArguments;
 pub use training::{
     AugmentName, BalanceName, LearningRate, NormStatisticsName, OptimizerName, RecipeArguments, RelationshipName,
     ScheduleName, TrainingArguments,

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
     FewShotArguments, PretrainingArguments, StudyAdaptationArguments, StudyGeneralisationArguments,
-    TransferredArguments,
+    StudyRankingArguments, TransferredArguments,
 };
 
 /// Repeat the experiments of a paper, and say whether the figures expected of them still hold.
@@ -22,6 +22,7 @@ Examples:
   heirloom study head2toe --plan                             what it would compute, and about how long that takes
   heirloom study head2toe --budget 2h -o head2toe.html       goes on where it was broken off
   heirloom study head2toe --target usps office --draws 5
+  heirloom study ranking flowers/ textures/ --backbones weights/ -o ranking.html
   heirloom study what-transfers --budget 2h -o transferred.html
   heirloom study pretraining-value --budget 2h -o value.html
   heirloom study robustness --precision bf16 --budget 2h -o robustness.html
@@ -44,6 +45,8 @@ pub enum StudyName {
     FewShot(Box<FewShotArguments>),
     /// Every domain left out once: what all others teach of it, unseen, or there without labels
     Generalisation(Box<StudyGeneralisationArguments>),
+    /// Which score orders networks as their test accuracy does? All scores beside baselines, on frozen features and after fine-tuning
+    Ranking(Box<StudyRankingArguments>),
     /// Head2Toe, linear, fine-tuning and training from scratch on near and far targets: does the gain grow as affinity falls?
     Head2toe(Box<Head2ToeArguments>),
     /// What is being transferred? Networks that begin with a source beside networks that begin with random weights

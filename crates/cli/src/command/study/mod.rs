@@ -9,6 +9,7 @@ mod few_shot;
 mod generalisation;
 mod head2toe;
 mod pretraining;
+mod ranking;
 mod speed;
 mod transferred;
 
@@ -35,6 +36,7 @@ pub fn run(arguments: &StudyArguments, shared: &SharedArguments, console: Consol
         StudyName::Adaptation(arguments) => adaptation::run(arguments, shared, console),
         StudyName::FewShot(arguments) => few_shot::run(arguments, shared, console),
         StudyName::Generalisation(arguments) => generalisation::run(arguments, shared, console),
+        StudyName::Ranking(arguments) => ranking::run(arguments, shared, console),
         StudyName::Head2toe(arguments) => head2toe::run(arguments, shared, console),
         StudyName::WhatTransfers(arguments) => transferred::run(arguments, shared, console),
         StudyName::PretrainingValue(arguments) => pretraining::run(Part::Value, arguments, shared, console),
