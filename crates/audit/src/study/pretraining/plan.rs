@@ -64,6 +64,7 @@ impl Study<'_> {
         let [train, test] = self.target(run.target)?.split();
         let rows = match run.task {
             Task::Rows { each: Some(each), .. } => each * self.target(run.target)?.table.classes.len(),
+            Task::Uneven { tenths, .. } => self.uneven(run.target, tenths, run.seed)?.iter().sum(),
             _ => train.len(),
         };
         let epochs = usize::try_from(self.epochs(run)?).unwrap_or(usize::MAX);

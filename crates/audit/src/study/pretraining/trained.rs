@@ -117,10 +117,13 @@ impl Study<'_> {
         match (run.start, run.task) {
             (Start::Frozen(_), _) => Ok(0),
             (_, Task::Rows { epochs: Some(epochs), .. }) => Ok(epochs),
-            // Others differ from a run on all images in nothing but what they are about.
             (_, Task::Rows { each: Some(each), .. }) => {
                 Ok(self.lengthened(usual, each * self.target(run.target)?.table.classes.len()))
             }
+            (_, Task::Uneven { tenths, .. }) => {
+                Ok(self.lengthened(usual, self.uneven(run.target, tenths, run.seed)?.iter().sum()))
+            }
+            // Others differ from a run on all images in nothing but what they are about.
             _ => Ok(self.lengthened(usual, self.target(run.target)?.split()[0].len())),
         }
     }

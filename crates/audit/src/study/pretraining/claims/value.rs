@@ -11,6 +11,8 @@ use crate::study::rule::Rule;
 
 /// Correlation that makes the accuracy of a source a guide.
 const CORRELATION: f64 = 0.5;
+/// Sources that it takes to tell.
+const SOURCES: usize = 8;
 
 impl Judge<'_> {
     pub(super) fn value(&self) -> Vec<PretrainingClaim> {
@@ -120,7 +122,8 @@ impl Judge<'_> {
                 unit: "correlation",
                 rule: Rule::AtLeast(CORRELATION),
             };
-            Some(claimed.judged(&series, &format!("over {} sources of our own", measured.len()), true))
+            let told = measured.len() >= SOURCES;
+            Some(claimed.judged(&series, &format!("over {} sources of our own", measured.len()), told))
         };
         vec![
             claim("accuracy of heads on frozen features, mean over targets,", Correlated::frozen(self.view, &sources)),

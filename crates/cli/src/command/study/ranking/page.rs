@@ -17,7 +17,7 @@ pub fn page(found: &RankedStudy, left_out: &[LeftOut], seed: u64) -> Page {
     let mut page = Page::new("Which score orders networks as their test accuracy does?").lead(lead);
     for truth in &found.truths {
         page = page.with(
-            Section::new(&text::heading(found, truth))
+            Section::new(text::heading(found, truth))
                 .with(Block::Table(text::means(truth)))
                 .with(Block::Paragraph(text::null(found, truth)))
                 .with(Block::Paragraph("Tau, and points given up, on every data set:".to_owned()))
