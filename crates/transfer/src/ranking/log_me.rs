@@ -68,10 +68,11 @@ impl Fit {
         let mut fit = Self { directions: 0.0, weights: 0.0, residual: beyond };
         for (value, target) in squared.iter().zip(projected) {
             let inverse = 1.0 / (value + ratio);
-            let shrunk = target * inverse * inverse;
+            // The part that is left is of order 1 however large the ratio becomes.
+            let left = ratio * inverse;
             fit.directions += value * inverse;
-            fit.weights += value * shrunk;
-            fit.residual += ratio * ratio * shrunk;
+            fit.weights += value * target * inverse * inverse;
+            fit.residual += target * left * left;
         }
         fit
     }
@@ -116,6 +117,15 @@ mod tests {
         });
         let mean = raw(&wide, &toy.labels).iter().sum::<f64>() / 3.0;
         assert!((mean + 0.395_764_467_546).abs() < 1e-8, "{mean}");
+    }
+
+    /// The precision of the weights grows without end, and the evidence goes to that of noise alone, `(ln b - 1 - ln 2 pi) / 2` with `b` rows over
+    /// length.
+    #[test]
+    fn a_target_that_features_do_not_foretell_has_the_evidence_of_noise() {
+        let found = evidence(&[4.0, 1.0], &[1e-3, 1e-4], 1.0, 4.0).unwrap();
+        let expected = 0.5 * (4.0_f64.ln() - 1.0 - std::f64::consts::TAU.ln());
+        assert!((found - expected).abs() < 1e-9, "{found} {expected}");
     }
 
     #[test]
