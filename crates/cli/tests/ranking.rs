@@ -99,3 +99,68 @@ fn a_folder_of_weights_is_ranked_and_what_is_none_is_named() {
     scene.colours("few", 3, 2);
     scene.run(&["rank", "few", "--backbones", "weights"]).refused(2, &["9 training images are too few"]);
 }
+
+/// Three networks of which one sees nothing, on two data sets, one of them fine-tuned; computed in two parts, cut short, resumed, and blind to
+/// test labels in everything but the truth.
+#[test]
+fn the_study_of_ranking_holds_every_score_against_the_truth() {
+    let scene = scene();
+    scene.backbone("other", "cifar_resnet20", |_, values| values.iter_mut().for_each(|value| *value *= 0.9));
+    scene.colours("few", 12, 8);
+    let networks = ["--backbone", "tiny.safetensors", "other.safetensors", "blind.safetensors"];
+    let study = [&["study", "ranking", "colours", "few"][..], &networks].concat();
+    let tuned = [&study[..], &["--fine-tuned", "few", "--epochs", "1", "--json"]].concat();
+    let plan = scene.ok(&[&tuned[..], &["--plan"]].concat()).json();
+    assert_eq!((list(&plan, "plan").len(), &plan["plan"][0]["fine_tuned"]), (3, &1.into()), "{plan}");
+    let cut = scene.ok(&[&tuned[..], &["--shard", "1/2"]].concat()).json();
+    assert_eq!((list(&cut, "unfinished").len(), list(&cut, "truths").len()), (4, 0), "{cut}");
+    scene.ok(&[&tuned[..], &["--shard", "2/2"]].concat());
+    let found = scene.ok(&[&tuned[..], &["-o", "page.html", "--budget", "1s"]].concat()).json();
+    assert_eq!(found["unfinished"], serde_json::json!([]), "both parts were kept");
+    let truths = list(&found, "truths");
+    assert_eq!((&truths[0]["truth"], &truths[1]["truth"]), (&"frozen".into(), &"fine-tuned".into()));
+    assert_eq!((list(&truths[0], "sets").len(), list(&truths[1], "sets").len()), (2, 1));
+    for truth in truths {
+        let predictors = list(truth, "predictors");
+        assert_eq!(predictors.len(), 14);
+        let neighbour = predictors.iter().find(|one| one["predictor"]["score"] == "nearest-neighbour").unwrap();
+        let tau = &neighbour["mean"]["tau"];
+        let [value, low, high] = ["value", "low", "high"].map(|end| tau[end].as_f64().unwrap());
+        assert!(low <= value && value <= high && high <= 1.0, "{neighbour}");
+    }
+    let networks_of = |set: usize| list(&found["sets"][set], "networks");
+    let blind = networks_of(0).iter().find(|one| one["network"] == "blind").unwrap();
+    assert!(blind["frozen"].as_f64().unwrap() < 0.5, "{blind}");
+    assert_eq!(networks_of(1)[0]["fine_tuned"].as_array().unwrap().len(), 1);
+    let page = std::fs::read_to_string(scene.at("page.html")).unwrap();
+    assert!(page.contains("Which score orders networks") && page.contains("better than chance"));
+
+    // Test images that change their classes change the truth and no score.
+    for number in 0..8 {
+        let at = |class: &str| scene.at(&format!("few/test/{class}/{number}.bmp"));
+        std::fs::rename(at("red"), scene.at("kept.bmp")).unwrap();
+        std::fs::rename(at("green"), at("red")).unwrap();
+        std::fs::rename(scene.at("kept.bmp"), at("green")).unwrap();
+    }
+    let other = scene.ok(&[&study[..], &["--json"]].concat()).json();
+    let scores = |object: &Value, set: usize, network: usize| {
+        let of = &object["sets"][set]["networks"][network];
+        let values = list(of, "scores").iter().map(|one| one["value"].clone()).collect::<Vec<Value>>();
+        (values, of["probe"].clone())
+    };
+    let frozen = |object: &Value| object["sets"][1]["networks"][0]["frozen"].as_f64().unwrap();
+    assert!(frozen(&other) < frozen(&found) - 0.3, "{other}");
+    (0..3).for_each(|network| assert_eq!(scores(&other, 1, network), scores(&found, 1, network)));
+
+    scene
+        .run(&[&study[..], &["--fine-tuned", "moon"]].concat())
+        .refused(2, &["no data set is named 'moon'", "colours, few"]);
+    scene.run(&["study", "ranking", "colours", "--backbone", "tiny.safetensors"]).refused(2, &["an order takes 3"]);
+    scene
+        .run(&[&["study", "ranking", "colours/train"][..], &networks].concat())
+        .refused(2, &["not both training rows"]);
+    scene
+        .run(&[&["study", "ranking", "few", "few"][..], &networks].concat())
+        .refused(2, &["second data set named 'few'"]);
+    scene.run(&["study", "ranking"]).refused(2, &["<DATA>"]);
+}

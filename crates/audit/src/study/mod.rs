@@ -20,6 +20,7 @@ mod measure;
 mod natural;
 mod own;
 mod probe;
+mod ranked;
 mod record;
 mod resampling;
 mod set;
@@ -42,6 +43,10 @@ use heirloom_zoo::Backbone;
 pub use adapted::{AdaptedOptions, AdaptedPair, AdaptedStudy, Domain, Way, WayAverage, WayRecord, adaptation};
 pub use arm::{Arm, Form, Origin, Regime};
 pub use error::StudyError;
+pub use ranked::{
+    Contrast, NetworkRecord, Null, OfNetwork, OnSet, Predictor, PredictorMean, PredictorRecord, RankedCost,
+    RankedNetwork, RankedOptions, RankedPlan, RankedSetRecord, RankedStudy, Truth, TruthRecord, ranked_plan, ranking,
+};
 pub use record::{ArmRecord, BiasStudy, Claim, Estimate, Known, Measured, SourceRecord, TargetRecord};
 pub use set::Set;
 pub use stage::Part;

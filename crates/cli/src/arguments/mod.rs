@@ -23,6 +23,7 @@ mod selection;
 mod shard;
 mod study;
 mod study_adaptation;
+mod study_ranking;
 mod training;
 mod transferred;
 
@@ -51,6 +52,7 @@ pub use study::{
     BiasArguments, BiasPart, EasyTlArguments, Head2ToeArguments, SourceSize, StudyArguments, StudyName, StudySize,
 };
 pub use study_adaptation::StudyAdaptationArguments;
+pub use study_ranking::StudyRankingArguments;
 pub use training::{
     AugmentName, BalanceName, LearningRate, NormStatisticsName, OptimizerName, RecipeArguments, ScheduleName,
     TrainingArguments,

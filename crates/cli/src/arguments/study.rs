@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{StudyAdaptationArguments, TransferredArguments};
+use super::{StudyAdaptationArguments, StudyRankingArguments, TransferredArguments};
 
 /// Repeat the experiments of a paper, and say whether the figures expected of them still hold.
 ///
@@ -18,6 +18,7 @@ Examples:
   heirloom study head2toe --plan                             what it would compute, and about how long that takes
   heirloom study head2toe --budget 2h -o head2toe.html       goes on where it was broken off
   heirloom study head2toe --target usps office --draws 5
+  heirloom study ranking flowers/ textures/ --backbones weights/ -o ranking.html
   heirloom study what-transfers --budget 2h -o transferred.html
   heirloom study bias-transfer --plan                        stages, sources, cells, and about how long
   heirloom study bias-transfer --part planted chosen --budget 2h -o bias.html")]
@@ -34,6 +35,8 @@ pub enum StudyName {
     Easytl(EasyTlArguments),
     /// Every pair of domains in closed form and by deep methods, on the same frozen features, beside the source alone
     Adaptation(Box<StudyAdaptationArguments>),
+    /// Which score orders networks as their test accuracy does? All scores beside baselines, on frozen features and after fine-tuning
+    Ranking(Box<StudyRankingArguments>),
     /// Head2Toe, linear, fine-tuning and training from scratch on near and far targets: does the gain grow as affinity falls?
     Head2toe(Box<Head2ToeArguments>),
     /// What is being transferred? Networks that begin with a source beside networks that begin with random weights

@@ -10,6 +10,7 @@
 //! Everything is computed in double precision: each score holds a logarithm of a determinant, an inverse, or logarithms of small numbers.
 
 mod agreement;
+mod candidate;
 mod conditional;
 mod decomposition;
 mod gaussian;
@@ -26,6 +27,7 @@ mod shared;
 mod trans_rate;
 
 pub use agreement::{pearson, spearman, weighted_kendall};
+pub use candidate::{Candidate, Judge, candidate, folds_of, parameters, requests};
 pub use heirloom_matrix::Mat;
 pub use pick::{Picked, pick};
 pub use probe::{Probe, probe};

@@ -2,7 +2,7 @@
 //! the only figures here that are accuracies.
 
 use crate::Features;
-use crate::heads::{HeadError, Method, Settings, Training, fit};
+use crate::heads::{Head, HeadError, Method, Settings, Training, fit};
 
 /// Answers to every row by a head that did not see it.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +11,8 @@ pub struct Probe {
     pub right: Vec<bool>,
     /// Mean of `-ln` of the probability of the right class.
     pub log_loss: f64,
+    /// The head that was then fitted on all rows.
+    pub head: Head,
 }
 
 impl Probe {
@@ -38,5 +40,5 @@ pub fn probe(features: &Features, labels: &[usize], folds: &[usize], classes: us
         right[*row] = most == labels[*row];
         log_loss -= f64::from(shares[labels[*row]].max(1e-12)).ln() / labels.len().max(1) as f64;
     }
-    Ok(Probe { right, log_loss })
+    Ok(Probe { right, log_loss, head: fitted.head })
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use heirloom_zoo::Backbone;
 
 use super::LeftOut;
-use crate::arguments::RankArguments;
 use crate::backbone;
 use crate::failure::Failure;
 
@@ -14,12 +13,12 @@ const ENDINGS: [&str; 5] = ["safetensors", "pth", "pt", "bin", "onnx"];
 
 /// What was named, or what a folder holds; in a folder, what cannot be opened is left out and named, and so is a second copy of the same
 /// weights.
-pub fn open(arguments: &RankArguments) -> Result<(Vec<Backbone>, Vec<LeftOut>), Failure> {
+pub fn open(names: &[String], folder: Option<&Path>) -> Result<(Vec<Backbone>, Vec<LeftOut>), Failure> {
     let (mut found, mut left_out) = (Vec::new(), Vec::new());
-    for name in &arguments.backbone {
+    for name in names {
         add(backbone::open(Some(name))?, name, &mut found, &mut left_out);
     }
-    let listed: Vec<String> = match (&arguments.backbones, arguments.backbone.is_empty()) {
+    let listed: Vec<String> = match (folder, names.is_empty()) {
         (Some(folder), _) => files(folder)?,
         (None, true) => heirloom_zoo::local(),
         (None, false) => Vec::new(),

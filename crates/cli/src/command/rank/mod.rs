@@ -5,16 +5,16 @@
 //! ```
 
 mod candidate;
-mod candidates;
+pub mod candidates;
 mod text;
 
 use std::time::Instant;
 
-use heirloom_data::{Groups, Split, SplitInput, Table, folds};
+use heirloom_data::{Split, Table};
 use heirloom_report::count;
 use heirloom_transfer::extract::ExtractOptions;
 use heirloom_transfer::fit::SkippedRow;
-use heirloom_transfer::ranking::{Picked, Score, pick, weighted_kendall};
+use heirloom_transfer::ranking::{Candidate, Picked, Score, folds_of, pick, weighted_kendall};
 use serde::Serialize;
 use serde_json::json;
 
@@ -23,10 +23,8 @@ use super::{Outcome, cache_folder, limit, precision};
 use crate::arguments::{RankArguments, SharedArguments};
 use crate::console::Console;
 use crate::failure::Failure;
-use candidate::{Candidate, Rows};
+use candidate::Rows;
 
-/// Parts of the probe's cross-validation.
-const FOLDS: usize = 5;
 /// Fewest images, and fewest of a class.
 const FEWEST: usize = 30;
 const OF_CLASS: usize = 2;
@@ -102,14 +100,14 @@ pub fn run(arguments: &RankArguments, shared: &SharedArguments, console: Console
         let fact = "a table of features has one backbone only: that which made it";
         return Err(Failure::input(fact).hint("name a folder or table of images"));
     }
-    let (backbones, left_out) = candidates::open(arguments)?;
+    let (backbones, left_out) = candidates::open(&arguments.backbone, arguments.backbones.as_deref())?;
     let table = training(open_table(&arguments.table)?, arguments)?;
     let cache = cache_folder(shared)?;
     let extract = ExtractOptions { storage: arguments.storage.storage(), ..extract_options(arguments.memory, shared) };
     let extract = precision::settled(arguments.precision, &backbones, &cache, extract, console)?;
     let wanted = arguments.scores.as_ref().map_or_else(|| Score::ALL.to_vec(), |scores| scores.0.clone());
     let mut rows = Rows::find(&backbones[0], &table, &cache, &extract)?;
-    rows.folds = fold_of(&table, &rows.rows, arguments.seed)?;
+    rows.folds = folds_of(&table, &rows.rows, arguments.seed)?;
     console.say(format!(
         "judging {} on {} training images of {} classes",
         heirloom_report::counted(backbones.len(), "candidate"),
@@ -146,14 +144,6 @@ fn training(mut table: Table, arguments: &RankArguments) -> Result<Table, Failur
         return Err(Failure::input(fact).hint("give more images of it, or leave the class out"));
     }
     Ok(table)
-}
-
-/// Rows of one group share a fold.
-fn fold_of(table: &Table, rows: &[usize], seed: u64) -> Result<Vec<usize>, Failure> {
-    let labels: Vec<usize> = rows.iter().map(|row| table.rows[*row].label.unwrap_or(0)).collect();
-    let groups = Groups::of_table(table, rows).ids();
-    let input = SplitInput { labels: &labels, groups: Some(&groups), keys: None };
-    Ok(folds(input, FOLDS, seed).map_err(|error| Failure::input(error.to_string()))?.fold_of)
 }
 
 fn ranking(arguments: &RankArguments, table: &Table, rows: &Rows<'_>, measured: Vec<Candidate>) -> Ranking {

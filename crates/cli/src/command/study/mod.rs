@@ -5,6 +5,7 @@ mod bias;
 mod data_sets;
 mod easytl;
 mod head2toe;
+mod ranking;
 mod speed;
 mod transferred;
 
@@ -28,6 +29,7 @@ pub fn run(arguments: &StudyArguments, shared: &SharedArguments, console: Consol
     match &arguments.name {
         StudyName::Easytl(arguments) => easytl::run(arguments, console),
         StudyName::Adaptation(arguments) => adaptation::run(arguments, shared, console),
+        StudyName::Ranking(arguments) => ranking::run(arguments, shared, console),
         StudyName::Head2toe(arguments) => head2toe::run(arguments, shared, console),
         StudyName::WhatTransfers(arguments) => transferred::run(arguments, shared, console),
         StudyName::BiasTransfer(arguments) => bias::run(arguments, shared, console),
