@@ -221,42 +221,50 @@ def ours(names, path, classes):
 
 
 def turn(case, path, classes, inputs):
-    """Seconds and value of both sides, one after the other."""
+    """Seconds of both sides, one after the other, and both values."""
     mine = ours(case, path, classes)["scores"][0]
     started = time.perf_counter()
     value = float(PEERS[case](*inputs))
-    return mine, time.perf_counter() - started, value
+    return mine["seconds"], time.perf_counter() - started, mine["value"], value
+
+
+def told(record, turns):
+    ratios = sorted(turn[1] / turn[0] for turn in turns)
+    record |= {"seconds": round(statistics.median(turn[0] for turn in turns), 5),
+               "seconds_of_peer": round(statistics.median(turn[1] for turn in turns), 5),
+               "ratio": round(statistics.median(ratios), 2), "lowest": round(ratios[0], 2), "highest": round(ratios[-1], 2)}
+    print(json.dumps(record), flush=True)
+
+
+def compare(path, classes):
+    x, labels, source = data(classes)
+    with open(path, "wb") as file:
+        file.write(x.astype("<f4").tobytes() + labels.astype("<u4").tobytes() + source.astype("<f4").tobytes())
+    inputs = (x.astype(np.float64), labels, source.astype(np.float64))
+    record = {"rows": len(x), "columns": x.shape[1], "classes": classes}
+    cases = []
+    for case in arguments.cases.split(","):
+        first = ours(case, path, classes)["scores"][0]
+        if first["value"] is None:
+            print(json.dumps({"score": case} | record | {"left_out": first["reason"]}), flush=True)
+        else:
+            cases.append(case)
+    # Round by round, so that the time of all scores at once stands beside the peers' times of the same minute.
+    turns, together = {case: [] for case in cases}, []
+    for _ in range(arguments.rounds):
+        for case in cases:
+            turns[case].append(turn(case, path, classes, inputs))
+        together.append((ours(",".join(cases), path, classes)["together"], sum(turns[case][-1][1] for case in cases)))
+    for case in cases:
+        _, _, value, of_peer = turns[case][0]
+        told({"score": case} | record | {"value": value, "difference": value - of_peer}, turns[case])
+    told({"score": "all of these at once"} | record, together)
 
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "features.bin")
         for classes in map(int, arguments.classes.split(",")):
-            x, labels, source = data(classes)
-            with open(path, "wb") as file:
-                file.write(x.astype("<f4").tobytes() + labels.astype("<u4").tobytes() + source.astype("<f4").tobytes())
-            inputs = (x.astype(np.float64), labels, source.astype(np.float64))
-            totals = np.zeros(arguments.rounds)
-            done = []
-            for case in arguments.cases.split(","):
-                record = {"score": case, "rows": len(x), "columns": x.shape[1], "classes": classes}
-                first = ours(case, path, classes)["scores"][0]
-                if first["value"] is None:
-                    print(json.dumps(record | {"left_out": first["reason"]}), flush=True)
-                    continue
-                turns = [turn(case, path, classes, inputs) for _ in range(arguments.rounds)]
-                totals += [seconds for _, seconds, _ in turns]
-                done.append(case)
-                ratios = sorted(seconds / mine["seconds"] for mine, seconds, _ in turns)
-                record |= {"seconds": round(statistics.median(mine["seconds"] for mine, _, _ in turns), 5),
-                           "seconds_of_peer": round(statistics.median(seconds for _, seconds, _ in turns), 5),
-                           "ratio": round(statistics.median(ratios), 2), "lowest": round(ratios[0], 2), "highest": round(ratios[-1], 2),
-                           "value": turns[0][0]["value"], "difference": turns[0][0]["value"] - turns[0][2]}
-                print(json.dumps(record), flush=True)
-            together = [ours(",".join(done), path, classes)["together"] for _ in range(arguments.rounds)]
-            ratio = statistics.median(theirs / mine for theirs, mine in zip(totals, together))
-            print(json.dumps({"score": "all of these at once", "classes": classes, "seconds": round(statistics.median(together), 3),
-                              "seconds_of_peer": round(statistics.median(totals), 3), "ratio": round(ratio, 2)}), flush=True)
+            compare(str(Path(folder) / "features.bin"), classes)
 
 
 main()
