@@ -24,7 +24,7 @@ pub(super) fn summary(
     Ok(PretrainingStudy {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         part: study.options.part,
-        targets: study.data.targets.iter().map(note).collect(),
+        targets: used(study).map(note).collect(),
         claims: claims(&view),
         runs: runs(&view),
         sources: sources.iter().filter_map(|source| own(&view, *source)).collect(),
@@ -34,6 +34,12 @@ pub(super) fn summary(
         certainty: certainty(&view),
         unfinished,
     })
+}
+
+/// Targets that the study is about: robustness is about the main one alone.
+fn used<'a>(study: &'a Study<'_>) -> impl Iterator<Item = &'a super::Set> {
+    let all = study.data.targets.len();
+    study.data.targets.iter().take(if study.options.part == super::Part::Robustness { 1 } else { all })
 }
 
 fn note(set: &super::Set) -> TargetNote {
