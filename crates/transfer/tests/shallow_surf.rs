@@ -78,7 +78,6 @@ fn published_averages_are_met_to_a_point() {
 
 /// Published 46.8; ten rounds with 800 columns on each of twelve pairs.
 #[test]
-#[ignore = "takes a minute: cargo test -p heirloom-transfer --test shallow_surf -- --ignored"]
 fn rounds_of_pseudo_labels_meet_the_published_average() {
     let Some(found) = accuracies(shallow(ShallowMethod::Jda)) else { return };
     assert!((average(&found) - 46.8).abs() < 1.0, "{found:?}");
