@@ -46,6 +46,6 @@ pub fn network_classes(
 }
 
 /// Place of the largest value, the first of equals.
-fn largest(values: &[f32]) -> usize {
+pub(crate) fn largest(values: &[f32]) -> usize {
     (0..values.len()).fold(0, |best, at| if values[at] > values[best] { at } else { best })
 }

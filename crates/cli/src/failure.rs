@@ -244,8 +244,9 @@ impl From<heirloom_transfer::compare::CompareError> for Failure {
             }
             Error::Broken { .. } => Self::input(message).hint("remove that file; its result is computed again"),
             Error::Io { .. } => Self::input(message).hint(CACHE_HINT),
-            Error::Interrupted => Self { code: crate::interrupt::INTERRUPTED, ..Self::input(message) }
-                .hint("finished results are kept; run the same command again to go on from there"),
+            Error::Interrupted => {
+                Self { code: crate::interrupt::INTERRUPTED, ..Self::input(message) }.hint(crate::interrupt::noted())
+            }
             _ => Self::input(message),
         }
     }

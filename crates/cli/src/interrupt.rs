@@ -41,14 +41,18 @@ pub fn note(text: &'static str) {
     }
 }
 
+/// What an interrupt leaves behind here.
+pub fn noted() -> &'static str {
+    NOTE.lock().map(|note| *note).unwrap_or_default()
+}
+
 /// Installs the handler. Where none can be installed, the system's own handling (end at once) stays, which is as safe.
 pub fn install() {
     let _unavailable = ctrlc::set_handler(|| {
         if WATCHED.load(Ordering::SeqCst) && !STOP.swap(true, Ordering::SeqCst) {
             return;
         }
-        let note = NOTE.lock().map(|note| *note).unwrap_or_default();
-        say(&format!("\ninterrupted: {note}"));
+        say(&format!("\ninterrupted: {}", noted()));
         std::process::exit(i32::from(INTERRUPTED));
     });
 }

@@ -6,6 +6,7 @@ use heirloom_transfer::heads::{Head, HeadError, Method, Settings, Training, fit}
 
 use super::left::{Answers, Judged};
 use super::{RemedyError, RemedyInput};
+use crate::predicted::largest;
 use crate::{AuditError, ChangedImages, Fill, Patch, PreparedImages};
 
 /// Parts of the training images; the first chooses what a remedy leaves open.
@@ -118,8 +119,7 @@ impl Shown {
 
 /// The most probable class of some rows, the lowest of equals.
 pub(super) fn answered(head: &Head, features: &Features, rows: &[usize]) -> Result<Vec<usize>, HeadError> {
-    let most = |row: &[f32]| (0..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best });
-    Ok(head.logits(features, rows)?.chunks(head.classes().max(1)).map(most).collect())
+    Ok(head.logits(features, rows)?.chunks(head.classes().max(1)).map(largest).collect())
 }
 
 fn features(

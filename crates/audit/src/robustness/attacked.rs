@@ -4,6 +4,7 @@ use heirloom_transfer::gradient::{Differentiable, GradientError};
 use heirloom_transfer::heads::probabilities;
 
 use super::{Attacker, Slope};
+use crate::predicted::largest;
 use crate::{AuditError, AuditWatch, PreparedImages};
 
 /// Images that are attacked together.
@@ -57,6 +58,5 @@ fn answered_right(
 ) -> Result<Vec<bool>, GradientError> {
     let classes = model.classes().max(1);
     let logits = model.logits(pixels, labels.len())?;
-    let largest = |row: &[f32]| (0..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best });
     Ok(logits.chunks(classes).zip(labels).map(|(row, label)| largest(row) == *label).collect())
 }

@@ -15,6 +15,7 @@ mod arm;
 mod cell;
 mod chosen;
 mod claims;
+mod course;
 mod error;
 mod generalised;
 mod measure;
@@ -34,7 +35,6 @@ mod transferred;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use heirloom_transfer::compare::Cells;
@@ -216,17 +216,12 @@ pub fn plan(data: &BiasData, networks: &BiasNetworks, options: &BiasOptions) -> 
 
 impl Study<'_> {
     fn say(&self, text: &str) {
-        if let Some(stage) = self.watch.stage {
-            stage(text);
-        }
+        course::say(self.watch, text);
     }
 
     /// Whether there is time to begin something new; an interrupt ends all.
     fn go_on(&self) -> Result<bool, StudyError> {
-        if self.watch.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
-            return Err(StudyError::Interrupted);
-        }
-        Ok(self.options.budget.is_none_or(|budget| self.started.elapsed() < budget))
+        course::go_on(self.watch, self.started, self.options.budget)
     }
 
     /// Every cell of a stage, seed by seed; `false` where the budget ended before.

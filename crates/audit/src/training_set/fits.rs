@@ -5,6 +5,7 @@ use heirloom_transfer::heads::{Fitted, Given, Input, LinearSettings, Training, f
 use heirloom_transfer::{Block, Features};
 
 use super::{FEWEST, TrainingSetInput};
+use crate::predicted::largest;
 use crate::{AuditError, AuditWatch};
 
 /// Folds that penalties are chosen on.
@@ -96,9 +97,8 @@ impl<'a> Fits<'a> {
     pub fn wrong(&self, features: &Features, head: &Fitted) -> Result<Vec<f64>, AuditError> {
         let answers = self.shares(features, head, self.input.test)?;
         let classes = self.input.classes;
-        let best = |row: &[f32]| (0..classes).fold(0, |best, at| if row[at] > row[best] { at } else { best });
         let labels = self.input.test.iter().map(|row| self.input.labels[*row]);
-        Ok(answers.chunks(classes).zip(labels).map(|(row, label)| f64::from(u8::from(best(row) != label))).collect())
+        Ok(answers.chunks(classes).zip(labels).map(|(row, label)| f64::from(u8::from(largest(row) != label))).collect())
     }
 
     /// What a head says of some rows, `[rows, classes]`.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::self_training::self_trained;
 use super::soft_prototypes::refined;
 use super::{Episode, EpisodeError, EpisodeOptions};
+use crate::fit::most_probable;
 use crate::heads::{Affine, Matrix, Metric, Sums, logistic_path};
 
 /// Penalty of the logistic head, relative to the mean square norm of the centred rows, and how exactly it is fitted.
@@ -87,6 +88,5 @@ pub(super) fn logistic(rows: Matrix, labels: &[usize], ways: usize) -> Result<Af
 
 /// The class of the largest logit of each row, the first of equals.
 fn answers(logits: &[f32], classes: usize) -> Vec<usize> {
-    let largest = |row: &[f32]| (0..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best });
-    logits.chunks(classes.max(1)).map(largest).collect()
+    logits.chunks(classes.max(1)).map(most_probable).collect()
 }

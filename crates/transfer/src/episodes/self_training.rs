@@ -10,6 +10,7 @@
 
 use super::EpisodeError;
 use super::learner::logistic;
+use crate::fit::most_probable;
 use crate::heads::{Affine, Matrix, probabilities};
 
 /// Rounds.
@@ -42,7 +43,7 @@ pub(super) fn self_trained(
 fn surest(said: &[f32], ways: usize, round: usize) -> Vec<(usize, usize)> {
     let mut of_class: Vec<Vec<(f32, usize)>> = vec![Vec::new(); ways];
     for (row, shares) in said.chunks(ways.max(1)).enumerate() {
-        let class = (0..ways).fold(0, |best, at| if shares[at] > shares[best] { at } else { best });
+        let class = most_probable(shares);
         of_class[class].push((shares[class], row));
     }
     let rows = said.len() / ways.max(1);

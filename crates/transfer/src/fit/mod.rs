@@ -33,6 +33,8 @@ pub use record::{
 };
 pub use scores::examples;
 
+pub(crate) use scores::most_probable;
+
 use crate::adaptation::Preparation;
 use crate::extract::{ExtractOptions, Extracted, Extraction, Images, Network, Progress, TableImages};
 use crate::heads::{Head, Method, Ragged, Settings, Solver, Training, batched_accuracy, recipe};

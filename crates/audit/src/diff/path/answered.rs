@@ -5,6 +5,7 @@ use heirloom_transfer::extract::ExtractOptions;
 use heirloom_transfer::predictor::{PredictOptions, Predictor};
 
 use crate::diff::DiffError;
+use crate::predicted::largest;
 use crate::{AuditWatch, ChangedImages, PreparedImages};
 
 /// Answers of one point.
@@ -49,7 +50,7 @@ pub fn answer(
 
 /// Whether the largest logit, the first of equals, is the label's, and the cross-entropy.
 fn judge(logits: &[f32], label: usize) -> (f64, f64) {
-    let best = (0..logits.len()).fold(0, |best, at| if logits[at] > logits[best] { at } else { best });
+    let best = largest(logits);
     let top = logits.get(best).map_or(0.0, |&top| f64::from(top));
     let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - top).exp()).sum();
     let own = logits.get(label).map_or(f64::NEG_INFINITY, |&logit| f64::from(logit));

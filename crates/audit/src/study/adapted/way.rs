@@ -13,6 +13,7 @@ use heirloom_transfer::{Block, Features, Pooling};
 use serde::{Deserialize, Serialize};
 
 use super::Domain;
+use crate::predicted::largest;
 use crate::study::StudyError;
 
 /// Folds that the support vector machine's penalty is chosen on, all of the source.
@@ -133,6 +134,5 @@ fn machine(source: &Samples, labels: &[usize], target: &Samples, classes: usize)
     let fitted = fit(Method::Svm, &training, &Settings::default()).map_err(unusable)?;
     let asked: Vec<usize> = (source.rows()..features.rows).collect();
     let logits = fitted.head.logits(&features, &asked).map_err(unusable)?;
-    let largest = |row: &[f32]| (0..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best });
     Ok(logits.chunks(classes.max(1)).map(largest).collect())
 }

@@ -28,7 +28,6 @@ mod trained;
 mod view;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -52,7 +51,7 @@ pub use record::{
 };
 pub use run::{Correction, Noise, Origin, Run, Start, Task};
 
-use super::{Set, StudyError};
+use super::{Set, StudyError, course};
 use trained::Judged;
 use view::Found;
 
@@ -236,17 +235,12 @@ impl<'a> Study<'a> {
     }
 
     fn say(&self, text: &str) {
-        if let Some(stage) = self.watch.stage {
-            stage(text);
-        }
+        course::say(self.watch, text);
     }
 
     /// Whether there is time to begin something new; an interrupt ends all.
     fn go_on(&self) -> Result<bool, StudyError> {
-        if self.watch.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
-            return Err(StudyError::Interrupted);
-        }
-        Ok(self.options.budget.is_none_or(|budget| self.started.elapsed() < budget))
+        course::go_on(self.watch, self.started, self.options.budget)
     }
 
     /// A result from the cache, or made and kept there.
@@ -255,12 +249,7 @@ impl<'a> Study<'a> {
         name: &str,
         make: impl FnOnce() -> Result<T, StudyError>,
     ) -> Result<T, StudyError> {
-        if let Some(kept) = self.cells.read::<T>(name)? {
-            return Ok(kept);
-        }
-        let made = make()?;
-        self.cells.write(name, &made)?;
-        Ok(made)
+        course::kept(self.cells, name, make)
     }
 
     /// Epochs on fewer images than they are meant for.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::{TrainingRows, held_out_rows};
 use super::{Correction, Run, Start, Study, StudyError, Task};
+use crate::predicted::largest;
 use crate::{ChangedImages, PreparedImages};
 
 /// Most memory that the images of a target may take, in bytes.
@@ -61,7 +62,6 @@ impl Trained {
     /// Whether each test image is answered wrong; the first of equal classes counts.
     pub fn wrong_answers(&self) -> Vec<bool> {
         let classes = self.logits.len() / self.labels.len().max(1);
-        let largest = |row: &[f32]| (0..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best });
         self.logits.chunks(classes.max(1)).zip(&self.labels).map(|(row, label)| largest(row) != *label).collect()
     }
 

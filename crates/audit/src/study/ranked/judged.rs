@@ -10,6 +10,7 @@ use heirloom_zoo::Backbone;
 use serde::{Deserialize, Serialize};
 
 use super::{Item, Study};
+use crate::predicted::largest;
 use crate::study::{Set, StudyError};
 
 /// Raised whenever a score or a truth comes out otherwise from the same rows: what is kept of the old one is then not read.
@@ -78,7 +79,6 @@ impl Study<'_> {
         let (features, _) = self.features(backbone, data, &test, &last)?;
         let rows: Vec<usize> = (0..test.len()).collect();
         let logits = head.logits(&features, &rows).map_err(FitError::from)?;
-        let largest = |row: &[f32]| (0..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best });
         let answers = logits.chunks(data.table.classes.len().max(1)).map(largest);
         let right = answers.zip(labels(data, &test)).filter(|(answer, label)| answer == label).count();
         Ok(right as f64 / test.len().max(1) as f64)

@@ -19,7 +19,6 @@ mod summary;
 mod tests;
 mod tuned;
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use heirloom_transfer::compare::Cells;
@@ -36,7 +35,7 @@ pub use record::{
     RankedStudy, Truth, TruthRecord,
 };
 
-use super::{Set, StudyError};
+use super::{Set, StudyError, course};
 use judged::Judged;
 use tuned::Tuned;
 
@@ -187,9 +186,6 @@ impl Study<'_> {
 
     /// Whether there is time to begin something new; an interrupt ends all.
     fn go_on(&self) -> Result<bool, StudyError> {
-        if self.watch.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
-            return Err(StudyError::Interrupted);
-        }
-        Ok(self.options.budget.is_none_or(|budget| self.started.elapsed() < budget))
+        course::go_on(self.watch, self.started, self.options.budget)
     }
 }

@@ -31,7 +31,6 @@ mod summary;
 mod trained;
 mod view;
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use heirloom_transfer::compare::Cells;
@@ -54,7 +53,7 @@ pub use record::{
 pub use run::{Blocks, Family, Run, Start, Training, rate_of};
 pub use view::Kind;
 
-use super::{Set, StudyError};
+use super::{Set, StudyError, course};
 use found::Found;
 
 /// What the study is run on.
@@ -177,17 +176,12 @@ impl Study<'_> {
     }
 
     fn say(&self, text: &str) {
-        if let Some(stage) = self.watch.stage {
-            stage(text);
-        }
+        course::say(self.watch, text);
     }
 
     /// Whether there is time to begin something new; an interrupt ends all.
     fn go_on(&self) -> Result<bool, StudyError> {
-        if self.watch.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
-            return Err(StudyError::Interrupted);
-        }
-        Ok(self.options.budget.is_none_or(|budget| self.started.elapsed() < budget))
+        course::go_on(self.watch, self.started, self.options.budget)
     }
 
     /// A result from the cache, or made and kept there.
@@ -196,12 +190,7 @@ impl Study<'_> {
         name: &str,
         make: impl FnOnce() -> Result<T, StudyError>,
     ) -> Result<T, StudyError> {
-        if let Some(kept) = self.cells.read::<T>(name)? {
-            return Ok(kept);
-        }
-        let made = make()?;
-        self.cells.write(name, &made)?;
-        Ok(made)
+        course::kept(self.cells, name, make)
     }
 
     /// The seed of a replica's draws.

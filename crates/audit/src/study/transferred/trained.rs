@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rates::held_out;
 use super::{Run, Set, Study, StudyError, Training};
+use crate::predicted::largest;
 use crate::{ChangedImages, PreparedImages, balanced, network_classes};
 
 /// Most memory that the images of a target may take, in bytes.
@@ -57,8 +58,6 @@ impl Trained {
     /// The class with the largest logit for every test image, the first of equals.
     pub fn answers(&self) -> Vec<usize> {
         let classes = self.logits.len() / self.labels.len().max(1);
-        let largest =
-            |logits: &[f32]| (0..logits.len()).fold(0, |best, at| if logits[at] > logits[best] { at } else { best });
         self.logits.chunks(classes.max(1)).map(largest).collect()
     }
 }

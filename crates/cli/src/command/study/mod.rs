@@ -11,6 +11,7 @@ mod head2toe;
 mod pretraining;
 mod ranking;
 mod speed;
+mod targets;
 mod transferred;
 
 use heirloom_audit::study::pretraining::Part;

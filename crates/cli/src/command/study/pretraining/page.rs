@@ -1,8 +1,9 @@
 //! The page: a section for each topic, with its figures, what was claimed, and what became of it.
 
 use heirloom_audit::study::pretraining::{Part, PretrainingStudy, RunRecord, Task, Topic};
-use heirloom_report::{Align, Block, Page, Section, Table};
+use heirloom_report::{Block, Page, Section, Table};
 
+use super::super::targets;
 use super::{figures, text};
 
 /// The page of a study.
@@ -100,18 +101,7 @@ fn overview(found: &PretrainingStudy) -> Section {
         count("does not hold"),
         count("cannot be told here"),
     )));
-    let mut targets = Table::new(&[
-        ("target", Align::Left),
-        ("pictures", Align::Left),
-        ("training images", Align::Right),
-        ("test images", Align::Right),
-        ("classes", Align::Right),
-    ]);
-    for target in &found.targets {
-        let counts = target.counts.map(|count| count.to_string());
-        targets.push([target.name.clone(), target.about.clone()].into_iter().chain(counts));
-    }
-    section.push(Block::Table(targets));
+    section.push(Block::Table(targets::table(&found.targets)));
     if !found.unfinished.is_empty() {
         section.push(Block::Warning(format!("Not done: {}.", found.unfinished.join("; "))));
     }

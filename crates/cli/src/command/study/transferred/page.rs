@@ -3,8 +3,9 @@
 mod figures;
 
 use heirloom_audit::study::{Family, Topic, TransferredStudy};
-use heirloom_report::{Align, Block, Page, Section, Table};
+use heirloom_report::{Block, Page, Section, Table};
 
+use super::super::targets;
 use super::text;
 
 /// The page of a study.
@@ -88,18 +89,7 @@ fn overview(found: &TransferredStudy) -> Section {
         count("does not hold"),
         count("cannot be told here"),
     )));
-    let mut targets = Table::new(&[
-        ("target", Align::Left),
-        ("pictures", Align::Left),
-        ("training images", Align::Right),
-        ("test images", Align::Right),
-        ("classes", Align::Right),
-    ]);
-    for target in &found.targets {
-        let counts = target.counts.map(|count| count.to_string());
-        targets.push([target.name.clone(), target.about.clone()].into_iter().chain(counts));
-    }
-    section.push(Block::Table(targets));
+    section.push(Block::Table(targets::table(&found.targets)));
     if !found.unfinished.is_empty() {
         section.push(Block::Warning(format!("Not done: {}.", found.unfinished.join(", "))));
     }
