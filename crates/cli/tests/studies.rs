@@ -215,7 +215,12 @@ fn episodes_of_a_few_labelled_images_stand_beside_random_weights() {
     assert!(page.contains("How far do a few labelled images go?") && page.contains("self-training"));
     let without = scene.ok(&[&study[..], &["--unlabelled", "0"]].concat()).json();
     assert_eq!(without["found"][0]["learners"].as_array().unwrap().len(), 3);
-    let many = [&study[..], &["--queries", "500"]].concat();
+    std::fs::write(scene.at("colours/train/red/broken.jpg"), b"no picture").unwrap();
+    let broken = scene.ok(&[&study[..], &["--shots", "1"]].concat()).json();
+    assert!(broken["skipped"][0]["locator"].as_str().unwrap().contains("broken.jpg"), "{broken}");
+    // What makes no episode is refused before anything is computed.
+    let many = [&study[..], &["--queries", "500", "--cache", "untouched"]].concat();
     scene.run(&many).refused(2, &["fewer rows of each"]);
+    assert!(!scene.at("untouched").exists());
     scene.run(&["study", "few-shot", "colours"]).refused(2, &["--backbone"]);
 }

@@ -142,6 +142,15 @@ pub fn episodes(
     Ok(learners.iter().enumerate().map(|(at, learner)| record(*learner, at, &learners, &found)).collect())
 }
 
+/// Whether episodes can be drawn at all: known before any feature is computed.
+///
+/// # Errors
+/// Settings that make no episode, too few rows.
+pub fn possible(labels: &[Option<usize>], options: &EpisodeOptions) -> Result<(), EpisodeError> {
+    check(options)?;
+    draw::Pool::new(labels, options).map(drop)
+}
+
 fn check(options: &EpisodeOptions) -> Result<(), EpisodeError> {
     let refuse = |setting, value, range| Err(EpisodeError::Setting { setting, value, range });
     match *options {

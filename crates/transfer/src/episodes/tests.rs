@@ -66,7 +66,11 @@ fn threads_and_what_lies_outside_an_episode_change_nothing() {
 #[test]
 fn what_makes_no_episode_is_refused() {
     let (features, labels) = features(3, 20, 2.0);
-    let refused = |options| episodes(&features, &labels, &options).unwrap_err().to_string();
+    let refused = |options| {
+        let before = possible(&labels, &options).unwrap_err().to_string();
+        assert_eq!(episodes(&features, &labels, &options).unwrap_err().to_string(), before);
+        before
+    };
     assert!(refused(OPTIONS).contains("fewer classes"));
     assert!(refused(EpisodeOptions { ways: 1, ..OPTIONS }).contains("2 or more"));
     assert!(refused(EpisodeOptions { shots: 0, ..OPTIONS }).contains("1 or more"));

@@ -7,8 +7,8 @@ use heirloom_audit::{AuditError, PreparedImages};
 use heirloom_data::{Table as Rows, TableOptions};
 use heirloom_report::{Align, Block, Page, Section, Table, counted, percent};
 use heirloom_transfer::Pooling;
-use heirloom_transfer::episodes::{EpisodeMean, EpisodeOptions, LearnerRecord, episodes};
-use heirloom_transfer::extract::{Extraction, Network};
+use heirloom_transfer::episodes::{EpisodeError, EpisodeMean, EpisodeOptions, LearnerRecord, episodes, possible};
+use heirloom_transfer::extract::{Extraction, Network, SkippedImage};
 use heirloom_transfer::fit::Watch;
 use heirloom_transfer::store::Store;
 use heirloom_zoo::Backbone;
@@ -27,6 +27,8 @@ use crate::failure::Failure;
 const WAYS: usize = 5;
 /// Images that batch norms of a network with random weights are measured on.
 const MEASURED: usize = 128;
+/// Images without features that are named.
+const SHOWN: usize = 10;
 
 /// What was found with one network.
 #[derive(Debug, Serialize)]
@@ -47,16 +49,37 @@ pub fn run(arguments: &FewShotArguments, shared: &SharedArguments, console: Cons
         refuse_to_replace(path, arguments.force)?;
     }
     let table = Rows::open(&arguments.data, &TableOptions::default())?;
+    let labels: Vec<Option<usize>> = table.rows.iter().map(|row| row.label).collect();
+    for shots in &arguments.shots {
+        possible(&labels, &options(&table, arguments, *shots)).map_err(|error| unfit(arguments, &error))?;
+    }
     let kept = "features stay in the cache; run the same command again to go on from there";
     let (found, skipped) = watched(kept, console, |watch, _| all(&table, arguments, shared, watch))?;
     if let Some(path) = &arguments.output {
         write_whole(path, page(&found, arguments).to_html().as_bytes())?;
     }
-    console.answer(&text(&found, arguments.output.as_deref(), skipped))?;
+    console.answer(&text(&found, arguments.output.as_deref(), &skipped))?;
     Ok(Outcome::done(json!({
-        "command": "study", "study": "few-shot", "data": arguments.data, "found": found, "skipped": skipped,
+        "command": "study", "study": "few-shot", "data": arguments.data, "found": found,
+        "skipped": skipped.iter().map(|row| json!({ "locator": row.locator, "reason": row.reason })).collect::<Vec<_>>(),
         "page": arguments.output,
     })))
+}
+
+/// What an episode with so many labelled images is made of.
+fn options(table: &Rows, arguments: &FewShotArguments, shots: u16) -> EpisodeOptions {
+    EpisodeOptions {
+        ways: arguments.ways.map_or(WAYS.min(table.classes.len()), usize::from),
+        shots: usize::from(shots),
+        unlabelled: usize::from(arguments.unlabelled),
+        queries: usize::from(arguments.queries),
+        episodes: arguments.episodes as usize,
+        seed: arguments.seed,
+    }
+}
+
+fn unfit(arguments: &FewShotArguments, error: &EpisodeError) -> Failure {
+    Failure::input(format!("{}: {error}", arguments.data.display()))
 }
 
 /// Every network with every number of labelled images, and as a control the first one with random weights.
@@ -65,15 +88,15 @@ fn all(
     arguments: &FewShotArguments,
     shared: &SharedArguments,
     watch: Watch<'_>,
-) -> Result<(Vec<Found>, usize), Failure> {
-    let (mut found, mut skipped) = (Vec::new(), 0);
+) -> Result<(Vec<Found>, Vec<SkippedImage>), Failure> {
+    let (mut found, mut skipped) = (Vec::new(), Vec::new());
     for (at, name) in arguments.backbone.iter().enumerate() {
         let network = backbone::open(Some(name))?;
         let random = if at == 0 { random(table, &network, arguments, shared, watch)? } else { None };
         let random = random.as_ref().map(|network| (network, true));
         for (network, random) in std::iter::once((&network, false)).chain(random) {
             let (own, left_out) = of_network(table, network, random, arguments, shared, watch)?;
-            skipped = skipped.max(left_out);
+            skipped = left_out;
             found.extend(own);
         }
     }
@@ -101,7 +124,7 @@ fn of_network(
     arguments: &FewShotArguments,
     shared: &SharedArguments,
     watch: Watch<'_>,
-) -> Result<(Vec<Found>, usize), Failure> {
+) -> Result<(Vec<Found>, Vec<SkippedImage>), Failure> {
     let rows: Vec<usize> = (0..table.rows.len()).filter(|row| table.rows[*row].label.is_some()).collect();
     let requests = [(network.features.clone(), Pooling::MEAN)];
     let store = Store::new(&cache_folder(shared)?);
@@ -114,20 +137,12 @@ fn of_network(
     }
     let labels: Vec<Option<usize>> = extracted.rows.iter().map(|row| table.rows[*row].label).collect();
     let of_shots = |shots: &u16| -> Result<Found, Failure> {
-        let options = EpisodeOptions {
-            ways: arguments.ways.map_or(WAYS.min(table.classes.len()), usize::from),
-            shots: usize::from(*shots),
-            unlabelled: usize::from(arguments.unlabelled),
-            queries: usize::from(arguments.queries),
-            episodes: arguments.episodes as usize,
-            seed: arguments.seed,
-        };
-        let learners = episodes(&extracted.features, &labels, &options)
-            .map_err(|error| Failure::input(format!("{}: {error}", arguments.data.display())))?;
+        let options = options(table, arguments, *shots);
+        let learners = episodes(&extracted.features, &labels, &options).map_err(|error| unfit(arguments, &error))?;
         Ok(Found { backbone: network.name.clone(), random, options, learners })
     };
     let found = arguments.shots.iter().map(of_shots).collect::<Result<_, _>>()?;
-    Ok((found, rows.len() - extracted.rows.len()))
+    Ok((found, extracted.summary.skipped))
 }
 
 fn interval(EpisodeMean { value, low, high }: EpisodeMean) -> String {
@@ -176,10 +191,13 @@ fn how(found: &[Found]) -> String {
     )
 }
 
-fn text(found: &[Found], page: Option<&Path>, skipped: usize) -> String {
+fn text(found: &[Found], page: Option<&Path>, skipped: &[SkippedImage]) -> String {
     let mut text = format!("{}\n{}\n", table(found).to_text(), how(found));
-    if skipped > 0 {
-        text.push_str(&format!("{} could not be used\n", counted(skipped, "image")));
+    if !skipped.is_empty() {
+        text.push_str(&format!("{} could not be used\n", counted(skipped.len(), "image")));
+    }
+    for row in skipped.iter().take(SHOWN) {
+        text.push_str(&format!("  {}: {}\n", row.locator, row.reason));
     }
     if let Some(page) = page {
         text.push_str(&format!("page: {}\n", page.display()));
