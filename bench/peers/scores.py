@@ -8,10 +8,12 @@ softmax of 1000 classes. Each peer does what the authors' program does (a full s
 generalised eigenproblem for SFDA, one determinant of the columns' size for every class in TransRate, and so on), in double precision. So
 that values can be compared, both sides take the same definition where Heirloom's departs from the program:
 
-logme      features and targets are centred, and non-zero directions are counted in both places; the program stops at a relative change of
+logme      features and targets are centred, one row less is free, and non-zero directions are counted in both places; the program stops at a relative change of
            1e-3 or after 11 rounds, Heirloom at 1e-12
 transrate  centred features are scaled to a mean squared row length of 1
 parc       the first 500 rows; distances of labels are rounded, so that equal ones tie
+nce        both sides are given the source's answers, as the program is
+leep       the program gets the probabilities in double precision, in which it would compute anyway
 gbc        the first 64 principal directions of an exact decomposition, diagonal covariances
 sfda       the program takes the largest eigenvalue by three double power iterations, Heirloom to rounding
 n-leep     a mixture is drawn: the program's has full covariances and k-means starts, Heirloom's diagonal ones and k-means++ starts, so that
@@ -80,7 +82,7 @@ def logme(x, labels, source):
     targets -= targets.mean(0)
     u, s = decomposed(f)
     kept = s > 1e-12 * s[0]
-    u, sigma, rows = u[:, kept], s[kept] ** 2, len(f)
+    u, sigma, rows = u[:, kept], s[kept] ** 2, len(f) - 1
     values = []
     for t in targets.T:
         projected = (u.T @ t) ** 2
@@ -200,9 +202,8 @@ def leep(x, labels, source):
     return foretold(source, labels)
 
 
-def nce(x, labels, source):
-    answers = source.argmax(1)
-    joint = np.zeros((labels.max() + 1, source.shape[1]))
+def nce(x, labels, answers):
+    joint = np.zeros((labels.max() + 1, answers.max() + 1))
     for label, answer in zip(labels, answers):
         joint[label, answer] += 1.0 / len(labels)
     marginal = np.broadcast_to(joint.sum(0, keepdims=True), joint.shape)
@@ -224,7 +225,7 @@ def turn(case, path, classes, inputs):
     """Seconds of both sides, one after the other, and both values."""
     mine = ours(case, path, classes)["scores"][0]
     started = time.perf_counter()
-    value = float(PEERS[case](*inputs))
+    value = float(PEERS[case](*inputs[case == "nce"]))
     return mine["seconds"], time.perf_counter() - started, mine["value"], value
 
 
@@ -240,7 +241,8 @@ def compare(path, classes):
     x, labels, source = data(classes)
     with open(path, "wb") as file:
         file.write(x.astype("<f4").tobytes() + labels.astype("<u4").tobytes() + source.astype("<f4").tobytes())
-    inputs = (x.astype(np.float64), labels, source.astype(np.float64))
+    inputs = [(x.astype(np.float64), labels, source.astype(np.float64))]
+    inputs.append((*inputs[0][:2], source.argmax(1)))
     record = {"rows": len(x), "columns": x.shape[1], "classes": classes}
     cases = []
     for case in arguments.cases.split(","):

@@ -6,7 +6,7 @@
 
 use std::error::Error;
 
-use heirloom_transfer::ranking::{Mat, Sample, Score, Scored, all};
+use heirloom_transfer::ranking::{Mat, Sample, Score, Scored, Source, all};
 
 /// Runs the measurement and prints one JSON object.
 pub fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
@@ -17,7 +17,7 @@ pub fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let wanted = names.split(',').map(named).collect::<Result<Vec<Score>, _>>()?;
     let (features, labels, source) = read(&std::fs::read(file)?, sizes)?;
     let sample =
-        Sample { features: &features, labels: &labels, classes: classes.parse()?, source: Some(&source), seed: 0 };
+        Sample { features: &features, labels: &labels, classes: classes.parse()?, source: Ok(&source), seed: 0 };
     let alone: Vec<Scored> = wanted.iter().flat_map(|score| all(&sample, &[*score])).collect();
     let together: f64 = all(&sample, &wanted).iter().map(|one| one.seconds).sum();
     println!("{}", serde_json::json!({ "bench": "scores", "scores": alone, "together": together }));
@@ -29,7 +29,7 @@ fn named(name: &str) -> Result<Score, String> {
     found.ok_or_else(|| format!("there is no score '{name}'"))
 }
 
-type Input = (Mat<f64>, Vec<usize>, Mat<f64>);
+type Input = (Mat<f64>, Vec<usize>, Source);
 
 fn read(bytes: &[u8], [rows, columns, bins]: [usize; 3]) -> Result<Input, Box<dyn Error>> {
     let words = bytes.as_chunks::<4>().0;
@@ -43,9 +43,9 @@ fn read(bytes: &[u8], [rows, columns, bins]: [usize; 3]) -> Result<Input, Box<dy
     }
     let (features, rest) = words.split_at(rows * columns);
     let (labels, source) = rest.split_at(rows);
-    let matrix = |words: &[[u8; 4]], width: usize| {
-        Mat::from_fn(rows, width, |row, column| f64::from(f32::from_le_bytes(words[row * width + column])))
-    };
+    let features =
+        Mat::from_fn(rows, columns, |row, column| f64::from(f32::from_le_bytes(features[row * columns + column])));
+    let source = Source::new(source.iter().map(|word| f32::from_le_bytes(*word)).collect(), bins)?;
     let labels = labels.iter().map(|word| u32::from_le_bytes(*word) as usize).collect();
-    Ok((matrix(features, columns), labels, matrix(source, bins)))
+    Ok((features, labels, source))
 }

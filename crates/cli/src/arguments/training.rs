@@ -282,19 +282,31 @@ fn share(text: &str) -> Result<f64, String> {
     number(text, |value| (0.0..1.0).contains(&value), "a number from 0 to below 1")
 }
 
-/// `90s`, `10m`, `2h`, or seconds.
+/// `90s`, `10m`, `2h`, `2h30m`, or seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let (digits, unit) = match text.strip_suffix(['s', 'm', 'h']) {
-        Some(digits) => (digits, text.chars().last()),
-        None => (text, None),
-    };
-    let factor = match unit {
-        Some('m') => 60.0,
-        Some('h') => 3600.0,
-        _ => 1.0,
-    };
-    let seconds = number(digits, |value| value > 0.0, "a time such as 90s, 10m or 2h")? * factor;
-    Duration::try_from_secs_f64(seconds).map_err(|_| "expected a time such as 90s, 10m or 2h".to_owned())
+    const WANTED: &str = "a time such as 90s, 10m, 2h or 2h30m";
+    let parts: Vec<&str> = text.split_inclusive(['h', 'm', 's']).collect();
+    let units: Vec<Option<char>> =
+        parts.iter().map(|part| part.chars().last().filter(|last| "hms".contains(*last))).collect();
+    let place = |unit: &Option<char>| unit.and_then(|unit| "hms".find(unit));
+    // Hours before minutes before seconds, each once; a bare number stands alone.
+    if parts.is_empty() || (parts.len() > 1 && !units.is_sorted_by(|a, b| place(a).is_some() && place(a) < place(b))) {
+        return Err(format!("expected {WANTED}"));
+    }
+    let mut seconds = 0.0;
+    for (part, unit) in parts.iter().zip(units) {
+        let factor = unit.map_or(1.0, |unit| {
+            if unit == 'h' {
+                3600.0
+            } else if unit == 'm' {
+                60.0
+            } else {
+                1.0
+            }
+        });
+        seconds += number(part.trim_end_matches(['h', 'm', 's']), |value| value > 0.0, WANTED)? * factor;
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| format!("expected {WANTED}"))
 }
 
 #[cfg(test)]
@@ -307,6 +319,11 @@ mod tests {
         assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
         assert_eq!(duration("45"), Ok(Duration::from_secs(45)));
+        assert_eq!(duration("2h20m"), Ok(Duration::from_secs(8400)));
+        assert_eq!(duration("1h0.5m15s"), Ok(Duration::from_secs(3645)));
+        for wrong in ["20m2h", "2h3h", "2h30", "h", "", "2hm"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
         assert!(duration("soon").is_err() && duration("-3m").is_err() && duration("0").is_err());
     }
 }

@@ -21,6 +21,34 @@ pub fn spearman(x: &[f64], y: &[f64]) -> Option<f64> {
     pearson(&average_ranks(x), &average_ranks(y))
 }
 
+/// The same with a variable of two values: `low` holds the other variable's values where it has the lower one, `high` where it has the higher;
+/// both are sorted. Sorted apart and merged, they take one pass where ranks of pairs would take two sorts.
+pub(super) fn spearman_of_two(low: &mut [f64], high: &mut [f64]) -> Option<f64> {
+    low.sort_unstable_by(f64::total_cmp);
+    high.sort_unstable_by(f64::total_cmp);
+    let (mut of_low, mut of_high) = (low.iter().peekable(), high.iter().peekable());
+    let count = (low.len() + high.len()) as f64;
+    let (mut below, mut ranks, mut ties) = (0.0, 0.0, 0.0);
+    while let Some(value) = smaller(of_low.peek().copied(), of_high.peek().copied()) {
+        let equal_low = std::iter::from_fn(|| of_low.next_if(|other| **other == value)).count() as f64;
+        let equal_high = std::iter::from_fn(|| of_high.next_if(|other| **other == value)).count() as f64;
+        let equal = equal_low + equal_high;
+        ranks += equal_high * (below + (equal - 1.0) / 2.0);
+        ties += equal * (equal * equal - 1.0);
+        below += equal;
+    }
+    let (high, low) = (high.len() as f64, low.len() as f64);
+    let spread = (count * (count * count - 1.0) - ties) / 12.0 * (low * high / count);
+    (spread > 0.0).then(|| (ranks - high * (count - 1.0) / 2.0) / spread.sqrt())
+}
+
+fn smaller(a: Option<&f64>, b: Option<&f64>) -> Option<f64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(*b)),
+        (one, other) => one.or(other).copied(),
+    }
+}
+
 fn average_ranks(values: &[f64]) -> Vec<f64> {
     // Values beside their places, so that the sort stays in one piece of memory; the order of equals does not matter.
     let mut order: Vec<(f64, usize)> = values.iter().copied().zip(0..).collect();
@@ -93,6 +121,18 @@ mod tests {
     }
 
     proptest! {
+        /// Few values, so that many are equal.
+        #[test]
+        fn two_values_correlate_as_any_others_do(values in prop::collection::vec((0..6_i32, any::<bool>()), 0..40)) {
+            let of = |wanted: bool| values.iter().filter(move |(_, high)| *high == wanted).map(|(value, _)| f64::from(*value));
+            let found = spearman_of_two(&mut of(false).collect::<Vec<_>>(), &mut of(true).collect::<Vec<_>>());
+            let (x, y): (Vec<f64>, Vec<f64>) = values.iter().map(|(x, high)| (f64::from(*x), f64::from(u8::from(*high)))).unzip();
+            match spearman(&x, &y) {
+                Some(slow) => prop_assert!((found.unwrap() - slow).abs() < 1e-12, "{found:?} {slow}"),
+                None => prop_assert_eq!(found, None),
+            }
+        }
+
         #[test]
         fn agreement_is_symmetric_and_blind_to_rising_maps(values in prop::collection::vec((-5.0..5.0_f64, -5.0..5.0_f64), 3..12)) {
             let (x, y): (Vec<f64>, Vec<f64>) = values.into_iter().unzip();

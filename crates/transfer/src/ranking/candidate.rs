@@ -6,7 +6,7 @@ use heirloom_data::{Groups, SplitInput, Table, folds};
 use heirloom_zoo::Backbone;
 use serde::{Deserialize, Serialize};
 
-use super::{Mat, Sample, Score, Scored, all, probe};
+use super::{Mat, RankingError, Sample, Score, Scored, Source, all, probe};
 use crate::extract::Request;
 use crate::fit::FitError;
 use crate::heads::Head;
@@ -90,7 +90,8 @@ pub fn candidate(
 ) -> Result<(Candidate, Head), FitError> {
     let logits = features.blocks.iter().position(|block| Some(&block.tap) == backbone.logits.as_ref());
     let logits = logits.filter(|_| features.blocks.len() > 1).map(|at| features.blocks.remove(at));
-    let source = logits.filter(|logits| logits.width >= SOURCE_CLASSES).map(|logits| softmax(&logits));
+    let logits = logits.filter(|logits| logits.width >= SOURCE_CLASSES).ok_or(RankingError::NoSource);
+    let source = logits.and_then(|logits| source(&logits));
     let started = Instant::now();
     let judged = probe(&features, judge.labels, judge.folds, judge.classes)?;
     let probe_seconds = started.elapsed().as_secs_f64();
@@ -130,16 +131,13 @@ fn matrix(block: &Block) -> Mat<f64> {
 }
 
 /// Probabilities of the source's classes.
-fn softmax(logits: &Block) -> Mat<f64> {
-    let rows: Vec<Vec<f64>> = logits
-        .values
-        .chunks(logits.width.max(1))
-        .map(|row| {
-            let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let exponentials: Vec<f64> = row.iter().map(|value| f64::from(value - largest).exp()).collect();
-            let sum: f64 = exponentials.iter().sum();
-            exponentials.into_iter().map(|value| value / sum).collect()
-        })
-        .collect();
-    Mat::from_fn(rows.len(), logits.width, |row, column| rows[row][column])
+fn source(logits: &Block) -> Result<Source, RankingError> {
+    let mut probabilities = Vec::with_capacity(logits.values.len());
+    for row in logits.values.chunks(logits.width.max(1)) {
+        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let exponentials = row.iter().map(|value| f64::from(value - largest).exp());
+        let sum: f64 = exponentials.clone().sum();
+        probabilities.extend(exponentials.map(|value| (value / sum) as f32));
+    }
+    Source::new(probabilities, logits.width)
 }

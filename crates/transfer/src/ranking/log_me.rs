@@ -1,7 +1,8 @@
 //! LogME (You et al. 2021, 2022): the evidence of Bayesian linear regression of each class on the features, maximised over both precisions.
 //!
 //! The released program counts `D` directions in one place and the non-zero ones in another, which matters where there are fewer rows than
-//! columns; here the non-zero ones are counted in both. Features and targets are centred, which stands for an intercept.
+//! columns; here the non-zero ones are counted in both. Features and targets are centred, which stands for an intercept and takes one row's
+//! freedom: counted as free, it would let the noise of as many directions as there are other rows shrink without end.
 
 use super::decomposition::Decomposition;
 use super::{RankingError, Sample};
@@ -11,7 +12,7 @@ use super::{RankingError, Sample};
 const ROUNDS: usize = 200;
 const TOLERANCE: f64 = 1e-9;
 
-/// Mean over classes of the largest evidence per row.
+/// Mean over classes of the largest evidence per free row.
 pub(super) fn score(parts: &Decomposition, sample: &Sample<'_>) -> Result<f64, RankingError> {
     let rows = sample.labels.len() as f64;
     let counts = sample.counts();
@@ -21,7 +22,7 @@ pub(super) fn score(parts: &Decomposition, sample: &Sample<'_>) -> Result<f64, R
         // U^T (t - share) for the class's column t of the one-hot labels.
         let onto = |sums: &Vec<f64>| (sums[class] - share * sums.iter().sum::<f64>()).powi(2);
         let projected: Vec<f64> = sums.iter().map(onto).collect();
-        evidence(&parts.squared, &projected, rows * share * (1.0 - share), rows)
+        evidence(&parts.squared, &projected, rows * share * (1.0 - share), rows - 1.0)
     };
     let present = (0..sample.classes).filter(|class| counts[*class] > 0);
     let values = present.map(of_class).collect::<Result<Vec<f64>, _>>()?;
@@ -117,6 +118,38 @@ mod tests {
         });
         let mean = raw(&wide, &toy.labels).iter().sum::<f64>() / 3.0;
         assert!((mean + 0.395_764_467_546).abs() < 1e-8, "{mean}");
+    }
+
+    /// As many directions as free rows: the evidence is that of one row less without centring, in the basis of all that sums to 0.
+    #[test]
+    fn centring_takes_one_row() {
+        let toy = sample();
+        let wide = Mat::from_fn(8, 10, |row, column| (1.0 + row as f64 * 1.7 + column as f64 * row as f64).sin());
+        let centred = crate::ranking::centred(&wide);
+        let found = score(&decompose(&centred).unwrap(), &toy.sample()).unwrap();
+        // Helmert's rows.
+        let basis = Mat::from_fn(7, 8, |row, column| {
+            let place = row as f64 + 1.0;
+            let scale = (place * (place + 1.0)).sqrt();
+            if column <= row {
+                1.0 / scale
+            } else if column == row + 1 {
+                -place / scale
+            } else {
+                0.0
+            }
+        });
+        let parts = decompose(&heirloom_matrix::product(basis.as_ref(), wide.as_ref())).unwrap();
+        let of_class = |class: usize| {
+            let target = Mat::from_fn(8, 1, |row, _| f64::from(u8::from(toy.labels[row] == class)));
+            let target = heirloom_matrix::product(basis.as_ref(), target.as_ref());
+            let onto = heirloom_matrix::product(parts.left.transpose(), target.as_ref());
+            let projected: Vec<f64> = onto.col(0).iter().map(|value| value * value).collect();
+            evidence(&parts.squared, &projected, target.col(0).iter().map(|value| value * value).sum(), 7.0).unwrap()
+        };
+        let expected = (0..3).map(of_class).sum::<f64>() / 3.0;
+        assert_eq!(parts.squared.len(), 7);
+        assert!((found - expected).abs() < 1e-9, "{found} {expected}");
     }
 
     /// The precision of the weights grows without end, and the evidence goes to that of noise alone, `(ln b - 1 - ln 2 pi) / 2` with `b` rows over

@@ -30,7 +30,10 @@ pub(super) fn score(shared: &Shared<'_>, sample: &Sample<'_>) -> Result<f64, Ran
         return Err(RankingError::TooFew { rows, reason });
     }
     let reduced = shared.parts()?.principal(SHARE, DIRECTIONS);
-    leep_of(&responsibilities(&reduced, COMPONENTS * classes, sample.seed), sample.labels, classes)
+    let soft = responsibilities(&reduced, COMPONENTS * classes, sample.seed);
+    let of_row = |row: usize| (0..soft.ncols()).map(move |component| (row, component));
+    let by_row: Vec<f64> = (0..rows).flat_map(of_row).map(|place| soft[place]).collect();
+    leep_of(&by_row, COMPONENTS * classes, sample.labels, classes)
 }
 
 /// The share of every component in every row.
@@ -182,8 +185,7 @@ mod tests {
             [0.0, 0.0, 0.1, 0.9],
             [0.05, 0.05, 0.3, 0.6],
         ];
-        let soft = Mat::from_fn(8, 4, |row, column| soft[row][column]);
-        let found = leep_of(&soft, &[0, 0, 0, 1, 1, 1, 2, 2], 3).unwrap();
+        let found = leep_of(soft.as_flattened(), 4, &[0, 0, 0, 1, 1, 1, 2, 2], 3).unwrap();
         assert!((found + 0.223_295_506_596).abs() < 1e-9, "{found}");
     }
 
@@ -193,7 +195,8 @@ mod tests {
         let features =
             Mat::from_fn(120, 6, |row, column| draws.normal() * 0.3 + if column == row % 2 { 4.0 } else { 0.0 });
         let labels: Vec<usize> = (0..120).map(|row| row % 2).collect();
-        let sample = Sample { features: &features, labels: &labels, classes: 2, source: None, seed: 0 };
+        let sample =
+            Sample { features: &features, labels: &labels, classes: 2, source: Err(&RankingError::NoSource), seed: 0 };
         let shared = Shared::new(&features);
         let found = score(&shared, &sample).unwrap();
         assert!(found <= 0.0 && found > -0.05, "{found}");

@@ -24,6 +24,7 @@ mod probe;
 mod score;
 mod self_challenging;
 mod shared;
+mod source;
 mod trans_rate;
 
 pub use agreement::{pearson, spearman, weighted_kendall};
@@ -32,6 +33,7 @@ pub use heirloom_matrix::Mat;
 pub use pick::{Picked, pick};
 pub use probe::{Probe, probe};
 pub use score::{Score, Scored, all};
+pub use source::Source;
 
 /// Labelled features of one backbone.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +44,8 @@ pub struct Sample<'a> {
     pub labels: &'a [usize],
     /// Classes.
     pub classes: usize,
-    /// Probabilities of the source's classes, `[rows, source classes]`, where the backbone has a classifier.
-    pub source: Option<&'a Mat<f64>>,
+    /// What the source's classifier says of the rows, or why it says nothing: [`RankingError::NoSource`] where the backbone has none.
+    pub source: Result<&'a Source, &'a RankingError>,
     /// Fixes what is drawn.
     pub seed: u64,
 }

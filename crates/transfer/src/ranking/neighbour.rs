@@ -53,7 +53,13 @@ mod tests {
             100.0 + drawn[(if row % 3 == 2 { row / 3 } else { row * 2 / 3 }, column)]
         });
         let labels: Vec<usize> = (0..60).map(|row| row * 7 % 4).collect();
-        let sample = Sample { features: &features, labels: &labels, classes: 4, source: None, seed: 0 };
+        let sample = Sample {
+            features: &features,
+            labels: &labels,
+            classes: 4,
+            source: Err(&crate::ranking::RankingError::NoSource),
+            seed: 0,
+        };
         let distance =
             |a: usize, b: usize| -> f64 { (0..5).map(|at| (features[(a, at)] - features[(b, at)]).powi(2)).sum() };
         let right = (0..60).filter(|own| {

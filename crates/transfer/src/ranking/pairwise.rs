@@ -2,7 +2,7 @@
 
 use heirloom_matrix::{Mat, add_gram};
 
-use super::agreement::spearman;
+use super::agreement::spearman_of_two;
 use super::{RankingError, Sample};
 
 /// Rows at most: the score takes all pairs.
@@ -14,15 +14,16 @@ pub(super) fn score(sample: &Sample<'_>) -> Result<f64, RankingError> {
     let count = rows.nrows();
     let mut alike = Mat::zeros(count, count);
     add_gram(&mut alike, rows.as_ref());
-    let (mut features, mut labels) = (Vec::new(), Vec::new());
+    let (mut within, mut between) = (Vec::new(), Vec::new());
     for first in 0..count {
-        for second in first + 1..count {
-            features.push(1.0 - alike[(second, first)]);
-            // 1 - Pearson of two one-hot rows is 0 within a class and C / (C - 1) between two: any two numbers give the same ranks.
-            labels.push(f64::from(u8::from(sample.labels[first] != sample.labels[second])));
+        let (label, others) = (sample.labels[first], &sample.labels[first + 1..count]);
+        // 1 - Pearson of two one-hot rows is 0 within a class and C / (C - 1) between two: any two numbers give the same ranks.
+        for (alike, other) in alike.col_as_slice(first)[first + 1..].iter().zip(others) {
+            if *other == label { &mut within } else { &mut between }.push(1.0 - alike);
         }
     }
-    spearman(&features, &labels).map(|value| 100.0 * value).ok_or(RankingError::Undefined("one class alone"))
+    let found = spearman_of_two(&mut within, &mut between).map(|value| 100.0 * value);
+    found.ok_or(RankingError::Undefined("one class alone"))
 }
 
 /// The first rows with columns standardised, `[rows, columns]`; constant columns are left out.

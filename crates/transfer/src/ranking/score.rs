@@ -109,7 +109,7 @@ pub fn all(sample: &Sample<'_>, wanted: &[Score]) -> Vec<Scored> {
 
 fn scored(shared: &Shared<'_>, sample: &Sample<'_>, score: Score) -> Scored {
     let started = Instant::now();
-    // What reads the source's probabilities alone finds by itself whether they are finite.
+    // The source's probabilities are finite, or there would be no source.
     let checked = if score.needs_source() { Ok(()) } else { shared.check() };
     let value = checked.and_then(|()| value(shared, sample, score));
     let seconds = started.elapsed().as_secs_f64();

@@ -2,15 +2,27 @@
 
 use super::*;
 
+/// Probabilities of four source classes for the eight rows.
+pub(super) const SOURCE: [[f64; 4]; 8] = [
+    [0.7, 0.1, 0.1, 0.1],
+    [0.6, 0.2, 0.1, 0.1],
+    [0.5, 0.3, 0.1, 0.1],
+    [0.1, 0.7, 0.1, 0.1],
+    [0.2, 0.5, 0.2, 0.1],
+    [0.1, 0.6, 0.1, 0.2],
+    [0.1, 0.1, 0.3, 0.5],
+    [0.2, 0.1, 0.5, 0.2],
+];
+
 pub(super) struct Toy {
     pub features: Mat<f64>,
     pub labels: Vec<usize>,
-    pub source: Mat<f64>,
+    pub source: Source,
 }
 
 impl Toy {
     pub fn sample(&self) -> Sample<'_> {
-        Sample { features: &self.features, labels: &self.labels, classes: 3, source: Some(&self.source), seed: 0 }
+        Sample { features: &self.features, labels: &self.labels, classes: 3, source: Ok(&self.source), seed: 0 }
     }
 }
 
@@ -25,35 +37,17 @@ pub(super) fn sample() -> Toy {
         [0.5, 0.4, 1.5],
         [0.3, 0.6, 1.1],
     ];
-    let source = [
-        [0.7, 0.1, 0.1, 0.1],
-        [0.6, 0.2, 0.1, 0.1],
-        [0.5, 0.3, 0.1, 0.1],
-        [0.1, 0.7, 0.1, 0.1],
-        [0.2, 0.5, 0.2, 0.1],
-        [0.1, 0.6, 0.1, 0.2],
-        [0.1, 0.1, 0.3, 0.5],
-        [0.2, 0.1, 0.5, 0.2],
-    ];
     Toy {
         features: Mat::from_fn(8, 3, |row, column| features[row][column]),
         labels: vec![0, 0, 0, 1, 1, 1, 2, 2],
-        source: Mat::from_fn(8, 4, |row, column| source[row][column]),
+        source: Source::new(SOURCE.iter().flatten().map(|share| *share as f32).collect(), 4).unwrap(),
     }
 }
 
-/// Vectors TV2 and TV3.
 #[test]
-fn scores_of_the_source_are_those_of_the_vectors() {
+fn without_a_source_its_scores_say_so() {
     let toy = sample();
-    assert!((conditional::leep(&toy.sample()).unwrap() + 0.720_630_735_900).abs() < 1e-9);
-    assert!(conditional::nce(&toy.sample()).unwrap().abs() < 1e-12);
-    // A source that says nothing leaves the entropy of the labels.
-    let flat = Mat::from_fn(8, 4, |_, _| 0.25);
-    let entropy: f64 = [3.0, 3.0, 2.0].iter().map(|count: &f64| count / 8.0 * (count / 8.0).ln()).sum();
-    let found = conditional::leep(&Sample { source: Some(&flat), ..toy.sample() }).unwrap();
-    assert!((found - entropy).abs() < 1e-12, "{found} {entropy}");
-    let without = all(&Sample { source: None, ..toy.sample() }, &[Score::Leep]);
+    let without = all(&Sample { source: Err(&RankingError::NoSource), ..toy.sample() }, &[Score::Leep]);
     assert!(without[0].value.is_none() && without[0].reason.is_some());
 }
 
@@ -62,14 +56,18 @@ fn scores_of_the_source_are_those_of_the_vectors() {
 fn scores_do_not_depend_on_order_or_names_and_fall_with_labels_in_disorder() {
     let (mut draws, rows) = (heirloom_data::augment::Draws::of_epoch(7, 0), 90);
     let features = Mat::from_fn(rows, 12, |row, column| draws.normal() + if column % 3 == row % 3 { 1.5 } else { 0.0 });
-    let source = Mat::from_fn(rows, 3, |row, column| if column == row % 3 { 0.6 } else { 0.2 });
+    let source_of = |order: &[usize]| {
+        let of_row = |row: usize| (0..3).map(move |column| if column == row % 3 { 0.6 } else { 0.2 });
+        Source::new(order.iter().copied().flat_map(of_row).collect(), 3).unwrap()
+    };
+    let source = source_of(&(0..rows).collect::<Vec<_>>());
     let labels: Vec<usize> = (0..rows).map(|row| row % 3).collect();
-    let plain = Sample { features: &features, labels: &labels, classes: 3, source: Some(&source), seed: 0 };
+    let plain = Sample { features: &features, labels: &labels, classes: 3, source: Ok(&source), seed: 0 };
     let order: Vec<usize> = (0..rows).map(|row| row * 37 % rows).collect();
     let turned = Mat::from_fn(rows, 12, |row, column| features[(order[row], column)]);
-    let turned_source = Mat::from_fn(rows, 3, |row, column| source[(order[row], column)]);
+    let turned_source = source_of(&order);
     let renamed: Vec<usize> = order.iter().map(|row| (labels[*row] + 1) % 3).collect();
-    let other = Sample { features: &turned, labels: &renamed, source: Some(&turned_source), ..plain };
+    let other = Sample { features: &turned, labels: &renamed, source: Ok(&turned_source), ..plain };
     let mixed: Vec<usize> = (0..rows).map(|row| row / 5 % 3).collect();
     let disorder = Sample { labels: &mixed, ..plain };
     for score in Score::ALL {
@@ -99,16 +97,17 @@ fn without_shrinkage_few_rows_say_nothing() {
     let mut draws = heirloom_data::augment::Draws::of_epoch(9, 0);
     let features = Mat::from_fn(10, 20, |_, _| draws.normal());
     let labels: Vec<usize> = (0..10).map(|row| row / 3 % 3).collect();
-    let sample = Sample { features: &features, labels: &labels, classes: 3, source: None, seed: 0 };
+    let sample =
+        Sample { features: &features, labels: &labels, classes: 3, source: Err(&RankingError::NoSource), seed: 0 };
     assert!((h_score::plain(&sample).unwrap() - 2.0).abs() < 1e-9);
 }
 
-/// One feature or probability that is not a number: every score that reads it says so instead of a value.
+/// One feature that is not a number: every score that reads it says so instead of a value.
 #[test]
 fn what_is_not_finite_is_refused_by_every_score() {
     let mut toy = sample();
-    (toy.features[(3, 1)], toy.source[(5, 2)]) = (f64::NAN, f64::NAN);
-    for scored in all(&toy.sample(), &Score::ALL) {
+    toy.features[(3, 1)] = f64::NAN;
+    for scored in all(&toy.sample(), &Score::ALL).iter().filter(|scored| !scored.score.needs_source()) {
         assert!(scored.value.is_none() && scored.reason.is_some(), "{scored:?}");
     }
     let (whole, broken) = (sample(), sample_without_features());
