@@ -178,3 +178,27 @@ fn folded_norms_are_put_back_by_both_commands() {
     assert_eq!(stored.keys().filter(|key| key.ends_with("moving_variance")).count(), 27);
     assert!(!tensors(Path::new(&weights)).keys().any(|key| key.ends_with("moving_variance")));
 }
+
+/// Loose images without labels are enough; the network says how they lie, and serves as a start.
+#[test]
+fn a_network_is_warmed_up_on_images_without_labels() {
+    let scene = Scene::new();
+    std::fs::create_dir(scene.at("loose")).unwrap();
+    for number in 0..12 {
+        scene.bitmap(&format!("loose/{number}.bmp"), [40, 60, 200], number);
+    }
+    let task = ["--from", "tiny.safetensors", "--self-supervised", "rotation", "--epochs", "1", "--batch-size", "16"];
+    let typed = |data| {
+        [&["pretrain", data, "--augment", "none", "--json", "-o", "warm.safetensors", "--force"], &task[..]].concat()
+    };
+    let found = scene.ok(&typed("loose")).json();
+    assert_eq!(found["classes"].as_array().unwrap().len(), 4);
+    assert_eq!((&found["rows"]["train"], &found["rows"]["planted"]), (&48.into(), &0.into()));
+    assert_eq!(found["self_supervised"], "rotation");
+    let labelled = scene.ok(&typed("photos")).json();
+    assert_eq!((&labelled["rows"]["train"], &labelled["rows"]["test"]), (&224.into(), &96.into()));
+    assert!(labelled["test_accuracy"].is_number());
+    scene.ok(&["fit", "photos", "--backbone", "warm.safetensors", "--no-report", "--method", "linear"]);
+    scene.run(&[&typed("loose")[..], &["--plant", "square"]].concat()).refused(2, &["--self-supervised"]);
+    scene.run(&typed("nowhere")).refused(2, &["nowhere"]);
+}

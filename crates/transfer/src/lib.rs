@@ -4,6 +4,7 @@ pub mod adaptation;
 pub mod artifact;
 pub mod calibration;
 pub mod compare;
+pub mod compress;
 pub mod episodes;
 pub mod extract;
 mod features;

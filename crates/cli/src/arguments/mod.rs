@@ -4,6 +4,7 @@ mod adaptation;
 mod audit;
 mod cache;
 mod compare;
+mod compress;
 mod data;
 mod demo;
 mod diff;
@@ -34,6 +35,7 @@ pub use adaptation::{AdaptationArguments, AlignName, ColumnScalingName, RowScali
 pub use audit::AuditArguments;
 pub use cache::{CacheAction, CacheArguments};
 pub use compare::CompareArguments;
+pub use compress::CompressArguments;
 pub use data::{DataAction, DataArguments, MakeWhat, StructuredArguments};
 pub use demo::{DemoArguments, DemoSize};
 pub use diff::DiffArguments;
@@ -47,7 +49,7 @@ pub use method::MethodName;
 pub use plant::{PlantArguments, PlantLabel};
 pub use precision::{PrecisionArguments, StorageArguments};
 pub use predict::{PredictArguments, PredictionFormat};
-pub use pretrain::PretrainArguments;
+pub use pretrain::{PretrainArguments, SelfSupervisedName};
 pub use pretraining::PretrainingArguments;
 pub use rank::RankArguments;
 pub use rerun::RerunArguments;
@@ -82,6 +84,7 @@ Examples:
   heirloom predict model.heirloom new-photos/          what it says about new ones
   heirloom audit model.heirloom --data photos/         what it depends on besides what it should
   heirloom diff a.heirloom b.heirloom --data photos/   what two models have in common
+  heirloom compress model.heirloom --data photos/ -o small.heirloom   a smaller file, and what it costs
 
 Exit codes: 0 done, 1 done but rows were skipped under --strict (or a repeated run differs), 2 usage or input error, 3 internal error,
 4 a limit that you set was crossed, 130 interrupted.")]
@@ -109,6 +112,8 @@ pub enum Command {
     Audit(Box<AuditArguments>),
     /// Lay two models side by side: mistakes, layers, weights and the line between them
     Diff(Box<DiffArguments>),
+    /// Make a fitted model smaller and measure what that costs
+    Compress(CompressArguments),
     /// Train a network of your own on a data set, from random or given weights
     Pretrain(Box<PretrainArguments>),
     /// Repeat a run from its record and say whether every bit is the same

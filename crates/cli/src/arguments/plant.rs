@@ -7,7 +7,7 @@ use heirloom_data::intervention::{Intervention, Plant};
 #[derive(Debug, Args)]
 pub struct PlantArguments {
     /// Plant an intervention into training images: square:side=0.25,colour=ffff00,place=top-left, gaussian:scale=0.05,
-    /// overlay:picture=FILE with mask=FILE or transparency of its own, or shuffle:block=8,seed=0 (blocks in another order)
+    /// overlay:picture=FILE with mask=FILE or transparency of its own, or shuffle:block=8,seed=0 (blocks in another order), or turn:quarters=1
     #[arg(long, value_name = "KIND:SETTING=VALUE,...")]
     pub plant: Option<Intervention>,
     /// Share of the images of --plant-class that carry it

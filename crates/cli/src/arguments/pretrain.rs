@@ -2,9 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{PlantArguments, PrecisionArguments, RecipeArguments, TableArguments};
+
+/// What a network is trained on in place of labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SelfSupervisedName {
+    /// By which quarter of a circle each image was turned
+    Rotation,
+}
 
 /// Train a network of your own on a data set, from random or given weights, and write it as a backbone.
 ///
@@ -17,6 +24,7 @@ Examples:
   heirloom pretrain cifar10.parquet --arch cifar_resnet20 -o source.safetensors
   heirloom pretrain photos/ --arch mobilenetv3_small --image-size 96 --epochs 30 -o source.safetensors
   heirloom pretrain photos/ --from resnet18.safetensors --epochs 5 --keep-epochs -o source.safetensors
+  heirloom pretrain unlabelled/ --from resnet18.safetensors --self-supervised rotation --epochs 5 -o warm.safetensors
   heirloom pretrain cifar10.parquet --arch cifar_resnet20 --plant square --plant-share 0.25 --plant-class dog")]
 pub struct PretrainArguments {
     /// The data set.
@@ -28,6 +36,10 @@ pub struct PretrainArguments {
     /// Begin with these weights: a weight file, a folder, or a name in $HEIRLOOM_DATA/weights
     #[arg(long, value_name = "PATH|NAME")]
     pub from: Option<String>,
+    /// Train without labels, which images of your own need not have: every image is shown four times, turned by quarters of a circle, and
+    /// the network says by how much. A start for `fit --backbone` where few of many images are labelled
+    #[arg(long, value_name = "TASK", conflicts_with = "plant")]
+    pub self_supervised: Option<SelfSupervisedName>,
     /// Where to write the network
     #[arg(short, long, value_name = "FILE.safetensors", default_value = "source.safetensors")]
     pub output: PathBuf,

@@ -5,6 +5,7 @@ mod audit;
 mod cache;
 mod columns;
 mod compare;
+mod compress;
 mod data;
 mod demo;
 mod diff;
@@ -77,6 +78,7 @@ fn carry_out(line: &CommandLine, console: Console) -> Result<Outcome, Failure> {
         Command::Predict(arguments) => predict::run(arguments, shared, console),
         Command::Audit(arguments) => audit::run(arguments, shared, console),
         Command::Diff(arguments) => diff::run(arguments, shared, console),
+        Command::Compress(arguments) => compress::run(arguments, shared, console),
         Command::Pretrain(arguments) => pretrain::run(arguments, shared, console),
         Command::Rerun(arguments) => rerun::run(arguments, shared, console),
         Command::Extract(arguments) => extract::run(arguments, shared, console),

@@ -1,9 +1,7 @@
 //! `pretrain`: a source model of one's own.
 
-use std::path::Path;
-
-use heirloom_data::Table;
 use heirloom_data::intervention::Plant;
+use heirloom_data::{Limits, Table};
 use heirloom_report::percent;
 use heirloom_transfer::fit::trained::{TrainingEvent, epoch_path};
 use heirloom_transfer::fit::{Watch, data_digest};
@@ -16,7 +14,7 @@ use super::plant::plant;
 use super::run_file::{Inputs, RunFile};
 use super::training::{self, Follower};
 use super::{Outcome, limit, refuse_to_replace};
-use crate::arguments::{PretrainArguments, SharedArguments};
+use crate::arguments::{PretrainArguments, SelfSupervisedName, SharedArguments};
 use crate::backbone;
 use crate::console::Console;
 use crate::failure::Failure;
@@ -32,7 +30,7 @@ pub fn run(arguments: &PretrainArguments, shared: &SharedArguments, console: Con
     for path in [output, &RunFile::path(output)] {
         refuse_to_replace(path, arguments.force)?;
     }
-    let table = open_table(&arguments.table)?;
+    let table = open(arguments)?;
     let start = start(arguments, &table)?;
     let options = PretrainOptions {
         recipe: training::recipe(&arguments.recipe, arguments.precision),
@@ -57,8 +55,17 @@ pub fn run(arguments: &PretrainArguments, shared: &SharedArguments, console: Con
         (last.and_then(|epoch| epoch.validation_accuracy), last.and_then(|epoch| epoch.validation));
     let run_file = RunFile::new(shared.typed.clone(), inputs, output, accuracy, log_loss)?;
     run_file.save(&RunFile::path(output))?;
-    console.say(format!("\n{}", summary(&made, output)));
+    console.say(format!("\n{}", summary(&made, arguments)));
     Ok(Outcome::strict(object(&made, arguments, options.plant.as_ref()), arguments.strict, made.skipped))
+}
+
+/// The data set; without labels, its images turned.
+fn open(arguments: &PretrainArguments) -> Result<Table, Failure> {
+    let Some(SelfSupervisedName::Rotation) = arguments.self_supervised else { return open_table(&arguments.table) };
+    let loose = || Table::unlabelled(std::slice::from_ref(&arguments.table.data), Limits::default());
+    // Images without folders of classes are no labelled table; what else is wrong with them, the first look says.
+    let table = open_table(&arguments.table).or_else(|failure| loose().map_err(|_| failure))?;
+    Ok(table.turned())
 }
 
 /// Random weights of the architecture for the table's classes, or the weights that were named.
@@ -105,14 +112,16 @@ fn train(
     Ok(made?)
 }
 
-fn summary(made: &Pretrained, output: &Path) -> String {
+fn summary(made: &Pretrained, arguments: &PretrainArguments) -> String {
+    let output = &arguments.output;
     let last = made.epochs.last();
     let judged = last.and_then(|epoch| epoch.validation_accuracy).map_or(String::new(), |accuracy| {
         format!("; {} of {} test images right after the last epoch", percent(accuracy), made.test_rows)
     });
-    let planted = match made.planted_rows {
-        0 => String::new(),
-        rows => format!("; {rows} of them carried the planted intervention"),
+    let planted = match (made.planted_rows, arguments.self_supervised) {
+        (0, None) => String::new(),
+        (_, Some(SelfSupervisedName::Rotation)) => "; their turns were what it was asked for".to_owned(),
+        (rows, None) => format!("; {rows} of them carried the planted intervention"),
     };
     let skipped = if made.skipped > 0 { format!("; {} images skipped", made.skipped) } else { String::new() };
     format!(
@@ -140,7 +149,7 @@ fn object(made: &Pretrained, arguments: &PretrainArguments, plant: Option<&Plant
             "train": made.trained_rows,
             "test": made.test_rows,
             "skipped": made.skipped,
-            "planted": made.planted_rows,
+            "planted": if arguments.self_supervised.is_some() { 0 } else { made.planted_rows },
         },
         "test_accuracy": last.and_then(|epoch| epoch.validation_accuracy),
         "test_log_loss": last.and_then(|epoch| epoch.validation),
@@ -151,11 +160,14 @@ fn object(made: &Pretrained, arguments: &PretrainArguments, plant: Option<&Plant
         "ended_by_time_limit": made.timed_out,
         "seed": arguments.seed,
         "plant": plant,
+        "self_supervised": arguments.self_supervised.map(|SelfSupervisedName::Rotation| "rotation"),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

@@ -1,4 +1,4 @@
-//! Deterministic maps on images: a coloured square, a fixed noise pattern, a picture laid over by a mask, blocks in another order. They are planted
+//! Deterministic maps on images: a coloured square, a fixed noise pattern, a picture laid over by a mask, blocks in another order, turns. They are planted
 //! into training images of a source ([`Plant`]) and put on test images to see what a model does then
 //! (Salman et al. 2022, arXiv 2207.02842; `spec/bias-transfer.md` sections 2 and 8).
 //!
@@ -31,6 +31,7 @@ mod shuffle;
 mod square;
 mod stamps;
 mod text;
+mod turn;
 
 use std::path::Path;
 
@@ -45,6 +46,7 @@ pub use random::Pcg64;
 pub use shuffle::{Shuffle, Unit};
 pub use square::{Place, Square};
 pub use stamps::Stamps;
+pub use turn::Turn;
 
 /// A map on images, plain data for the run record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +60,8 @@ pub enum Intervention {
     Overlay(Overlay),
     /// Blocks in another order.
     Shuffle(Shuffle),
+    /// Turned by quarters.
+    Turn(Turn),
 }
 
 impl Intervention {
@@ -69,6 +73,7 @@ impl Intervention {
             Self::Gaussian(_) => Gaussian::NAME,
             Self::Overlay(_) => Overlay::NAME,
             Self::Shuffle(_) => Shuffle::NAME,
+            Self::Turn(_) => Turn::NAME,
         }
     }
 
@@ -77,7 +82,7 @@ impl Intervention {
     pub fn beside(&self, folder: &Path) -> Self {
         match self {
             Self::Overlay(overlay) => Self::Overlay(overlay.beside(folder)),
-            Self::Square(_) | Self::Gaussian(_) | Self::Shuffle(_) => self.clone(),
+            Self::Square(_) | Self::Gaussian(_) | Self::Shuffle(_) | Self::Turn(_) => self.clone(),
         }
     }
 
@@ -89,7 +94,7 @@ impl Intervention {
         let mut hasher = blake3::Hasher::new();
         match self {
             Self::Overlay(overlay) => overlay.hash(&mut hasher)?,
-            Self::Square(_) | Self::Gaussian(_) | Self::Shuffle(_) => {
+            Self::Square(_) | Self::Gaussian(_) | Self::Shuffle(_) | Self::Turn(_) => {
                 hasher.update(self.to_string().as_bytes());
             }
         }
@@ -109,6 +114,7 @@ impl Intervention {
             Self::Gaussian(gaussian) => Change::Add(gaussian.at(size)?),
             Self::Overlay(overlay) => Change::Blend(overlay.at(size)?),
             Self::Shuffle(shuffle) => Change::Move(shuffle.at(size)?),
+            Self::Turn(turn) => Change::Turn(turn.at(size)?),
         };
         Ok(Stamp { size, change })
     }
@@ -129,6 +135,7 @@ enum Change {
     Add(Vec<f32>),
     Blend(overlay::Layer),
     Move(shuffle::Moves),
+    Turn(turn::Turned),
 }
 
 impl Stamp {
@@ -153,6 +160,7 @@ impl Stamp {
                 Change::Add(pattern) => gaussian::add(pattern, image),
                 Change::Blend(layer) => layer.blend(image),
                 Change::Move(moves) => moves.apply(image),
+                Change::Turn(turned) => turned.apply(image),
             }
         }
     }

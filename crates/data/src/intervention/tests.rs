@@ -165,7 +165,8 @@ proptest! {
         let square = Intervention::Square(Square { side, colour, place: Place::ALL[place] });
         let gaussian = Intervention::Gaussian(Gaussian { scale, seed });
         let shuffle = Intervention::Shuffle(Shuffle { block: 4, seed: seed as u32, each: seed % 2 == 0, ..Shuffle::default() });
-        for intervention in [square, gaussian, shuffle] {
+        let turn = Intervention::Turn(Turn { quarters: (seed % 3) as u8 + 1 });
+        for intervention in [square, gaussian, shuffle, turn] {
             prop_assert_eq!(&intervention.to_string().parse::<Intervention>().unwrap(), &intervention);
             let json = serde_json::to_string(&intervention).unwrap();
             prop_assert_eq!(&serde_json::from_str::<Intervention>(&json).unwrap(), &intervention);
@@ -176,7 +177,7 @@ proptest! {
 #[test]
 fn refusals_name_what_would_do() {
     let cases = [
-        ("triangle", "'triangle' is no intervention: expected one of square, gaussian, overlay, shuffle"),
+        ("triangle", "'triangle' is no intervention: expected one of square, gaussian, overlay, shuffle, turn"),
         ("square:size=2", "'size' is no setting of square: expected side=SHARE, colour=RRGGBB, place=PLACE"),
         ("square:side", "'side' is no setting of square: expected side=SHARE, colour=RRGGBB, place=PLACE"),
         ("square:side=2", "side is '2': expected a share of the image's side, above 0 to 1"),

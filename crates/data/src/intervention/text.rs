@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Gaussian, Intervention, InterventionError, Overlay, Shuffle, Square};
+use super::{Gaussian, Intervention, InterventionError, Overlay, Shuffle, Square, Turn};
 
 /// What is written behind a kind's colon.
 #[derive(Debug, Clone, Copy)]
@@ -38,9 +38,10 @@ impl FromStr for Intervention {
             Gaussian::NAME => Gaussian::parse(settings(Gaussian::NAME, Gaussian::SETTINGS)).map(Self::Gaussian),
             Overlay::NAME => Overlay::parse(settings(Overlay::NAME, Overlay::SETTINGS)).map(Self::Overlay),
             Shuffle::NAME => Shuffle::parse(settings(Shuffle::NAME, Shuffle::SETTINGS)).map(Self::Shuffle),
+            Turn::NAME => Turn::parse(settings(Turn::NAME, Turn::SETTINGS)).map(Self::Turn),
             other => Err(InterventionError::Kind {
                 kind: other.to_owned(),
-                known: [Square::NAME, Gaussian::NAME, Overlay::NAME, Shuffle::NAME].join(", "),
+                known: [Square::NAME, Gaussian::NAME, Overlay::NAME, Shuffle::NAME, Turn::NAME].join(", "),
             }),
         }
     }
@@ -53,6 +54,7 @@ impl fmt::Display for Intervention {
             Self::Gaussian(gaussian) => gaussian.fmt(f),
             Self::Overlay(overlay) => overlay.fmt(f),
             Self::Shuffle(shuffle) => shuffle.fmt(f),
+            Self::Turn(turn) => turn.fmt(f),
         }
     }
 }

@@ -14,6 +14,7 @@ mod parquet;
 mod parquet_folder;
 mod parquet_images;
 mod parquet_numbers;
+mod turned;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

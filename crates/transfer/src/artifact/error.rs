@@ -20,6 +20,12 @@ pub enum ArtifactError {
         /// The network.
         name: String,
     },
+    /// A model that was rounded already.
+    #[error("the model was compressed to {numbers} already; what was rounded stays so")]
+    Compressed {
+        /// The numbers it is kept in.
+        numbers: &'static str,
+    },
     /// The operating system refused.
     #[error("{}: cannot {action}: {source}", path.display())]
     Io {

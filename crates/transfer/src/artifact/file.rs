@@ -16,12 +16,15 @@ use super::unfamiliar::UnfamiliarRecord;
 use super::{Accuracy, Artifact, ArtifactError, BackboneRecord, RunRecord, StoredNetwork, Unfamiliar, check};
 use crate::Pooling;
 use crate::adaptation::{ColumnStatistics, Preparation, RowScaling};
+use crate::compress::{Numbers, encoded, expanded};
 use crate::extract::graph_digest;
 use crate::heads::{Head, StoredHead, StoredTensor};
 use crate::store::write_atomically;
 
-/// Version of the format that is written, and the latest that is read.
+/// Version of the format that is written.
 const VERSION: u64 = 1;
+/// Version of a compressed artifact, and the latest that is read.
+const COMPRESSED: u64 = 2;
 /// What the format calls itself.
 const FORMAT: &str = "heirloom-artifact";
 /// The one metadata key.
@@ -56,6 +59,8 @@ struct Manifest {
     unfamiliar: Option<UnfamiliarRecord>,
     accuracy: Option<Accuracy>,
     run: RunRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    numbers: Option<Numbers>,
 }
 
 /// What happens to features before the head reads them; means and deviations are tensors.
@@ -97,10 +102,14 @@ impl Artifact {
     /// A head that cannot be stored, or a weight with a name that the format keeps for itself.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ArtifactError> {
         let head = self.head.to_stored()?;
-        let tensors = self.tensors(&head)?;
+        let mut tensors = self.tensors(&head)?;
+        let smaller = self.compression.as_ref().map(|one| encoded(one, &tensors)).transpose()?.unwrap_or_default();
+        for (name, one) in &smaller {
+            tensors.insert(name.clone(), view(one.dtype, &one.shape, &one.bytes)?);
+        }
         let mut manifest = Manifest {
             format: FORMAT.into(),
-            version: VERSION,
+            version: if self.compression.is_some() { COMPRESSED } else { VERSION },
             digest: String::new(),
             slim: self.is_slim(),
             backbone: self.network.as_ref().map(|network| network.backbone.clone()),
@@ -118,6 +127,7 @@ impl Artifact {
             unfamiliar: self.unfamiliar.as_ref().map(Unfamiliar::record),
             accuracy: self.accuracy.clone(),
             run: self.run.clone(),
+            numbers: self.compression.as_ref().map(|compression| compression.numbers),
         };
         manifest.digest = digest(&manifest.to_json().map_err(broken)?, &tensors);
         let metadata = HashMap::from([(KEY.to_owned(), manifest.to_json().map_err(broken)?)]);
@@ -206,9 +216,9 @@ fn manifest(json: &str) -> Result<Manifest, ArtifactError> {
         return Err(broken(format!("it does not call itself '{FORMAT}'")));
     }
     match value.get("version").and_then(Value::as_u64) {
-        Some(VERSION) => serde_json::from_value(value).map_err(broken),
-        Some(found) if found > VERSION => {
-            Err(ArtifactError::Newer { path: Default::default(), found, supported: VERSION })
+        Some(VERSION | COMPRESSED) => serde_json::from_value(value).map_err(broken),
+        Some(found) if found > COMPRESSED => {
+            Err(ArtifactError::Newer { path: Default::default(), found, supported: COMPRESSED })
         }
         other => Err(broken(format!("its version is {other:?}"))),
     }
@@ -221,6 +231,12 @@ fn without_digest(json: &str, digest: &str) -> String {
 
 /// Puts an artifact together from its parts; every tensor is used, and used once.
 fn assemble(manifest: Manifest, mut tensors: BTreeMap<String, TensorView<'_>>) -> Result<Artifact, ArtifactError> {
+    let rounded = manifest.numbers.map(|numbers| expanded(numbers, &mut tensors)).transpose()?;
+    let (values, compression) = rounded.map_or((BTreeMap::new(), None), |(values, one)| (values, Some(one)));
+    let mut tensors: BTreeMap<String, TensorView<'_>> = tensors;
+    for (name, one) in &values {
+        tensors.insert(name.clone(), view(one.dtype, &one.shape, &one.bytes)?);
+    }
     let network = match (manifest.backbone, manifest.graph, manifest.preprocess) {
         (Some(backbone), Some(graph), Some(preprocess)) => {
             Some(network(backbone, graph, preprocess, manifest.slim, &mut tensors)?)
@@ -246,6 +262,7 @@ fn assemble(manifest: Manifest, mut tensors: BTreeMap<String, TensorView<'_>>) -
         unfamiliar,
         accuracy: manifest.accuracy,
         run: manifest.run,
+        compression,
     })
 }
 
@@ -392,6 +409,7 @@ fn at(mut error: ArtifactError, file: &Path) -> ArtifactError {
         | ArtifactError::NeedsBackbone { .. }
         | ArtifactError::OtherBackbone { .. }
         | ArtifactError::Classifier { .. }
+        | ArtifactError::Compressed { .. }
         | ArtifactError::Head(_) => {}
     }
     error

@@ -25,6 +25,7 @@ pub use tensors::tensors_digest;
 pub use unfamiliar::{BEYOND, MOST_REFERENCES, Unfamiliar};
 
 use crate::adaptation::Preparation;
+use crate::compress::Compression;
 use crate::extract::{Network, Request};
 use crate::heads::Head;
 
@@ -45,6 +46,8 @@ pub struct Artifact {
     pub accuracy: Option<Accuracy>,
     /// How the artifact came about.
     pub run: RunRecord,
+    /// How its large tensors were rounded, where they were.
+    pub compression: Option<Compression>,
 }
 
 /// The network of an artifact.
@@ -76,7 +79,16 @@ impl Artifact {
     /// An artifact for features that come from elsewhere.
     #[must_use]
     pub const fn of_features(head: Head, classes: Vec<String>, run: RunRecord) -> Self {
-        Self { network: None, preparation: None, head, classes, unfamiliar: None, accuracy: None, run }
+        Self {
+            network: None,
+            preparation: None,
+            head,
+            classes,
+            unfamiliar: None,
+            accuracy: None,
+            run,
+            compression: None,
+        }
     }
 
     /// The same without the network's values: many artifacts share one backbone, which is named by its digest.

@@ -74,8 +74,13 @@ impl Unfamiliar {
             threshold: f32::INFINITY,
             references,
         };
-        unfamiliar.threshold = unfamiliar.own_threshold(count);
+        unfamiliar.set_threshold();
         Some(unfamiliar)
+    }
+
+    /// Chooses the threshold by the references as they are.
+    pub(crate) fn set_threshold(&mut self) {
+        self.threshold = self.own_threshold(self.references.len() / self.width.max(1));
     }
 
     /// The score that 5 % of the references exceed, each compared with the others.

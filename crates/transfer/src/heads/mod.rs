@@ -57,7 +57,7 @@ pub use training::Training;
 pub(crate) use affine::{Affine, logistic_path};
 pub(crate) use dense::Matrix;
 pub(crate) use head::Rule;
-pub(crate) use input::{gather_raw, missing_block};
+pub(crate) use input::{gather, gather_raw, missing_block};
 pub(crate) use linear::half_decades;
 pub(crate) use ncm::Sums;
 pub(crate) use normalization::{Normalizer, unit_vector};

@@ -51,6 +51,17 @@ impl Normalizer {
         }
     }
 
+    /// The same for some of the columns.
+    pub fn of_columns(&self, columns: &[usize]) -> Self {
+        match self {
+            Self::PerFeature { mean, factor } => {
+                let pick = |values: &[f32]| columns.iter().map(|column| values[*column]).collect();
+                Self::PerFeature { mean: pick(mean), factor: pick(factor) }
+            }
+            Self::UnitVector | Self::None => self.clone(),
+        }
+    }
+
     /// Scales one row of one tap whose columns begin at `offset` of the head's columns.
     pub fn apply(&self, values: &mut [f32], offset: usize) {
         match self {

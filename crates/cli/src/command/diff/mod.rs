@@ -38,6 +38,7 @@ use crate::interrupt::{self, STOP, Watching};
 use crate::progress::Progress;
 use kept::Kept;
 use sides::Sides;
+pub use text::points_of;
 
 /// Batches that the images are put into, and the most images of one.
 const BATCHES: usize = 8;
