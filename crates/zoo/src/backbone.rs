@@ -41,7 +41,6 @@ pub struct Backbone {
 #[must_use]
 pub fn weights_digest(weights: &Weights) -> String {
     let mut hasher = blake3::Hasher::new();
-    let mut bytes = Vec::new();
     for (key, tensor) in &weights.tensors {
         hasher.update(&(key.len() as u64).to_le_bytes());
         hasher.update(key.as_bytes());
@@ -49,11 +48,8 @@ pub fn weights_digest(weights: &Weights) -> String {
         for &side in &tensor.shape {
             hasher.update(&(side as u64).to_le_bytes());
         }
-        for block in tensor.values.chunks(1 << 14) {
-            bytes.clear();
-            bytes.extend(block.iter().flat_map(|value| value.to_le_bytes()));
-            hasher.update(&bytes);
-        }
+        // The same digest for any number of threads.
+        hasher.update_rayon(bytemuck::cast_slice(&tensor.values));
     }
     hasher.finalize().to_hex().to_string()
 }

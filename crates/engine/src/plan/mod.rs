@@ -9,6 +9,7 @@ mod step;
 mod storage;
 mod work;
 
+use rayon::prelude::*;
 use schedule::Schedule;
 use step::Step;
 
@@ -90,10 +91,12 @@ impl Plan {
         let rounded = storage::rounded(graph, &shapes, options.precision);
         let halves: Vec<bool> = rounded.iter().map(|rounded| *rounded && options.isa.has_tiles()).collect();
         let Schedule { steps, memory } = schedule::schedule(graph, &shapes, &nodes, &halves);
-        let steps = steps
-            .into_iter()
+        // Packing weights takes most of it, a step at a time on every thread.
+        let built: Vec<Result<Step, EngineError>> = steps
+            .into_par_iter()
             .map(|slotted| Step::build(graph, weights, (&shapes, &rounded), slotted, options))
-            .collect::<Result<_, _>>()?;
+            .collect();
+        let steps = built.into_iter().collect::<Result<_, _>>()?;
         let taps = options.taps.iter().zip(&nodes).map(|(name, &id)| Tap { name: name.clone(), shape: shapes[id] });
         let taps = taps.collect();
         Ok(Self {

@@ -1,22 +1,22 @@
 //! The file form of an artifact: what is written where, and every check on the way back.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::Path;
 
 use heirloom_data::Preprocess;
 use heirloom_engine::{Graph, Tensor, Weights};
 use heirloom_zoo::weights_digest;
+use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::reading::{Content, Header, Loaded, Values};
 use super::unfamiliar::UnfamiliarRecord;
 use super::{Accuracy, Artifact, ArtifactError, BackboneRecord, RunRecord, StoredNetwork, Unfamiliar, check};
 use crate::Pooling;
 use crate::adaptation::{ColumnStatistics, Preparation, RowScaling};
-use crate::compress::{Numbers, encoded, expanded};
+use crate::compress::{Numbers, encoded, expand};
 use crate::extract::graph_digest;
 use crate::heads::{Head, StoredHead, StoredTensor};
 use crate::store::write_atomically;
@@ -129,7 +129,8 @@ impl Artifact {
             run: self.run.clone(),
             numbers: self.compression.as_ref().map(|compression| compression.numbers),
         };
-        manifest.digest = digest(&manifest.to_json().map_err(broken)?, &tensors);
+        let parts = tensors.iter().map(|(name, view)| (name, view.dtype(), view.shape(), view.data()));
+        manifest.digest = digest(&manifest.to_json().map_err(broken)?, parts);
         let metadata = HashMap::from([(KEY.to_owned(), manifest.to_json().map_err(broken)?)]);
         safetensors::serialize(tensors, Some(metadata)).map_err(broken)
     }
@@ -168,8 +169,7 @@ impl Artifact {
     /// # Errors
     /// Everything that [`ArtifactError`] names: nothing is guessed and nothing is left out.
     pub fn load(path: &Path) -> Result<Self, ArtifactError> {
-        let bytes = fs::read(path).map_err(|source| ArtifactError::Io { action: "read", path: path.into(), source })?;
-        Self::from_bytes(&bytes).map_err(|error| at(error, path))
+        Self::read(&path).map_err(|error| at(error, path))
     }
 
     /// Reads an artifact from the content of its file.
@@ -177,17 +177,17 @@ impl Artifact {
     /// # Errors
     /// As [`Artifact::load`], without the path.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ArtifactError> {
-        let not_safetensors = |error: safetensors::SafeTensorError| ArtifactError::NotSafetensors {
-            path: Default::default(),
-            reason: error.to_string(),
-        };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
-        let json = json(header.metadata().as_ref())?;
+        Self::read(&bytes)
+    }
+
+    fn read(content: &dyn Content) -> Result<Self, ArtifactError> {
+        let header = Header::read(content)?;
+        let json = json(header.metadata())?;
         let manifest = manifest(json)?;
-        let file = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
-        let tensors: BTreeMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
+        let tensors = header.tensors(content)?;
         // The digest is over the text as it stands: numbers read and written again may differ in their last digit.
-        let found = digest(&without_digest(json, &manifest.digest), &tensors);
+        let parts = tensors.iter().map(|(name, one)| (name, one.dtype, one.shape.as_slice(), one.bytes()));
+        let found = digest(&without_digest(json, &manifest.digest), parts);
         let expected = manifest.digest.clone();
         manifest.graph.as_ref().map_or(Ok(()), check::graph).map_err(broken)?;
         let artifact = assemble(manifest, tensors)?;
@@ -230,13 +230,8 @@ fn without_digest(json: &str, digest: &str) -> String {
 }
 
 /// Puts an artifact together from its parts; every tensor is used, and used once.
-fn assemble(manifest: Manifest, mut tensors: BTreeMap<String, TensorView<'_>>) -> Result<Artifact, ArtifactError> {
-    let rounded = manifest.numbers.map(|numbers| expanded(numbers, &mut tensors)).transpose()?;
-    let (values, compression) = rounded.map_or((BTreeMap::new(), None), |(values, one)| (values, Some(one)));
-    let mut tensors: BTreeMap<String, TensorView<'_>> = tensors;
-    for (name, one) in &values {
-        tensors.insert(name.clone(), view(one.dtype, &one.shape, &one.bytes)?);
-    }
+fn assemble(manifest: Manifest, mut tensors: BTreeMap<String, Loaded>) -> Result<Artifact, ArtifactError> {
+    let compression = manifest.numbers.map(|numbers| expand(numbers, &mut tensors)).transpose()?;
     let network = match (manifest.backbone, manifest.graph, manifest.preprocess) {
         (Some(backbone), Some(graph), Some(preprocess)) => {
             Some(network(backbone, graph, preprocess, manifest.slim, &mut tensors)?)
@@ -271,7 +266,7 @@ fn network(
     graph: Graph,
     preprocess: Preprocess,
     slim: bool,
-    tensors: &mut BTreeMap<String, TensorView<'_>>,
+    tensors: &mut BTreeMap<String, Loaded>,
 ) -> Result<StoredNetwork, ArtifactError> {
     let mut weights = None;
     if !slim {
@@ -289,11 +284,11 @@ fn network(
 
 fn preparation(
     record: PreparationRecord,
-    tensors: &mut BTreeMap<String, TensorView<'_>>,
+    tensors: &mut BTreeMap<String, Loaded>,
 ) -> Result<Preparation, ArtifactError> {
     let PreparationRecord { tap, pooling, width, rows, columns } = record;
     let mut numbers = |name: &str| -> Result<Vec<f64>, ArtifactError> {
-        let values: Vec<f64> = typed(tensors, name, Dtype::F64, &[width])?;
+        let values: Vec<f64> = bytemuck::pod_collect_to_vec(take(tensors, name, Dtype::F64, &[width])?.bytes());
         match values.iter().all(|value| value.is_finite()) {
             true => Ok(values),
             false => Err(broken(format!("`{name}` holds a value that is not finite"))),
@@ -306,57 +301,51 @@ fn preparation(
     Ok(Preparation { tap, pooling, width, rows, columns })
 }
 
-fn unfamiliar(
-    record: UnfamiliarRecord,
-    tensors: &mut BTreeMap<String, TensorView<'_>>,
-) -> Result<Unfamiliar, ArtifactError> {
+fn unfamiliar(record: UnfamiliarRecord, tensors: &mut BTreeMap<String, Loaded>) -> Result<Unfamiliar, ArtifactError> {
     let references = floats(tensors, REFERENCES, &[record.references, record.width])?;
     let UnfamiliarRecord { tap, pooling, width, neighbour, threshold, .. } = record;
     Ok(Unfamiliar { tap, pooling, width, neighbour, threshold, references })
 }
 
-fn stored_head(description: Value, tensors: &mut BTreeMap<String, TensorView<'_>>) -> StoredHead {
+fn stored_head(description: Value, tensors: &mut BTreeMap<String, Loaded>) -> StoredHead {
     let names: Vec<String> = tensors.keys().filter(|name| name.starts_with(HEAD)).cloned().collect();
     let mut head = StoredHead { tensors: BTreeMap::new(), description };
     for name in names {
         // Tensors of other types stay behind and are named as belonging to nothing.
-        let Some(view) = tensors.get(&name) else { continue };
-        let shape = view.shape().to_vec();
-        let tensor = match view.dtype() {
-            Dtype::F32 => StoredTensor::F32 { shape, values: bytemuck::pod_collect_to_vec(view.data()) },
-            Dtype::U32 => StoredTensor::U32 { shape, values: bytemuck::pod_collect_to_vec(view.data()) },
-            _ => continue,
+        let Some(Loaded { dtype: Dtype::F32 | Dtype::U32, .. }) = tensors.get(&name) else { continue };
+        let Some(Loaded { shape, values, .. }) = tensors.remove(&name) else { continue };
+        let tensor = match values {
+            Values::Floats(values) => StoredTensor::F32 { shape, values },
+            Values::Bytes(bytes) => StoredTensor::U32 { shape, values: bytemuck::pod_collect_to_vec(&bytes) },
         };
         head.tensors.insert(name.trim_start_matches(HEAD).to_owned(), tensor);
-        tensors.remove(&name);
     }
     head
 }
 
 /// Takes the tensor `name` of single-precision numbers.
-fn floats(
-    tensors: &mut BTreeMap<String, TensorView<'_>>,
-    name: &str,
-    shape: &[usize],
-) -> Result<Vec<f32>, ArtifactError> {
-    typed(tensors, name, Dtype::F32, shape)
+fn floats(tensors: &mut BTreeMap<String, Loaded>, name: &str, shape: &[usize]) -> Result<Vec<f32>, ArtifactError> {
+    match take(tensors, name, Dtype::F32, shape)?.values {
+        Values::Floats(values) => Ok(values),
+        Values::Bytes(bytes) => Ok(bytemuck::pod_collect_to_vec(&bytes)),
+    }
 }
 
-/// Takes the tensor `name` of numbers of one type.
-fn typed<T: bytemuck::Pod>(
-    tensors: &mut BTreeMap<String, TensorView<'_>>,
+/// Takes the tensor `name`, which has to have this type and shape.
+fn take(
+    tensors: &mut BTreeMap<String, Loaded>,
     name: &str,
     dtype: Dtype,
     shape: &[usize],
-) -> Result<Vec<T>, ArtifactError> {
+) -> Result<Loaded, ArtifactError> {
     let missing = || ArtifactError::MissingTensor { path: Default::default(), name: name.into() };
-    let view = tensors.remove(name).ok_or_else(missing)?;
-    if view.dtype() != dtype || view.shape() != shape {
+    let found = tensors.remove(name).ok_or_else(missing)?;
+    if found.dtype != dtype || found.shape != shape {
         let form = |dtype: Dtype, shape: &[usize]| format!("{dtype:?} {shape:?}");
-        let (found, expected) = (form(view.dtype(), view.shape()), form(dtype, shape));
+        let (found, expected) = (form(found.dtype, &found.shape), form(dtype, shape));
         return Err(ArtifactError::TensorForm { path: Default::default(), name: name.into(), found, expected });
     }
-    Ok(bytemuck::pod_collect_to_vec(view.data()))
+    Ok(found)
 }
 
 fn same_digest(what: &str, expected: &str, found: String) -> Result<(), ArtifactError> {
@@ -368,17 +357,18 @@ fn same_digest(what: &str, expected: &str, found: String) -> Result<(), Artifact
 }
 
 /// BLAKE3 over the JSON and over name, type, shape and bytes of every tensor in order of their names.
-fn digest(json: &str, tensors: &BTreeMap<String, TensorView<'_>>) -> String {
+fn digest<'a>(json: &str, tensors: impl Iterator<Item = (&'a String, Dtype, &'a [usize], &'a [u8])>) -> String {
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
+        // The same digest for any number of threads.
+        hasher.update_rayon(bytes);
     };
     part(json.as_bytes());
-    for (name, view) in tensors {
+    for (name, dtype, shape, bytes) in tensors {
         part(name.as_bytes());
-        part(format!("{:?} {:?}", view.dtype(), view.shape()).as_bytes());
-        part(view.data());
+        part(format!("{dtype:?} {shape:?}").as_bytes());
+        part(bytes);
     }
     hasher.finalize().to_hex().to_string()
 }

@@ -10,6 +10,7 @@ mod check;
 mod classifier;
 mod error;
 mod file;
+mod reading;
 mod record;
 mod tensors;
 mod unfamiliar;
@@ -20,6 +21,7 @@ use heirloom_zoo::{Backbone, weights_digest};
 
 pub use between::Part;
 pub use error::ArtifactError;
+pub(crate) use reading::{Loaded, Values};
 pub use record::{Accuracy, BackboneRecord, DataRecord, RunRecord, Times};
 pub use tensors::tensors_digest;
 pub use unfamiliar::{BEYOND, MOST_REFERENCES, Unfamiliar};

@@ -18,7 +18,7 @@ use heirloom_zoo::weights_digest;
 
 pub use layers::LayerWeight;
 pub use numbers::Numbers;
-pub(crate) use written::{encoded, expanded};
+pub(crate) use written::{encoded, expand};
 
 use crate::artifact::{Artifact, ArtifactError};
 use crate::heads::{Head, StoredTensor};

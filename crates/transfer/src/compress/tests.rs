@@ -3,7 +3,7 @@
 use heirloom_engine::Shape;
 
 use super::*;
-use crate::artifact::tests::{artifact, features};
+use crate::artifact::tests::{artifact, features, flip, with, without};
 use crate::heads::{Affine, Input, Method, Normalizer, Rule};
 use crate::{Block, Features, Pooling};
 
@@ -56,6 +56,21 @@ fn values_that_were_changed_after_rounding_are_not_written() {
     let weights = smaller.network.as_mut().unwrap().weights.as_mut().unwrap();
     weights.tensors.get_mut("fc.weight").unwrap().values[0] += 1e-4;
     assert!(smaller.to_bytes().unwrap_err().to_string().contains("fc.weight"));
+}
+
+#[test]
+fn damaged_files_are_refused_with_the_tensor() {
+    let bytes = artifact().compressed(Numbers::Int8).unwrap().to_bytes().unwrap();
+    let refused = |bytes: Vec<u8>| Artifact::from_bytes(&bytes).unwrap_err().to_string();
+    assert!(refused(without(bytes.clone(), "heirloom.scale.fc.weight")).contains("heirloom.scale.fc.weight"));
+    assert!(refused(without(bytes.clone(), "fc.weight")).contains("'fc.weight' is missing"));
+    for tensor in ["fc.weight", "heirloom.scale.fc.weight", "heirloom.head.weights"] {
+        assert!(refused(flip(bytes.clone(), tensor)).contains("has changed"), "{tensor}");
+    }
+    let silent = with(bytes.clone(), |json| drop(json.as_object_mut().unwrap().remove("numbers")));
+    assert!(refused(silent).contains("is I8"));
+    let other = with(bytes, |json| json["numbers"] = "bf16".into());
+    assert!(refused(other).contains("is I8"));
 }
 
 fn two_layers() -> (Features, Head) {

@@ -7,7 +7,7 @@ use safetensors::tensor::TensorView;
 
 use super::numbers::{Channels, Numbers, decode, encode};
 use super::{Compression, channels};
-use crate::artifact::ArtifactError;
+use crate::artifact::{ArtifactError, Loaded, Values};
 
 /// Beginning of the names of factors.
 const SCALE: &str = "heirloom.scale.";
@@ -44,10 +44,7 @@ pub(crate) fn encoded(
         let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
         let channels = channels_of(name, view.shape()).ok_or_else(other)?;
         let bytes = encode(compression.numbers, &values, factors, channels).ok_or_else(other)?;
-        let dtype = match compression.numbers {
-            Numbers::Bf16 => Dtype::BF16,
-            Numbers::Int8 => Dtype::I8,
-        };
+        let dtype = dtype(compression.numbers);
         out.insert(name.clone(), Encoded { dtype, shape: view.shape().to_vec(), bytes });
         if !factors.is_empty() {
             let bytes = bytemuck::cast_slice(factors).to_vec();
@@ -57,29 +54,29 @@ pub(crate) fn encoded(
     Ok(out)
 }
 
-/// The rounded tensors of a file in single precision, and how they were rounded; their factors are taken out of `tensors`.
-pub(crate) fn expanded(
-    numbers: Numbers,
-    tensors: &mut BTreeMap<String, TensorView<'_>>,
-) -> Result<(BTreeMap<String, Encoded>, Compression), ArtifactError> {
-    let dtype = match numbers {
-        Numbers::Bf16 => Dtype::BF16,
-        Numbers::Int8 => Dtype::I8,
-    };
-    let names: Vec<String> =
-        tensors.iter().filter(|(_, view)| view.dtype() == dtype).map(|(name, _)| name.clone()).collect();
-    let (mut out, mut factors) = (BTreeMap::new(), BTreeMap::new());
+/// Brings the rounded tensors of a file to single precision, in place; their factors are taken out of `tensors`.
+pub(crate) fn expand(numbers: Numbers, tensors: &mut BTreeMap<String, Loaded>) -> Result<Compression, ArtifactError> {
+    let written = dtype(numbers);
+    let rounded = tensors.iter().filter(|(_, one)| one.dtype == written).map(|(name, _)| name.clone());
+    let (names, mut factors): (Vec<String>, _) = (rounded.collect(), BTreeMap::new());
     for name in names {
-        let Some(view) = tensors.remove(&name) else { continue };
-        let channels = channels_of(&name, view.shape())
-            .ok_or_else(|| broken(format!("'{name}' has shape {:?}, which is not rounded", view.shape())))?;
+        let Some(Loaded { shape, values, .. }) = tensors.remove(&name) else { continue };
+        let (Some(channels), Values::Bytes(bytes)) = (channels_of(&name, &shape), values) else {
+            return Err(broken(format!("'{name}' has shape {shape:?}, which is not rounded")));
+        };
         let own = factors_of(numbers, &name, channels, tensors)?;
-        let values = decode(numbers, view.data(), &own, channels);
-        let bytes = bytemuck::cast_slice(&values).to_vec();
-        out.insert(name.clone(), Encoded { dtype: Dtype::F32, shape: view.shape().to_vec(), bytes });
+        let values = Values::Floats(decode(numbers, &bytes, &own, channels));
+        tensors.insert(name.clone(), Loaded { dtype: Dtype::F32, shape, values });
         factors.insert(name, own);
     }
-    Ok((out, Compression { numbers, factors }))
+    Ok(Compression { numbers, factors })
+}
+
+const fn dtype(numbers: Numbers) -> Dtype {
+    match numbers {
+        Numbers::Bf16 => Dtype::BF16,
+        Numbers::Int8 => Dtype::I8,
+    }
 }
 
 /// The factors of a tensor: one for each channel, positive and finite.
@@ -87,18 +84,16 @@ fn factors_of(
     numbers: Numbers,
     name: &str,
     channels: Channels,
-    tensors: &mut BTreeMap<String, TensorView<'_>>,
+    tensors: &mut BTreeMap<String, Loaded>,
 ) -> Result<Vec<f32>, ArtifactError> {
     if numbers == Numbers::Bf16 {
         return Ok(Vec::new());
     }
     let scale = format!("{SCALE}{name}");
-    let view = tensors
-        .remove(&scale)
-        .ok_or_else(|| ArtifactError::MissingTensor { path: Default::default(), name: scale.clone() })?;
-    let factors: Vec<f32> = match view.dtype() {
-        Dtype::F32 => bytemuck::pod_collect_to_vec(view.data()),
-        _ => Vec::new(),
+    let missing = || ArtifactError::MissingTensor { path: Default::default(), name: scale.clone() };
+    let factors = match tensors.remove(&scale).ok_or_else(missing)?.values {
+        Values::Floats(factors) => factors,
+        Values::Bytes(_) => Vec::new(),
     };
     if factors.len() != channels.count() || factors.iter().any(|factor| !(factor.is_finite() && *factor > 0.0)) {
         return Err(broken(format!("'{scale}' needs {} positive numbers", channels.count())));
