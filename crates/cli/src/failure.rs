@@ -111,6 +111,7 @@ impl From<heirloom_transfer::artifact::ArtifactError> for Failure {
             Error::NoNetwork | Error::NeedsImages { .. } => {
                 failure.hint("`heirloom inspect MODEL` says what it was fitted on")
             }
+            Error::Compressed { .. } => failure.hint("begin with the model that `heirloom fit` wrote"),
             Error::OtherBackbone { .. } => failure.hint("--backbone must name the very weights it was fitted on"),
             _ => failure,
         }

@@ -171,7 +171,8 @@ fn the_study_of_adaptation_judges_every_way_beside_the_source_alone() {
     assert_eq!(scene.ok(&[&features[..], &["--force"]].concat()).json()["averages"], found["averages"]);
 
     scene.colours("colours", 12, 12);
-    let mut table = "path,label,place\n".to_owned();
+    std::fs::write(scene.at("broken.jpg"), b"no picture").unwrap();
+    let mut table = "path,label,place\nbroken.jpg,red,here\n".to_owned();
     for class in ["blue", "green", "red"] {
         for (split, place) in [("train", "here"), ("test", "there")] {
             (0..12).for_each(|n| table.push_str(&format!("colours/{split}/{class}/{n}.bmp,{class},{place}\n")));
@@ -179,8 +180,11 @@ fn the_study_of_adaptation_judges_every_way_beside_the_source_alone() {
     }
     std::fs::write(scene.at("places.csv"), table).unwrap();
     let images = ["study", "adaptation", "places.csv", "--domain-column", "place"];
-    let found = scene.ok(&[&images[..], &["--backbone", "tiny.safetensors", "--limit", "24"], &quick].concat()).json();
-    assert_eq!((&found["pairs"][0]["rows"][0], &found["pairs"][0]["rows"][1]), (&24.into(), &24.into()));
+    let found = scene.ok(&[&images[..], &["--backbone", "tiny.safetensors"], &quick].concat()).json();
+    assert_eq!((&found["pairs"][0]["rows"][0], &found["pairs"][0]["rows"][1]), (&36.into(), &36.into()));
+    assert!(found["skipped"][0]["locator"].as_str().unwrap().contains("broken.jpg"), "{}", found["skipped"]);
+    let fewer = scene.ok(&[&images[..], &["--backbone", "tiny.safetensors", "--limit", "24"], &quick].concat()).json();
+    assert!(fewer["pairs"][0]["rows"][1] == 24, "{}", fewer["pairs"][0]["rows"]);
     scene.run(&images).refused(2, &["no backbone was named", "--backbone"]);
     scene.run(&["study", "adaptation", "domains.csv", "--domain-column", "era"]).refused(2, &["no column 'era'"]);
     scene

@@ -20,8 +20,8 @@ pub use layers::LayerWeight;
 pub use numbers::Numbers;
 pub(crate) use written::{encoded, expand};
 
-use crate::artifact::{Artifact, ArtifactError};
-use crate::heads::{Head, StoredTensor};
+use crate::artifact::{Artifact, ArtifactError, StoredNetwork, Unfamiliar};
+use crate::heads::{Head, HeadError, StoredTensor};
 use numbers::{Channels, round};
 
 /// Tensors of a head that are rounded, and whether a channel is a place in their last dimension.
@@ -53,34 +53,52 @@ impl Artifact {
         if let Some(before) = &self.compression {
             return Err(ArtifactError::Compressed { numbers: before.numbers.name() });
         }
-        let (mut smaller, mut factors) = (self.clone(), BTreeMap::new());
-        if let Some(network) = &mut smaller.network
-            && let Some(weights) = &mut network.weights
-        {
-            for (name, tensor) in &mut weights.tensors {
-                if let Some(channels) = channels(&tensor.shape, false) {
-                    factors.insert(name.clone(), round(numbers, &mut tensor.values, channels));
-                }
-            }
-            network.backbone.weights = weights_digest(weights);
-        }
-        let mut head = self.head.to_stored()?;
-        for (name, last) in OF_HEAD {
-            if let Some(StoredTensor::F32 { shape, values }) = head.tensors.get_mut(name)
-                && let Some(channels) = channels(shape, last)
-            {
-                factors.insert(format!("{}{name}", written::HEAD), round(numbers, values, channels));
-            }
-        }
-        smaller.head = Head::from_stored(&head)?;
-        if let Some(unfamiliar) = &mut smaller.unfamiliar {
-            let rows = Channels::First(unfamiliar.references.len() / unfamiliar.width.max(1));
-            factors.insert(written::REFERENCES.to_owned(), round(numbers, &mut unfamiliar.references, rows));
-            unfamiliar.set_threshold();
-        }
+        let (mut smaller, mut rounding) = (self.clone(), Rounding { numbers, factors: BTreeMap::new() });
+        smaller.network.iter_mut().for_each(|network| rounding.network(network));
+        smaller.head = rounding.head(&self.head)?;
+        smaller.unfamiliar.iter_mut().for_each(|unfamiliar| rounding.references(unfamiliar));
         smaller.accuracy = None;
-        smaller.compression = Some(Compression { numbers, factors });
+        smaller.compression = Some(Compression { numbers, factors: rounding.factors });
         Ok(smaller)
+    }
+}
+
+/// A model on its way to fewer bits.
+struct Rounding {
+    numbers: Numbers,
+    factors: BTreeMap<String, Vec<f32>>,
+}
+
+impl Rounding {
+    /// Rounds one tensor, where that is worth it.
+    fn tensor(&mut self, name: String, values: &mut [f32], channels: Option<Channels>) {
+        if let Some(channels) = channels {
+            self.factors.insert(name, round(self.numbers, values, channels));
+        }
+    }
+
+    fn network(&mut self, network: &mut StoredNetwork) {
+        let Some(weights) = &mut network.weights else { return };
+        for (name, tensor) in &mut weights.tensors {
+            self.tensor(name.clone(), &mut tensor.values, channels(&tensor.shape, false));
+        }
+        network.backbone.weights = weights_digest(weights);
+    }
+
+    fn head(&mut self, head: &Head) -> Result<Head, HeadError> {
+        let mut stored = head.to_stored()?;
+        for (name, last) in OF_HEAD {
+            if let Some(StoredTensor::F32 { shape, values }) = stored.tensors.get_mut(name) {
+                self.tensor(format!("{}{name}", written::HEAD), values, channels(shape, last));
+            }
+        }
+        Head::from_stored(&stored)
+    }
+
+    fn references(&mut self, unfamiliar: &mut Unfamiliar) {
+        let shape = [unfamiliar.references.len() / unfamiliar.width.max(1), unfamiliar.width];
+        self.tensor(written::REFERENCES.to_owned(), &mut unfamiliar.references, channels(&shape, false));
+        unfamiliar.set_threshold();
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use heirloom_audit::diff::Mistakes;
-use heirloom_transfer::artifact::{Accuracy, Artifact};
+use heirloom_transfer::artifact::{Accuracy, Artifact, ArtifactError};
 use heirloom_transfer::compress::LayerWeight;
 use heirloom_transfer::fit::SkippedRow;
 use serde::Serialize;
@@ -52,30 +52,13 @@ pub fn run(arguments: &CompressArguments, shared: &SharedArguments, console: Con
     interrupt::note("nothing was written; the same command begins anew");
     let artifact = open(arguments)?;
     let numbers = arguments.numbers.numbers();
-    // Before any image is read: what cannot be done is refused at once.
-    let rounded = numbers.map(|numbers| artifact.compressed(numbers)).transpose()?;
-    if numbers.is_none() && arguments.layers.is_none() {
-        let fact = "--numbers f32 without --layers changes nothing";
-        return Err(
-            Failure::input(fact).hint("--numbers bf16 halves the file, --layers N lets the head read fewer layers")
-        );
-    }
-    let judged =
-        arguments.data.as_ref().map(|data| Judged::open(data, arguments, shared, &artifact, console)).transpose()?;
-    let (mut smaller, layers) = match (arguments.layers, &judged) {
-        (Some(keep), Some(judged)) => {
-            let (fewer, layers) = judged.with_fewer_layers(&artifact, keep as usize)?;
-            let smaller = numbers.map(|numbers| fewer.compressed(numbers)).transpose()?;
-            (smaller.unwrap_or(fewer), layers)
-        }
-        _ => (rounded.unwrap_or(artifact), Vec::new()),
-    };
+    refuse_in_vain(&artifact, arguments)?;
+    let open = |data| Judged::open(data, arguments, shared, &artifact, console);
+    let judged = arguments.data.as_deref().map(open).transpose()?;
+    let (mut smaller, layers) = smaller(&artifact, arguments, judged.as_ref())?;
     let mistakes = judged.as_ref().map(|judged| judged.mistakes(&smaller, arguments, console)).transpose()?;
     let of_test = judged.as_ref().is_some_and(|judged| judged.what() == "test images");
-    smaller.accuracy = mistakes.as_ref().filter(|_| of_test).map(|mistakes| {
-        let share = &mistakes.second;
-        Accuracy { value: share.value, low: share.low, high: share.high, n: share.n, protocol: "test".into() }
-    });
+    smaller.accuracy = mistakes.as_ref().filter(|_| of_test).map(accuracy);
     record(&mut smaller, arguments, shared);
     let before = std::fs::metadata(&arguments.model).map_or(0, |file| file.len());
     smaller.save(&arguments.output)?;
@@ -96,6 +79,38 @@ pub fn run(arguments: &CompressArguments, shared: &SharedArguments, console: Con
     let mut object = json!(made);
     object["command"] = json!("compress");
     Ok(Outcome::strict(object, arguments.strict, made.skipped.len()))
+}
+
+/// Refuses what would change nothing, and what was compressed before, ahead of any image.
+fn refuse_in_vain(artifact: &Artifact, arguments: &CompressArguments) -> Result<(), Failure> {
+    if let (Some(before), Some(_)) = (&artifact.compression, arguments.numbers.numbers()) {
+        return Err(ArtifactError::Compressed { numbers: before.numbers.name() }.into());
+    }
+    if arguments.numbers.numbers().is_none() && arguments.layers.is_none() {
+        let hint = "--numbers bf16 halves the file, --layers N lets the head read fewer layers";
+        return Err(Failure::input("--numbers f32 without --layers changes nothing").hint(hint));
+    }
+    Ok(())
+}
+
+/// The smaller model, and what its layers say where some were to be left out.
+fn smaller(
+    artifact: &Artifact,
+    arguments: &CompressArguments,
+    judged: Option<&Judged>,
+) -> Result<(Artifact, Vec<LayerWeight>), Failure> {
+    let (fewer, layers) = match (arguments.layers, judged) {
+        (Some(keep), Some(judged)) => judged.with_fewer_layers(artifact, keep as usize)?,
+        _ => (artifact.clone(), Vec::new()),
+    };
+    let rounded = arguments.numbers.numbers().map(|numbers| fewer.compressed(numbers)).transpose()?;
+    Ok((rounded.unwrap_or(fewer), layers))
+}
+
+/// What the smaller model gets right, as its file has it.
+fn accuracy(mistakes: &Mistakes) -> Accuracy {
+    let share = &mistakes.second;
+    Accuracy { value: share.value, low: share.low, high: share.high, n: share.n, protocol: "test".into() }
 }
 
 fn open(arguments: &CompressArguments) -> Result<Artifact, Failure> {

@@ -1,22 +1,15 @@
 //! `study adaptation`: every domain labelled from every other, in closed form, by shallow methods and by deep ones, on the same frozen features.
 
-use std::path::Path;
-
 use heirloom_audit::study::{AdaptedOptions, AdaptedPair, AdaptedStudy, Way, WayAverage, WayRecord, adaptation};
 use heirloom_report::{Align, Block, Page, Section, Table, count, counted, percent};
 use heirloom_transfer::adaptation::DeepOptions;
 use heirloom_transfer::compare::Cells;
-use heirloom_transfer::extract::Progress as Extracting;
-use heirloom_transfer::fit::Watch;
 use serde_json::json;
 
-use super::domains::Domains;
-use super::watched;
 use crate::arguments::{SharedArguments, StudyAdaptationArguments};
-use crate::command::{Outcome, cache_folder, refuse_to_replace, write_whole};
+use crate::command::{Outcome, cache_folder};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::progress::Progress;
 
 /// Runs the study.
 pub fn run(
@@ -24,40 +17,22 @@ pub fn run(
     shared: &SharedArguments,
     console: Console,
 ) -> Result<Outcome, Failure> {
-    if let Some(path) = &arguments.output {
-        refuse_to_replace(path, arguments.force)?;
-    }
     let kept = "what was labelled stays in the cache; run the same command again to go on from there";
-    let found = watched(kept, console, |watch, _| {
-        let (domains, classes) = Domains::of(arguments).open(shared, watch)?;
+    let what = ["labelled from every other", "labellings"];
+    let (found, skipped) = arguments.domains.watched(shared, console, kept, what, |domains, classes, watch| {
         let cells = Cells::new(&cache_folder(shared)?);
-        if let Some(stage) = watch.stage {
-            stage(&format!("labelling {} from each other", counted(domains.len(), "domain")));
-        }
-        let progress = Progress::new("labellings");
-        let report = |state: &Extracting| progress.report(state.done, state.total);
-        let watch = Watch { progress: Some(&report), ..watch };
-        Ok(adaptation(&domains, classes, &options(arguments), &cells, watch)?)
+        Ok(adaptation(domains, classes, &options(arguments), &cells, watch)?)
     })?;
-    if let Some(path) = &arguments.output {
-        write_whole(path, page(&found, arguments).to_html().as_bytes())?;
-    }
-    console.answer(&text(&found, arguments.output.as_deref()))?;
-    let mut object = json!(found);
-    object["command"] = json!("study");
-    object["study"] = json!("adaptation");
-    object["data"] = json!(arguments.data);
-    object["backbone"] = json!(arguments.backbone);
-    object["options"] = json!(options(arguments).deep);
-    object["page"] = json!(arguments.output);
-    Ok(Outcome::done(object))
+    let objects = [json!(found), json!(options(arguments).deep)];
+    let told = (page(&found, arguments), text(&found));
+    arguments.domains.tell("adaptation", objects, &skipped, told, console)
 }
 
 fn options(arguments: &StudyAdaptationArguments) -> AdaptedOptions {
     let deep = DeepOptions {
         steps: arguments.steps as usize,
         bottleneck: usize::from(arguments.bottleneck),
-        seed: arguments.seed,
+        seed: arguments.domains.seed,
         ..DeepOptions::default()
     };
     AdaptedOptions { deep, seeds: usize::from(arguments.seeds) }
@@ -145,24 +120,15 @@ const HOW: &str = "All ways see the same frozen features, rows divided by their 
                    which has nothing of the target, is standardised by the source. All others are transductive: the unlabelled target takes part, its labels do not. Intervals resample \
                    target rows and seeds together.";
 
-fn text(found: &AdaptedStudy, page: Option<&Path>) -> String {
-    let mut text = averages(found).to_text();
-    text.push_str(&format!("\n{}\n{HOW}\n", sentence(found)));
-    if let Some(path) = page {
-        text.push_str(&format!("page: {}\n", path.display()));
-    }
-    text
+fn text(found: &AdaptedStudy) -> String {
+    format!("{}\n{}\n{HOW}\n", averages(found).to_text(), sentence(found))
 }
 
 fn page(found: &AdaptedStudy, arguments: &StudyAdaptationArguments) -> Page {
-    let on = arguments.backbone.as_ref().map_or_else(String::new, |backbone| format!(" through {backbone}"));
-    let lead = format!(
-        "{}{on}: every domain labelled from every other, {} of everything that is trained; seed {}, heirloom {}",
-        arguments.data.display(),
-        counted(found.seeds, "seed"),
-        arguments.seed,
-        env!("CARGO_PKG_VERSION")
-    );
+    let seeds = counted(found.seeds, "seed");
+    let lead = arguments
+        .domains
+        .lead(&format!("every domain labelled from every other, {seeds} of everything that is trained"));
     Page::new("Which way of adaptation helps?")
         .lead(lead)
         .with(

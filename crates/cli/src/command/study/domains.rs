@@ -1,49 +1,39 @@
 //! Domains of a study: rows of a table of features, or images through a backbone, by what a column says of each.
 
-use std::path::Path;
-
 use heirloom_audit::balanced;
 use heirloom_audit::study::Domain;
 use heirloom_data::{FeatureTable, Table as Rows, TableOptions};
+use heirloom_report::{Page, counted};
 use heirloom_transfer::adaptation::Samples;
-use heirloom_transfer::extract::{Extraction, Network};
-use heirloom_transfer::fit::Watch;
+use heirloom_transfer::extract::{Extraction, Network, Progress as Extracting};
+use heirloom_transfer::fit::{SkippedRow, Watch};
 use heirloom_transfer::store::Store;
 use heirloom_transfer::{Block as Columns, Features, Pooling};
+use serde_json::{Value, json};
 
-use crate::arguments::{SharedArguments, StudyAdaptationArguments, StudyGeneralisationArguments};
+use super::watched;
+use crate::arguments::{DomainsArguments, SharedArguments};
 use crate::backbone;
-use crate::command::cache_folder;
+use crate::command::audit::gathered::all_skipped;
 use crate::command::fit::{extract_options, holds_features};
+use crate::command::{Outcome, cache_folder, refuse_to_replace, write_whole};
+use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::STOP;
+use crate::progress::Progress;
 
-/// Where domains come from.
-pub struct Domains<'a> {
-    data: &'a Path,
-    backbone: Option<&'a String>,
-    column: &'a String,
-    limit: Option<u32>,
-    seed: u64,
-    memory: Option<u64>,
+/// The domains of a data set.
+struct Opened {
+    domains: Vec<Domain>,
+    classes: usize,
+    /// Rows that could not be used.
+    skipped: Vec<SkippedRow>,
 }
 
-impl<'a> Domains<'a> {
-    /// Those of `study adaptation`.
-    pub fn of(arguments: &'a StudyAdaptationArguments) -> Self {
-        let StudyAdaptationArguments { data, backbone, domain_column: column, limit, seed, memory, .. } = arguments;
-        Self { data, backbone: backbone.as_ref(), column, limit: *limit, seed: *seed, memory: *memory }
-    }
-
-    /// Those of `study generalisation`.
-    pub fn of_generalisation(arguments: &'a StudyGeneralisationArguments) -> Self {
-        let StudyGeneralisationArguments { data, backbone, domain_column: column, limit, seed, memory, .. } = arguments;
-        Self { data, backbone: backbone.as_ref(), column, limit: *limit, seed: *seed, memory: *memory }
-    }
-
-    /// The domains with their features, and the number of classes.
-    pub fn open(&self, shared: &SharedArguments, watch: Watch<'_>) -> Result<(Vec<Domain>, usize), Failure> {
-        let path = self.data;
+impl DomainsArguments {
+    /// The domains with their features, and the rows that could not be used.
+    fn open(&self, shared: &SharedArguments, watch: Watch<'_>) -> Result<Opened, Failure> {
+        let path = self.data.as_path();
         if holds_features(path)? {
             if self.backbone.is_some() {
                 let fact = format!("{} holds features, and a backbone is for images", path.display());
@@ -54,9 +44,11 @@ impl<'a> Domains<'a> {
             let features = Features::of_table(&table, &(0..table.table.rows.len()).collect::<Vec<_>>());
             let block = features.blocks.iter().find(|block| block.tap == table.principal());
             let block = block.ok_or_else(|| Failure::input(format!("{} holds no features", path.display())))?;
-            return Ok((split(&table.table, &rows, |row| row, block)?, table.table.classes.len()));
+            let domains = split(&table.table, &rows, |row| row, block)?;
+            let skipped = all_skipped(&table.table, Vec::new());
+            return Ok(Opened { domains, classes: table.table.classes.len(), skipped });
         }
-        let Some(name) = self.backbone else {
+        let Some(name) = &self.backbone else {
             let fact = format!("{} holds images, and no backbone was named", path.display());
             return Err(Failure::input(fact).hint("name one with --backbone, as in --backbone deit_tiny_patch16_224"));
         };
@@ -74,17 +66,18 @@ impl<'a> Domains<'a> {
             return Err(Failure::internal("one block of features was asked for"));
         };
         let place = |row: usize| extracted.rows.binary_search(&row).ok();
-        // Images that cannot be used are left out.
         let usable = |(name, rows): (String, Vec<usize>)| {
             (name, rows.into_iter().filter(|row| place(*row).is_some()).collect::<Vec<usize>>())
         };
         let rows: Vec<(String, Vec<usize>)> = rows.into_iter().map(usable).collect();
-        Ok((split(&table, &rows, |row| place(row).unwrap_or(0), block)?, table.classes.len()))
+        let domains = split(&table, &rows, |row| place(row).unwrap_or(0), block)?;
+        let skipped = all_skipped(&table, extracted.summary.skipped);
+        Ok(Opened { domains, classes: table.classes.len(), skipped })
     }
 
     /// Rows of each domain, in the order of their first rows.
     fn chosen(&self, table: &Rows) -> Result<Vec<(String, Vec<usize>)>, Failure> {
-        let column = self.column;
+        let column = &self.domain_column;
         let at = table.attributes.iter().position(|name| name == column).ok_or_else(|| {
             let known = if table.attributes.is_empty() { "none".to_owned() } else { table.attributes.join(", ") };
             let fact =
@@ -108,6 +101,66 @@ impl<'a> Domains<'a> {
             rows.sort_unstable();
         }
         Ok(domains)
+    }
+
+    /// The study, unless its page is already there: `study` is given the domains with their features, and the number of classes. With what it
+    /// finds, the rows that could not be used.
+    pub fn watched<T>(
+        &self,
+        shared: &SharedArguments,
+        console: Console,
+        kept: &'static str,
+        what: [&'static str; 2],
+        study: impl FnOnce(&[Domain], usize, Watch<'_>) -> Result<T, Failure>,
+    ) -> Result<(T, Vec<SkippedRow>), Failure> {
+        if let Some(path) = &self.output {
+            refuse_to_replace(path, self.force)?;
+        }
+        watched(kept, console, |watch, _| {
+            let Opened { domains, classes, skipped } = self.open(shared, watch)?;
+            let [done, things] = what;
+            if let Some(stage) = watch.stage {
+                stage(&format!("{}, each {done}", counted(domains.len(), "domain")));
+            }
+            let progress = Progress::new(things);
+            let report = |state: &Extracting| progress.report(state.done, state.total);
+            Ok((study(&domains, classes, Watch { progress: Some(&report), ..watch })?, skipped))
+        })
+    }
+
+    /// Writes the page, answers in the terminal, and gives the object of a study that found `found` under `options`.
+    pub fn tell(
+        &self,
+        study: &str,
+        [found, options]: [Value; 2],
+        skipped: &[SkippedRow],
+        (page, mut text): (Page, String),
+        console: Console,
+    ) -> Result<Outcome, Failure> {
+        if let Some(path) = &self.output {
+            write_whole(path, page.to_html().as_bytes())?;
+            text.push_str(&format!("page: {}\n", path.display()));
+        }
+        for row in skipped {
+            text.push_str(&format!("skipped: {}: {}\n", row.locator, row.reason));
+        }
+        console.answer(&text)?;
+        let mut object = found;
+        object["skipped"] = json!(skipped);
+        object["command"] = json!("study");
+        object["study"] = json!(study);
+        object["data"] = json!(self.data);
+        object["backbone"] = json!(self.backbone);
+        object["options"] = options;
+        object["page"] = json!(self.output);
+        Ok(Outcome::done(object))
+    }
+
+    /// The line below the title of a page, where `how` says what was done with the domains.
+    pub fn lead(&self, how: &str) -> String {
+        let on = self.backbone.as_ref().map_or_else(String::new, |backbone| format!(" through {backbone}"));
+        let (data, seed, version) = (self.data.display(), self.seed, env!("CARGO_PKG_VERSION"));
+        format!("{data}{on}: {how}; seed {seed}, heirloom {version}")
     }
 }
 

@@ -1,24 +1,17 @@
 //! `study generalisation`: every domain left out once, and what all others teach of it on the same frozen features.
 
-use std::path::Path;
-
 use heirloom_audit::study::{
     GeneralisedAverage, GeneralisedOptions, GeneralisedStudy, SeveralTarget, UnseenTarget, generalisation,
 };
 use heirloom_report::{Align, Block, Page, Section, Table, count, counted, percent};
-use heirloom_transfer::extract::Progress as Extracting;
-use heirloom_transfer::fit::Watch;
 use heirloom_transfer::generalisation::{Combination, GeneralisationOptions, Similarity};
 use serde_json::json;
 
 use super::adaptation::points;
-use super::domains::Domains;
-use super::watched;
 use crate::arguments::{SharedArguments, StudyGeneralisationArguments};
-use crate::command::{Outcome, refuse_to_replace, write_whole};
+use crate::command::Outcome;
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::progress::Progress;
 
 /// Runs the study.
 pub fn run(
@@ -26,39 +19,21 @@ pub fn run(
     shared: &SharedArguments,
     console: Console,
 ) -> Result<Outcome, Failure> {
-    if let Some(path) = &arguments.output {
-        refuse_to_replace(path, arguments.force)?;
-    }
     let kept = "features stay in the cache; the study itself begins anew";
-    let found = watched(kept, console, |watch, _| {
-        let (domains, classes) = Domains::of_generalisation(arguments).open(shared, watch)?;
-        if let Some(stage) = watch.stage {
-            stage(&format!("learning from all but one of {}", counted(domains.len(), "domain")));
-        }
-        let progress = Progress::new("trainings");
-        let report = |state: &Extracting| progress.report(state.done, state.total);
-        let watch = Watch { progress: Some(&report), ..watch };
-        Ok(generalisation(&domains, classes, &options(arguments), watch)?)
+    let what = ["left out once", "trainings"];
+    let (found, skipped) = arguments.domains.watched(shared, console, kept, what, |domains, classes, watch| {
+        Ok(generalisation(domains, classes, &options(arguments), watch)?)
     })?;
-    if let Some(path) = &arguments.output {
-        write_whole(path, page(&found, arguments).to_html().as_bytes())?;
-    }
-    console.answer(&text(&found, arguments.output.as_deref()))?;
-    let mut object = json!(found);
-    object["command"] = json!("study");
-    object["study"] = json!("generalisation");
-    object["data"] = json!(arguments.data);
-    object["backbone"] = json!(arguments.backbone);
-    object["options"] = json!(options(arguments).training);
-    object["page"] = json!(arguments.output);
-    Ok(Outcome::done(object))
+    let objects = [json!(found), json!(options(arguments).training)];
+    let told = (page(&found, arguments), text(&found));
+    arguments.domains.tell("generalisation", objects, &skipped, told, console)
 }
 
 fn options(arguments: &StudyGeneralisationArguments) -> GeneralisedOptions {
     let training = GeneralisationOptions {
         draws: usize::from(arguments.draws),
         steps: arguments.steps as usize,
-        seed: arguments.seed,
+        seed: arguments.domains.seed,
         ..GeneralisationOptions::default()
     };
     GeneralisedOptions { training, seeds: usize::from(arguments.seeds) }
@@ -150,23 +125,13 @@ fn how(found: &GeneralisedStudy) -> String {
 const UNSEEN: &str = "A domain that nobody has seen: learned from all others, its rows labelled one by one.";
 const SEVERAL: &str = "A target without labels: all its rows standardise its columns and say which source is near; its labels take no part.";
 
-fn text(found: &GeneralisedStudy, page: Option<&Path>) -> String {
-    let mut text = format!("{UNSEEN}\n{}\n{SEVERAL}\n{}\n", unseen(found).to_text(), several(found).to_text());
-    text.push_str(&format!("{}\n{}\n", targets(found).to_text(), how(found)));
-    if let Some(path) = page {
-        text.push_str(&format!("page: {}\n", path.display()));
-    }
-    text
+fn text(found: &GeneralisedStudy) -> String {
+    let (unseen, several, targets) = (unseen(found).to_text(), several(found).to_text(), targets(found).to_text());
+    format!("{UNSEEN}\n{unseen}\n{SEVERAL}\n{several}\n{targets}\n{}\n", how(found))
 }
 
 fn page(found: &GeneralisedStudy, arguments: &StudyGeneralisationArguments) -> Page {
-    let on = arguments.backbone.as_ref().map_or_else(String::new, |backbone| format!(" through {backbone}"));
-    let lead = format!(
-        "{}{on}: every domain left out once; seed {}, heirloom {}",
-        arguments.data.display(),
-        arguments.seed,
-        env!("CARGO_PKG_VERSION")
-    );
+    let lead = arguments.domains.lead("every domain left out once");
     let section = |title: &str, what: &str, table: Table| {
         Section::new(title).with(Block::Paragraph(what.to_owned())).with(Block::Table(table))
     };
