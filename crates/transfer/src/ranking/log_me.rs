@@ -32,7 +32,10 @@ pub(super) fn score(parts: &Decomposition, sample: &Sample<'_>) -> Result<f64, R
 /// The largest evidence of one target, per row: `squared` and `projected` are the squared singular values and the target's squared coordinates in
 /// their directions, `length` is the target's squared length.
 fn evidence(squared: &[f64], projected: &[f64], length: f64, rows: f64) -> Result<f64, RankingError> {
-    let beyond = (length - projected.iter().sum::<f64>()).max(0.0);
+    // Rows that no direction takes; where there are none, what lies beyond all directions is rounding alone.
+    let spare = (rows - squared.len() as f64).max(0.0);
+    let beyond = if spare > 0.0 { (length - projected.iter().sum::<f64>()).max(0.0) } else { 0.0 };
+    let smallest = squared.iter().copied().fold(f64::INFINITY, f64::min);
     let (mut alpha, mut beta) = (1.0, 1.0);
     let mut fit = Fit::of(squared, projected, beyond, alpha / beta);
     for _ in 0..ROUNDS {
@@ -40,9 +43,10 @@ fn evidence(squared: &[f64], projected: &[f64], length: f64, rows: f64) -> Resul
         if fit.weights <= 0.0 || fit.residual <= 0.0 {
             break;
         }
-        (alpha, beta) = (fit.directions / fit.weights, (rows - fit.directions) / fit.residual);
+        (alpha, beta) = (fit.directions / fit.weights, (spare + fit.unused) / fit.residual);
         fit = Fit::of(squared, projected, beyond, alpha / beta);
-        if (alpha / beta - before).abs() <= TOLERANCE * before {
+        // As many directions as rows may leave no noise at all: the ratio goes to 0, and the evidence to its limit there.
+        if (alpha / beta - before).abs() <= TOLERANCE * before || alpha / beta <= f64::EPSILON * smallest {
             break;
         }
     }
@@ -58,6 +62,8 @@ fn evidence(squared: &[f64], projected: &[f64], length: f64, rows: f64) -> Resul
 struct Fit {
     /// Effective number of directions.
     directions: f64,
+    /// Directions less that number, without the rounding of a difference.
+    unused: f64,
     /// Squared length of the weights.
     weights: f64,
     /// Squared length of what is left.
@@ -66,12 +72,13 @@ struct Fit {
 
 impl Fit {
     fn of(squared: &[f64], projected: &[f64], beyond: f64, ratio: f64) -> Self {
-        let mut fit = Self { directions: 0.0, weights: 0.0, residual: beyond };
+        let mut fit = Self { directions: 0.0, unused: 0.0, weights: 0.0, residual: beyond };
         for (value, target) in squared.iter().zip(projected) {
             let inverse = 1.0 / (value + ratio);
             // The part that is left is of order 1 however large the ratio becomes.
             let left = ratio * inverse;
             fit.directions += value * inverse;
+            fit.unused += left;
             fit.weights += value * target * inverse * inverse;
             fit.residual += target * left * left;
         }
@@ -159,6 +166,16 @@ mod tests {
         let found = evidence(&[4.0, 1.0], &[1e-3, 1e-4], 1.0, 4.0).unwrap();
         let expected = 0.5 * (4.0_f64.ln() - 1.0 - std::f64::consts::TAU.ln());
         assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+    }
+
+    /// Features that explain every row leave no noise; what remains is the evidence of the weights' precision alone,
+    /// `(n ln(n / sum t/s) - sum ln s - n ln 2 pi - n) / 2` over `n` rows.
+    #[test]
+    fn features_that_explain_every_row_have_a_finite_evidence() {
+        let (squared, projected) = ([4.0, 1.0], [1.0, 0.1]);
+        let found = evidence(&squared, &projected, 1.1 + 1e-15, 2.0).unwrap();
+        let expected = (2.0 / 0.35_f64).ln() - 0.5 * 4.0_f64.ln() - std::f64::consts::TAU.ln() - 1.0;
+        assert!((found - 0.5 * expected).abs() < 1e-9, "{found} {}", 0.5 * expected);
     }
 
     #[test]

@@ -13,8 +13,8 @@ use super::{Item, Study};
 use crate::predicted::largest;
 use crate::study::{Set, StudyError};
 
-/// Raised whenever a score or a truth comes out otherwise from the same rows: what is kept of the old one is then not read.
-pub(super) const RANKED: u32 = 2;
+/// Raised whenever a score comes out otherwise from the same rows: what is kept of the old one is then not read.
+const RANKED: u32 = 3;
 
 /// What is kept of a network on a set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,10 +6,11 @@ use heirloom_transfer::fit::{FitError, FitOptions};
 use heirloom_transfer::heads::Settings;
 use serde::{Deserialize, Serialize};
 
-use super::judged::RANKED;
 use super::{Item, Study};
 use crate::study::StudyError;
 
+/// Raised whenever the same rows come out otherwise: what is kept of an earlier training is then not read.
+const TUNED: u32 = 2;
 /// How networks are fine-tuned: the recipe of `fit --method full` with its usual rate; training rows held out choose the epoch.
 const METHOD: TrainedMethod = TrainedMethod::Full;
 
@@ -29,7 +30,7 @@ impl Study<'_> {
         let (backbone, data) = (&self.networks[network].backbone, &self.sets[set]);
         let own_seed = self.options.seed.wrapping_add(seed as u64);
         let epochs = self.options.epochs;
-        let key = ("fine-tuned", RANKED, self.base(backbone), &data.digest, METHOD.name(), epochs, own_seed);
+        let key = ("fine-tuned", TUNED, self.base(backbone), &data.digest, METHOD.name(), epochs, own_seed);
         let name = name_of(&key)?;
         if let Some(kept) = self.cells.read::<Tuned>(&name)? {
             return Ok(Some(kept));
