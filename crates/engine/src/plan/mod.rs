@@ -2,6 +2,7 @@
 
 mod fuse;
 mod memory;
+mod product;
 mod run;
 mod schedule;
 mod stages;

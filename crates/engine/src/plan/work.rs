@@ -1,8 +1,8 @@
 //! The kernels behind the operators: what an anchor becomes when it is compiled, and how it runs.
 
+use super::product::Product;
 use crate::kernels::{
-    self, Attention, Bf16Attention, Bf16Convolution, Bf16Linear, Convolution, Depthwise, Gate, Linear, Normalization,
-    Rows, RowsMut, Scratch, Stage, Stored, StoredMut, StoredRowsMut, Window,
+    self, Attention, Convolution, Gate, Linear, Normalization, Rows, RowsMut, Scratch, Stage, Stored, StoredMut, Window,
 };
 use crate::{Isa, Node, Op, Pixels, Precision, Shape, Weights, ops};
 
@@ -14,11 +14,8 @@ pub(crate) enum Work {
     Normalize(Normalization),
     Convolution(Convolution),
     Linear(Linear),
-    Bf16Convolution(Bf16Convolution),
-    Bf16Linear(Bf16Linear),
-    Bf16Attention(Bf16Attention),
-    /// A depthwise convolution that reads and writes values as they are stored.
-    StoredDepthwise(Depthwise),
+    /// A product in bf16.
+    Product(Product),
     LayerNorm {
         weight: Vec<f32>,
         bias: Vec<f32>,
@@ -91,9 +88,9 @@ impl Work {
         let inputs: Vec<Shape> = node.inputs.iter().map(|&id| shapes[id]).collect();
         let input = inputs.first().copied().unwrap_or(output);
         if precision == Precision::Bf16
-            && let Some(work) = Self::build_bf16(isa, weights, node, input, output)
+            && let Some(product) = Product::build(isa, weights, node, input, output)
         {
-            return Some(work);
+            return Some(Self::Product(product));
         }
         Some(match &node.op {
             Op::Input { .. } => Self::Pixels,
@@ -142,39 +139,12 @@ impl Work {
         })
     }
 
-    /// The products that bf16 has kernels for; everything else is as in `f32`.
-    fn build_bf16(isa: Isa, weights: &Weights, node: &Node, input: Shape, output: Shape) -> Option<Self> {
-        let values = |name: &str| weights.tensors.get(name).map(|tensor| tensor.values.as_slice());
-        let from = input.channels();
-        match &node.op {
-            Op::Convolution { weight, groups, channels, .. } => {
-                let window = ops::convolution_window(&node.op, input)?;
-                let depthwise = *groups > 1 && *groups == from && *groups == *channels;
-                let values = values(weight)?;
-                Some(if depthwise {
-                    Self::StoredDepthwise(Depthwise::new(isa, window, values, from))
-                } else {
-                    Self::Bf16Convolution(Bf16Convolution::new(isa, window, values, *channels, from, *groups))
-                })
-            }
-            Op::Linear { weight, channels, .. } => {
-                Some(Self::Bf16Linear(Bf16Linear::new(isa, values(weight)?, *channels, from)))
-            }
-            Op::Attention { heads } => {
-                Some(Self::Bf16Attention(Bf16Attention::new(isa, output.positions(), output.channels(), *heads)))
-            }
-            _ => None,
-        }
-    }
-
     /// Bytes of the packed weights.
     pub fn bytes(&self) -> usize {
         match self {
             Self::Convolution(convolution) => convolution.bytes(),
             Self::Linear(linear) => linear.weight().bytes(),
-            Self::Bf16Convolution(convolution) => convolution.bytes(),
-            Self::Bf16Linear(linear) => linear.bytes(),
-            Self::StoredDepthwise(depthwise) => depthwise.bytes(),
+            Self::Product(product) => product.bytes(),
             Self::LayerNorm { weight, bias, .. } => 4 * (weight.len() + bias.len()),
             Self::Tangent { weight, .. } => 4 * weight.len(),
             Self::Tokens { class_token, position } => 4 * (class_token.len() + position.len()),
@@ -184,40 +154,17 @@ impl Work {
 
     /// Runs the kernel on all images of the block.
     pub fn run(&self, call: Call<'_>, output: StoredMut<'_>) {
-        match (self, output) {
-            (
-                Self::Bf16Convolution(_) | Self::Bf16Linear(_) | Self::Bf16Attention(_) | Self::StoredDepthwise(_),
-                output,
-            ) => self.run_product(call, output),
-            (_, StoredMut::Bf16(output)) => self.run_into_halves(call, output),
-            (_, StoredMut::F32(output)) => self.run_f32(call, output),
+        match output {
+            StoredMut::Bf16(output) => self.run_into_halves(call, output),
+            StoredMut::F32(output) => self.run_f32(call, output),
         }
     }
 
-    /// The products in bf16, which read and write either kind of value.
-    fn run_product(&self, mut call: Call<'_>, output: StoredMut<'_>) {
-        let (images, shape) = (call.images, call.shape);
-        let Some(&(input, from)) = call.inputs.first() else { return };
-        let output = StoredRowsMut::new(output, shape.channels());
-        match self {
-            Self::Bf16Convolution(convolution) => convolution.run(input, output, &mut call.stages, call.scratch),
-            Self::Bf16Linear(linear) => {
-                let rows = images * shape.positions();
-                linear.run((input, from.channels()), rows, output, &mut call.stages, call.scratch);
-            }
-            Self::Bf16Attention(attention) => attention.run(input, images, output, call.scratch),
-            Self::StoredDepthwise(depthwise) => {
-                let rows = images * shape.positions();
-                depthwise.run_stored(input, rows, output, &mut call.stages, call.scratch);
-            }
-            other => unreachable!("{other:?} is no product of bf16"),
-        }
-    }
-
-    /// Kernels that leave halves beside the products.
+    /// Leaves halves.
     fn run_into_halves(&self, call: Call<'_>, output: &mut [u16]) {
         let (isa, rows, channels) = (call.isa, call.images * call.shape.positions(), call.shape.channels());
         match (self, call.inputs.first()) {
+            (Self::Product(product), _) => product.run(call, StoredMut::Bf16(output)),
             (Self::LayerNorm { weight, bias, epsilon }, Some((Stored::F32(input), from))) => {
                 let input = Rows::new(input, from.channels());
                 kernels::bf16_layer_norm(isa, input, rows, (weight, bias, *epsilon), output, call.scratch);
@@ -232,9 +179,26 @@ impl Work {
                 let factors = call.inputs.get(1).map_or(&[][..], |(factors, _)| factors.f32());
                 kernels::bf16_gate(output, call.shape.positions(), channels, factors);
             }
-            // Left alone, the output would hold another value's halves.
-            (other, _) => unreachable!("{other:?} leaves no halves; plan/storage.rs says otherwise"),
+            _ => self.run_rounded(call, output),
         }
+    }
+
+    /// Halves of a kernel that knows single precision alone: what it reads is widened, what it leaves is rounded.
+    fn run_rounded(&self, call: Call<'_>, output: &mut [u16]) {
+        let Call { isa, images, pixels, inputs, in_place, shape, stages, scratch } = call;
+        let widened = |(values, shape): &(Stored<'_>, Shape)| {
+            let mut wide = vec![0.0; values.len()];
+            values.widen_to(&mut wide);
+            (wide, *shape)
+        };
+        let wide: Vec<(Vec<f32>, Shape)> = inputs.iter().map(widened).collect();
+        let inputs: Vec<(Stored<'_>, Shape)> = wide.iter().map(|(wide, shape)| (Stored::F32(wide), *shape)).collect();
+        let mut whole = vec![0.0; output.len()];
+        if in_place {
+            Stored::Bf16(output).widen_to(&mut whole);
+        }
+        self.run_f32(Call { isa, images, pixels, inputs: &inputs, in_place, shape, stages, scratch }, &mut whole);
+        Stored::F32(&whole).copy(isa, 0, output);
     }
 
     fn run_f32(&self, mut call: Call<'_>, output: &mut [f32]) {
@@ -256,9 +220,7 @@ impl Work {
             Self::Linear(linear) => {
                 linear.run(from, 0..rows, RowsMut::new(output, channels), &mut call.stages, call.scratch);
             }
-            Self::Bf16Convolution(_) | Self::Bf16Linear(_) | Self::Bf16Attention(_) | Self::StoredDepthwise(_) => {
-                unreachable!("{self:?} runs with the products of bf16")
-            }
+            Self::Product(product) => product.run(call, StoredMut::F32(output)),
             Self::LayerNorm { weight, bias, epsilon } => {
                 kernels::layer_norm(isa, from, 0..rows, weight, bias, *epsilon, RowsMut::new(output, channels));
             }
@@ -384,5 +346,34 @@ fn pad_channels(input: &[f32], width: usize, before: usize, channels: usize, out
     for (row, to) in input.chunks_exact(width).zip(output.chunks_exact_mut(channels)) {
         to.fill(0.0);
         to[before..before + width].copy_from_slice(row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kernel without halves of its own leaves the rounded values of what it leaves in single precision, in place or not.
+    #[test]
+    fn any_kernel_leaves_halves() {
+        let (isa, shape) = (Isa::best(), Shape::Vector { channels: 24 });
+        let values: Vec<f32> = (0..48).map(|at| ((at * 37 % 23) as f32 - 11.0) / 4.0).collect();
+        let mut halves = vec![0; 48];
+        Stored::F32(&values).copy(isa, 0, &mut halves);
+        let run = |inputs: &[(Stored<'_>, Shape)], in_place: bool, output: StoredMut<'_>| {
+            let (pixels, stages, mut scratch) = (Pixels::Bytes(&[]), Vec::new(), Scratch::default());
+            let call = Call { isa, images: 2, pixels, inputs, in_place, shape, stages, scratch: &mut scratch };
+            Work::Softmax.run(call, output);
+        };
+        // The values are halves already: single precision reads the same.
+        let mut single = vec![0.0; 48];
+        run(&[(Stored::F32(&values), shape)], false, StoredMut::F32(&mut single));
+        let mut expected = vec![0; 48];
+        Stored::F32(&single).copy(isa, 0, &mut expected);
+        let mut found = vec![7; 48];
+        run(&[(Stored::Bf16(&halves), shape)], false, StoredMut::Bf16(&mut found));
+        assert_eq!(found, expected);
+        run(&[], true, StoredMut::Bf16(&mut halves));
+        assert_eq!(halves, expected);
     }
 }

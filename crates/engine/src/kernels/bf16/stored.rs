@@ -84,7 +84,7 @@ impl<'a> Stored<'a> {
     }
 
     /// Copies values `start..start + to.len()` as halves.
-    pub(super) fn copy(&self, isa: Isa, start: usize, to: &mut [u16]) {
+    pub(crate) fn copy(&self, isa: Isa, start: usize, to: &mut [u16]) {
         match self {
             Self::F32(values) => convert(isa, &values[start..start + to.len()], to),
             Self::Bf16(values) => to.copy_from_slice(&values[start..start + to.len()]),
