@@ -116,12 +116,15 @@ fn the_study_of_bias_measures_every_arm_beside_its_twin_and_goes_on_where_it_was
     let study =
         ["study", "bias-transfer", "--size", "smoke", "--part", "chosen", "natural", "-o", "bias.html", "--json"];
     let plan = scene.ok(&[&study[..], &["--plan"]].concat()).json();
-    assert_eq!(plan["plan"].as_array().unwrap().len(), 4, "{plan}");
+    assert_eq!(plan["plan"].as_array().unwrap().len(), 5, "{plan}");
     assert!(!scene.at("bias.html").exists());
     let whole = scene.ok(&study).json();
     assert_eq!(whole["unfinished"], serde_json::json!([]));
     let arms = whole["arms"].as_array().unwrap();
-    assert_eq!(arms.len(), 7, "{whole}");
+    assert_eq!(arms.len(), 11, "{whole}");
+    let cue = arms.iter().find(|arm| arm["measure"] == "gap").unwrap();
+    assert_eq!(cue["mean"][0]["probe"], "left instead of right");
+    assert!(cue["mean"][0]["beyond_twin"]["value"].is_f64() && cue["targets"][0]["images"] == 64, "{cue}");
     let lopsided = &arms[0]["mean"][0];
     let beyond = lopsided["beyond_twin"]["value"].as_f64().unwrap();
     let less = lopsided["value"]["value"].as_f64().unwrap() - lopsided["twin"].as_f64().unwrap();

@@ -126,7 +126,7 @@ fn interrupted(error: FitError) -> StudyError {
 pub(super) fn images(data: &BiasData, options: &BiasOptions, arm: &Arm, target: usize) -> usize {
     let set = match arm.origin {
         Origin::Planted { .. } | Origin::Nothing { stock: false } => data.targets.get(target),
-        Origin::Chosen { .. } => None,
+        Origin::Chosen { .. } | Origin::Cue { .. } => None,
         Origin::Stock | Origin::Nothing { stock: true } => data.natural.as_ref(),
     };
     let (train, test) = set.map_or((NATURAL_TRAIN, NATURAL_TRAIN), |set| {

@@ -35,6 +35,11 @@ pub enum Origin {
         /// Whether people are on that class; else they are as frequent and anywhere: the twin.
         lopsided: bool,
     },
+    /// The stock network, trained on where the kind of a picture gives some classes away.
+    Cue {
+        /// Whether it does; else all kinds are among the images of every class: the twin.
+        lopsided: bool,
+    },
     /// The stock network.
     Stock,
     /// Random weights: from scratch on the target.
@@ -105,8 +110,14 @@ impl Origin {
                 Some(Self::Planted { share: 0.0, form: Form::CleanLabel, side: 0.25, random })
             }
             Self::Chosen { lopsided: true } => Some(Self::Chosen { lopsided: false }),
+            Self::Cue { lopsided: true } => Some(Self::Cue { lopsided: false }),
             _ => None,
         }
+    }
+
+    /// Whether the network has the stock network's architecture and image size.
+    pub(super) const fn is_of_stock(self) -> bool {
+        matches!(self, Self::Cue { .. } | Self::Stock | Self::Nothing { stock: true })
     }
 
     fn in_words(self) -> String {
@@ -124,6 +135,8 @@ impl Origin {
             }
             Self::Chosen { lopsided: true } => "people on one class".to_owned(),
             Self::Chosen { lopsided: false } => "people on any class (twin)".to_owned(),
+            Self::Cue { lopsided: true } => "some classes told by the kind of picture".to_owned(),
+            Self::Cue { lopsided: false } => "both kinds of pictures of every class (twin)".to_owned(),
             Self::Stock => "stock network".to_owned(),
             Self::Nothing { .. } => "no source".to_owned(),
         }

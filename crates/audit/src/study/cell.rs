@@ -8,7 +8,7 @@ use heirloom_transfer::predictor::Predictor;
 use heirloom_transfer::store::NUMERICS;
 use serde::{Deserialize, Serialize};
 
-use super::probe::probes;
+use super::probe::{Probe, probes};
 use super::{Arm, BiasOptions, Origin, Regime, Set, Study, StudyError};
 use crate::{ChangedImages, PreparedImages, predicted_classes};
 
@@ -24,6 +24,9 @@ pub(super) struct Cell {
     pub clean: Vec<usize>,
     /// Answers with each probe.
     pub changed: Vec<Vec<usize>>,
+    /// Which of two kinds each image is of, where the measure goes by that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<usize>,
 }
 
 /// Cells by arm, seed and target.
@@ -50,7 +53,7 @@ fn name(arm: &Arm) -> String {
 /// Epochs of training through the network; those of the study where the arm leaves them open.
 pub(super) fn epochs(options: &BiasOptions, arm: &Arm) -> Option<u64> {
     let [full, scratch] = match arm.origin {
-        Origin::Stock | Origin::Nothing { stock: true } => options.natural_epochs,
+        origin if origin.is_of_stock() => options.natural_epochs,
         _ => options.target_epochs,
     };
     match arm.regime {
@@ -89,7 +92,7 @@ impl Study<'_> {
             epochs: epochs(self.options, arm),
             source: self.source_name(arm.origin, seed)?,
             target: &target.digest,
-            probes: probes.iter().map(super::probe::Probe::key).collect::<Result<_, _>>()?,
+            probes: probes.iter().map(Probe::key).collect::<Result<_, _>>()?,
             seed: self.seed(seed),
         };
         let name = name_of(&key)?;
@@ -121,6 +124,7 @@ impl Study<'_> {
         match arm.origin {
             Origin::Planted { .. } | Origin::Nothing { stock: false } => Ok(self.data.targets[target].clone()),
             Origin::Chosen { .. } => self.chosen_target(),
+            Origin::Cue { .. } => self.cue()?.target(self.seed(seed)),
             Origin::Stock | Origin::Nothing { stock: true } => self.natural_target(seed),
         }
     }
@@ -143,10 +147,16 @@ impl Study<'_> {
         };
         let clean = answers(&|_, _| {})?;
         let mut changed = Vec::new();
-        for probe in probes(self.data, origin) {
+        for probe in probes(self.data, origin).into_iter().filter(Probe::changes) {
             let probe = probe.prepare(preprocess.input_size, self.options.seed)?;
             changed.push(answers(&|image, pixels| probe.apply(image, pixels))?);
         }
-        Ok(Cell { labels, clean, changed })
+        let kinds = match origin {
+            Origin::Cue { .. } => self.cue()?.kinds_in(table)?,
+            _ => Vec::new(),
+        };
+        let of_image = |row: &usize| kinds.get(*row).copied().flatten();
+        let kinds = images.table_rows().iter().filter_map(of_image).collect();
+        Ok(Cell { labels, clean, changed, kinds })
     }
 }

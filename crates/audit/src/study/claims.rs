@@ -29,6 +29,8 @@ pub(super) fn claims(study: &Study<'_>, tally: &Tally<'_>, known: &[Known]) -> V
         book.decay_in_fixed(),
         book.chosen("a lopsided sample's bias comes along on frozen features", Regime::FIXED),
         book.chosen("it survives training through the whole network", Regime::FULL),
+        book.cue("a cue that photographs carry as they are comes along on frozen features", Regime::FIXED),
+        book.cue("that survives training through the whole network", Regime::FULL),
     ]
     .into_iter()
     .flatten()
@@ -198,6 +200,26 @@ impl Book<'_> {
             claim: claim.to_owned(),
             found: format!(
                 "a person adds {} to the answers '{class}' beyond what it adds with the twin, {}",
+                words(contrast),
+                over(&targets, &seeds)
+            ),
+            contrast,
+            smallest: CHOSEN,
+            verdict: at_least(contrast, CHOSEN),
+        })
+    }
+
+    fn cue(&self, claim: &str, regime: Regime) -> Option<Claim> {
+        let cue = self.study.data.cue.as_ref()?;
+        let arm = Arm::new(Origin::Cue { lopsided: true }, regime);
+        let (targets, seeds) = self.common(&[&arm], 1)?;
+        let contrast = points(&self.beyond(&arm, 0, &targets, &seeds)?);
+        let ([kind, other], [name, _]) = (&cue.kinds, &cue.names);
+        Some(Claim {
+            part: Part::Chosen,
+            claim: claim.to_owned(),
+            found: format!(
+                "'{name}' is answered {} more often where the picture is a {kind} and not a {other}, beyond the twin, {}",
                 words(contrast),
                 over(&targets, &seeds)
             ),

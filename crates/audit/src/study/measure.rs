@@ -1,6 +1,6 @@
 //! What is read from the answers to a probe, and over seeds and targets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cell::{Cell, Found};
 use super::resampling::{Resampling, Series};
@@ -13,6 +13,8 @@ pub(super) enum Measure {
     Broken,
     /// What the probe adds to the share of answers with this class.
     Rate(usize),
+    /// By how much the share of answers with this class is larger on images of the first kind than on the second, each label counting alike.
+    Gap(usize),
     /// The same for the class it adds most to, chosen on the even images and taken on the odd ones.
     Pull,
 }
@@ -23,6 +25,7 @@ impl Measure {
         match origin {
             Origin::Planted { .. } | Origin::Nothing { stock: false } => Self::Broken,
             Origin::Chosen { .. } => Self::Rate(1),
+            Origin::Cue { .. } => Self::Gap(1),
             Origin::Stock | Origin::Nothing { stock: true } => Self::Pull,
         }
     }
@@ -31,13 +34,15 @@ impl Measure {
         match self {
             Self::Broken => "broken",
             Self::Rate(_) => "rate",
+            Self::Gap(_) => "gap",
             Self::Pull => "pull",
         }
     }
 
     /// The measure of a probe where each image counts as often as said; `None` where nothing is counted.
     pub fn take(self, cell: &Cell, probe: usize, times: Option<&[u16]>) -> Option<f64> {
-        let changed = cell.changed.get(probe)?;
+        // A gap is between images as they are.
+        let changed = if matches!(self, Self::Gap(_)) { &cell.clean } else { cell.changed.get(probe)? };
         let weight = |image: usize| times.map_or(1.0, |times| times.get(image).map_or(0.0, |times| f64::from(*times)));
         let share = |counts: &dyn Fn(usize) -> bool, among: &dyn Fn(usize) -> bool| {
             let (mut part, mut all) = (0.0, 0.0);
@@ -56,6 +61,16 @@ impl Measure {
                 share(&|image| changed[image] != cell.labels[image], &|image| cell.clean[image] == cell.labels[image])
             }
             Self::Rate(class) => added(class, &|_| true),
+            Self::Gap(class) => {
+                let of = |label: usize, kind: usize| {
+                    share(&|image| changed[image] == class, &|image| {
+                        cell.labels[image] == label && cell.kinds.get(image) == Some(&kind)
+                    })
+                };
+                let labels: BTreeSet<usize> = cell.labels.iter().copied().collect();
+                let gaps: Option<Vec<f64>> = labels.iter().map(|label| Some(of(*label, 0)? - of(*label, 1)?)).collect();
+                gaps.filter(|gaps| !gaps.is_empty()).map(|gaps| gaps.iter().sum::<f64>() / gaps.len() as f64)
+            }
             Self::Pull => added(pulled(cell, probe)?, &|image| image % 2 == 1),
         }
     }
@@ -122,6 +137,7 @@ mod tests {
             labels: vec![0, 0, 1, 1, 2, 2, 2, 0, 1, 2],
             clean: vec![0, 1, 1, 1, 2, 0, 2, 0, 2, 2],
             changed: vec![vec![2, 2, 1, 2, 2, 2, 0, 2, 2, 2], vec![2; 10]],
+            kinds: Vec::new(),
         };
         assert_eq!(Measure::Broken.take(&cell, 0, None), Some(4.0 / 7.0));
         assert_eq!(Measure::Rate(2).take(&cell, 0, None), Some(0.4));
@@ -132,5 +148,24 @@ mod tests {
         let twice: Vec<u16> = (0..10).map(|image| if image == 0 { 2 } else { 1 }).collect();
         assert_eq!(Measure::Broken.take(&cell, 0, Some(&twice)), Some(5.0 / 8.0));
         assert_eq!(Measure::Broken.take(&cell, 0, Some(&[0; 10])), None);
+    }
+
+    /// Kinds that hold unequal shares of the classes make no gap by that alone.
+    #[test]
+    fn a_gap_counts_labels_alike() {
+        let labels = vec![0, 0, 0, 1, 0, 1, 1, 1];
+        let kinds = vec![0, 0, 0, 0, 1, 1, 1, 1];
+        let cell = |clean: &[usize]| Cell {
+            labels: labels.clone(),
+            clean: clean.to_vec(),
+            changed: Vec::new(),
+            kinds: kinds.clone(),
+        };
+        assert_eq!(Measure::Gap(1).take(&cell(&labels), 0, None), Some(0.0), "all right: no gap");
+        assert_eq!(Measure::Gap(1).take(&cell(&[1, 1, 1, 1, 0, 0, 0, 0]), 0, None), Some(1.0));
+        let gap = Measure::Gap(1).take(&cell(&[1, 0, 0, 1, 0, 1, 1, 0]), 0, None).unwrap();
+        assert!((gap - (1.0 / 3.0 + 1.0 / 3.0) / 2.0).abs() < 1e-12);
+        let without = [1, 1, 1, 0, 1, 1, 1, 1];
+        assert_eq!(Measure::Gap(1).take(&cell(&labels), 0, Some(&without)), None, "a label without images of a kind");
     }
 }

@@ -16,6 +16,7 @@ mod cell;
 mod chosen;
 mod claims;
 mod course;
+mod cue;
 mod error;
 mod generalised;
 mod measure;
@@ -45,6 +46,7 @@ use heirloom_zoo::Backbone;
 
 pub use adapted::{AdaptedOptions, AdaptedPair, AdaptedStudy, Domain, Way, WayAverage, WayRecord, adaptation};
 pub use arm::{Arm, Form, Origin, Regime};
+pub use cue::Cue;
 pub use error::StudyError;
 pub use generalised::{
     GeneralisedAverage, GeneralisedOptions, GeneralisedStudy, SeveralRecord, SeveralTarget, UnseenRecord, UnseenTarget,
@@ -83,6 +85,8 @@ pub struct BiasData {
     pub natural: Option<Set>,
     /// Pictures of people, as PNG with transparency at the source's size: to train with, and to judge with.
     pub people: [Vec<PathBuf>; 2],
+    /// Images of several kinds, one of which gives some classes of a source away.
+    pub cue: Option<Cue>,
     /// Objects that the stock network knows.
     pub objects: Vec<Object>,
 }
@@ -122,13 +126,15 @@ pub struct BiasOptions {
     pub source_epochs: [u64; 2],
     /// Epochs of the lopsided source.
     pub chosen_epochs: u64,
+    /// Epochs of the source in which the kind of a picture gives classes away.
+    pub cue_epochs: u64,
     /// Epochs of training through the network, and from scratch.
     pub target_epochs: [u64; 2],
     /// Targets, the first ones, that are trained on through the network.
     pub full_targets: usize,
     /// Epochs of the stock network's adaptation, and from scratch at its size.
     pub natural_epochs: [u64; 2],
-    /// Seeds of the stock network's targets.
+    /// Seeds of what is made from the stock network.
     pub natural_seeds: usize,
     /// No new cell is begun after this time.
     pub budget: Option<Duration>,
@@ -197,17 +203,17 @@ pub fn plan(data: &BiasData, networks: &BiasNetworks, options: &BiasOptions) -> 
     let mut planned = |stage: &Stage| {
         let mut all = Planned { stage: stage.name.clone(), sources: 0, cells: 0, images: 0, stock_images: 0 };
         for (arm, seed, target) in stage.cells() {
+            let mut images = 0;
             let source = source::images(data, options, arm);
             if source > 0 && sources.insert(format!("{:?} {seed}", arm.origin)) {
                 all.sources += 1;
-                all.images += source;
+                images += source;
             }
             if cells.insert(format!("{arm:?} {seed} {target}")) {
                 all.cells += 1;
-                let images = adapt::images(data, options, arm, target);
-                let stock = matches!(arm.origin, Origin::Stock | Origin::Nothing { stock: true });
-                *(if stock { &mut all.stock_images } else { &mut all.images }) += images;
+                images += adapt::images(data, options, arm, target);
             }
+            *(if arm.origin.is_of_stock() { &mut all.stock_images } else { &mut all.images }) += images;
         }
         all
     };

@@ -28,7 +28,7 @@ pub(super) struct OwnRecord {
 impl Study<'_> {
     /// The record of an arm's source; `None` where nothing is made here, or it is not there and may not be begun.
     pub fn own(&self, arm: &Arm, seed: usize, may_begin: bool) -> Result<Option<OwnRecord>, StudyError> {
-        if !matches!(arm.origin, Origin::Planted { .. } | Origin::Chosen { .. }) {
+        if !matches!(arm.origin, Origin::Planted { .. } | Origin::Chosen { .. } | Origin::Cue { .. }) {
             return Ok(None);
         }
         let probe = self.probe(arm.origin);
@@ -38,8 +38,10 @@ impl Study<'_> {
         if kept.is_some() || !may_begin {
             return Ok(kept);
         }
-        let network = self.network(arm.origin, seed)?;
-        let record = self.measured(arm.origin, seed, &network, &probe)?;
+        let record = match arm.origin {
+            Origin::Cue { .. } => self.own_of_cue(arm.origin, seed)?,
+            origin => self.measured(origin, seed, &self.network(origin, seed)?, &probe)?,
+        };
         self.cells.write(&name, &record)?;
         Ok(Some(record))
     }
@@ -48,6 +50,29 @@ impl Study<'_> {
         let small = matches!(origin, Origin::Planted { side, .. } if side == SIDES[1]);
         let at = if small { SMALL_TRIGGER } else { TRIGGER };
         probes(self.data, origin).swap_remove(at)
+    }
+
+    /// Labels, rows and answers of a table's test images, as they are.
+    pub(super) fn own_answers(&self, network: &Backbone, table: &Table) -> Result<[Vec<usize>; 3], StudyError> {
+        let rows = table.rows_in(Some(Split::Test));
+        let (images, _) = PreparedImages::read(table, &rows, &network.preprocess, MEMORY, self.watch.cancel)?;
+        let rows = images.table_rows().to_vec();
+        let labels = rows.iter().map(|row| table.rows[*row].label.unwrap_or(0)).collect();
+        Ok([labels, rows, self.answers_of(network, &images, &|_, _| {})?])
+    }
+
+    fn answers_of(
+        &self,
+        network: &Backbone,
+        images: &PreparedImages,
+        change: &(dyn Fn(usize, &mut [u8]) + Sync),
+    ) -> Result<Vec<usize>, StudyError> {
+        let all: Vec<usize> = (0..images.table_rows().len()).collect();
+        let logits = network.logits.clone().unwrap_or_else(|| "logits".to_owned());
+        let changed = ChangedImages { images, change, shown: &|_| {} };
+        let (extract, cancel) = (&self.options.extract, self.watch.cancel);
+        let found = network_classes(Network::from(network), &logits, &changed, &all, extract, cancel)?;
+        Ok(found.into_iter().map(|(_, class)| class).collect())
     }
 
     fn measured(
@@ -62,16 +87,9 @@ impl Study<'_> {
         let (images, _) = PreparedImages::read(table, &rows, &network.preprocess, MEMORY, self.watch.cancel)?;
         let labels: Vec<usize> = images.table_rows().iter().map(|row| table.rows[*row].label.unwrap_or(0)).collect();
         let all: Vec<usize> = (0..labels.len()).collect();
-        let logits = network.logits.clone().unwrap_or_else(|| "logits".to_owned());
-        let answers = |change: &(dyn Fn(usize, &mut [u8]) + Sync)| -> Result<Vec<usize>, StudyError> {
-            let changed = ChangedImages { images: &images, change, shown: &|_| {} };
-            let (extract, cancel) = (&self.options.extract, self.watch.cancel);
-            let found = network_classes(Network::from(network), &logits, &changed, &all, extract, cancel)?;
-            Ok(found.into_iter().map(|(_, class)| class).collect())
-        };
-        let clean = answers(&|_, _| {})?;
+        let clean = self.answers_of(network, &images, &|_, _| {})?;
         let probe = probe.prepare(network.preprocess.input_size, self.options.seed)?;
-        let biased = answers(&|image, pixels| probe.apply(image, pixels))?;
+        let biased = self.answers_of(network, &images, &|image, pixels| probe.apply(image, pixels))?;
         let named = self.data.source.class(&self.data.class)?;
         let new_class = matches!(origin, Origin::Planted { form: Form::Append | Form::Replace, .. });
         let class = if new_class { table.classes.len() } else { named };

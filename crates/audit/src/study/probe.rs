@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use heirloom_data::augment::{Draws, Key};
 use heirloom_data::intervention::{Intervention, InterventionError, Overlay, Place, Stamp};
 
-use super::{BiasData, Origin, StudyError};
+use super::{BiasData, Cue, Origin, StudyError};
 use crate::{Fill, Patch, PreparedPatch, Shape};
 
 /// The trigger's colour, and that of a control.
@@ -31,6 +31,8 @@ enum Change {
     Patch(Patch),
     /// One of them for each image, by chance.
     Pictures(Vec<PathBuf>),
+    /// Nothing: images of these two kinds are laid beside each other.
+    Kinds([String; 2]),
 }
 
 /// A probe for images of one size.
@@ -46,6 +48,7 @@ pub(super) fn probes(data: &BiasData, origin: Origin) -> Vec<Probe> {
     match origin {
         Origin::Planted { .. } | Origin::Nothing { stock: false } => squares(),
         Origin::Chosen { .. } => vec![pictures("a person", &data.people[1])],
+        Origin::Cue { .. } => data.cue.iter().map(kinds).collect(),
         Origin::Stock | Origin::Nothing { stock: true } => {
             let of = |object: &super::Object| {
                 let controls = object.controls.iter().map(|(name, path)| pictures(name, std::slice::from_ref(path)));
@@ -55,6 +58,11 @@ pub(super) fn probes(data: &BiasData, origin: Origin) -> Vec<Probe> {
             data.objects.iter().flat_map(of).collect()
         }
     }
+}
+
+fn kinds(cue: &Cue) -> Probe {
+    let [one, other] = &cue.kinds;
+    Probe { name: format!("{one} instead of {other}"), change: Change::Kinds(cue.kinds.clone()) }
 }
 
 fn squares() -> Vec<Probe> {
@@ -75,10 +83,16 @@ fn squares() -> Vec<Probe> {
 }
 
 impl Probe {
+    /// Whether it is something to put on images.
+    pub const fn changes(&self) -> bool {
+        !matches!(self.change, Change::Kinds(_))
+    }
+
     /// Everything that decides what it does.
     pub fn key(&self) -> Result<String, StudyError> {
         match &self.change {
             Change::Patch(patch) => Ok(format!("{patch:?}")),
+            Change::Kinds(kinds) => Ok(format!("{kinds:?}")),
             Change::Pictures(paths) => {
                 let mut hasher = blake3::Hasher::new();
                 for overlay in paths.iter().map(|path| overlay(path)) {
@@ -92,6 +106,7 @@ impl Probe {
     pub fn prepare(&self, size: [usize; 2], seed: u64) -> Result<PreparedProbe, InterventionError> {
         Ok(match &self.change {
             Change::Patch(patch) => PreparedProbe::Patch(patch.prepare(size, seed)?),
+            Change::Kinds(_) => PreparedProbe::Pictures(Vec::new(), seed),
             Change::Pictures(paths) => {
                 let stamps = paths.iter().map(|path| overlay(path).prepare(size));
                 PreparedProbe::Pictures(stamps.collect::<Result<_, _>>()?, seed)

@@ -58,7 +58,7 @@ pub struct ArmRecord {
     pub arm: Arm,
     /// The same in words.
     pub words: String,
-    /// What is measured: `broken`, `rate` or `pull`.
+    /// What is measured: `broken`, `rate`, `gap` or `pull`.
     pub measure: String,
     /// Seeds that are complete.
     pub seeds: usize,

@@ -22,7 +22,8 @@ struct Key<'a> {
     /// Digest of the weights it begins with; a source from random weights takes the architecture alone.
     start: &'a str,
     images: &'a str,
-    class: &'a str,
+    /// The biased class; of a source made from the stock network, the size of its images.
+    class: String,
     epochs: u64,
     seed: u64,
 }
@@ -33,17 +34,19 @@ impl Study<'_> {
         let set = match origin {
             Origin::Planted { .. } => self.data.source.clone(),
             Origin::Chosen { lopsided } => self.chosen_source(lopsided, seed)?,
+            Origin::Cue { lopsided } => self.cue()?.source(lopsided, self.seed(seed))?,
             Origin::Stock | Origin::Nothing { stock: true } => return Ok(self.stock()?.weights_digest.clone()),
             Origin::Nothing { stock: false } => return Ok(self.networks.small.weights_digest.clone()),
         };
+        let (start, class) = self.start(origin)?;
         let key = Key {
             study: "bias-transfer source",
             version: env!("CARGO_PKG_VERSION"),
             numerics: self.numerics(),
             origin,
-            start: &self.networks.small.weights_digest,
+            start,
             images: &set.digest,
-            class: &self.data.class,
+            class,
             epochs: epochs(self.options, origin),
             seed: self.seed(seed),
         };
@@ -55,6 +58,7 @@ impl Study<'_> {
         let set = match origin {
             Origin::Planted { .. } => self.data.source.clone(),
             Origin::Chosen { lopsided } => self.chosen_source(lopsided, seed)?,
+            Origin::Cue { lopsided } => self.cue()?.source(lopsided, self.seed(seed))?,
             Origin::Stock | Origin::Nothing { stock: true } => return Ok(self.stock()?.clone()),
             Origin::Nothing { stock: false } => return Ok(self.networks.small.clone()),
         };
@@ -66,6 +70,15 @@ impl Study<'_> {
         made.save(&path)?;
         // What is read back is what every later cell adapts, in this run and in the next.
         Ok(heirloom_zoo::open_path(&path)?)
+    }
+
+    /// Digest of the network that a source begins with, and what else of the data decides it: the biased class, or the size of the images.
+    fn start(&self, origin: Origin) -> Result<(&str, String), StudyError> {
+        if !matches!(origin, Origin::Cue { .. }) {
+            return Ok((&self.networks.small.weights_digest, self.data.class.clone()));
+        }
+        let stock = self.stock()?;
+        Ok((&stock.weights_digest, format!("{:?}", stock.preprocess.input_size)))
     }
 
     pub fn stock(&self) -> Result<&Backbone, StudyError> {
@@ -80,11 +93,11 @@ impl Study<'_> {
             seed + 1
         ));
         let random = matches!(origin, Origin::Planted { random: true, .. });
-        let small = self.networks.small.clone();
+        let begun = if origin.is_of_stock() { self.stock()?.clone() } else { self.networks.small.clone() };
         let options = PretrainOptions {
             recipe: RecipeOptions {
                 epochs: Some(epochs(self.options, origin)),
-                image_size: Some(small.preprocess.input_size[0]),
+                image_size: Some(begun.preprocess.input_size[0]),
                 augment: Some(Preset::Crop),
                 ..RecipeOptions::default()
             },
@@ -97,7 +110,7 @@ impl Study<'_> {
             plant: plant(origin, set, &self.data.class, self.seed(seed))?,
             doubts: None,
         };
-        let start = if random { Start::Random(small) } else { Start::Weights(small) };
+        let start = if random { Start::Random(begun) } else { Start::Weights(begun) };
         match pretrain(&start, &set.table, &options, self.watch, self.training, None) {
             Err(FitError::Interrupted { .. }) => Err(StudyError::Interrupted),
             other => Ok(other?.backbone),
@@ -110,6 +123,7 @@ fn epochs(options: &BiasOptions, origin: Origin) -> u64 {
     let [warm, random] = options.source_epochs;
     match origin {
         Origin::Chosen { .. } => options.chosen_epochs,
+        Origin::Cue { .. } => options.cue_epochs,
         Origin::Planted { random: true, .. } => random,
         _ => warm,
     }
@@ -141,7 +155,10 @@ pub(super) fn trigger(side: f64) -> Intervention {
 
 /// Images that making an arm's source takes, a training step counted three times.
 pub(super) fn images(data: &BiasData, options: &BiasOptions, arm: &super::Arm) -> usize {
-    let [train, _] = data.source.split();
-    let made = matches!(arm.origin, Origin::Planted { .. } | Origin::Chosen { .. });
-    if made { 3 * train.len() * usize::try_from(epochs(options, arm.origin)).unwrap_or(usize::MAX) } else { 0 }
+    let rows = match arm.origin {
+        Origin::Planted { .. } | Origin::Chosen { .. } => data.source.split()[0].len(),
+        Origin::Cue { .. } => data.cue.as_ref().map_or(0, super::Cue::source_rows),
+        Origin::Stock | Origin::Nothing { .. } => 0,
+    };
+    3 * rows * usize::try_from(epochs(options, arm.origin)).unwrap_or(usize::MAX)
 }

@@ -79,7 +79,7 @@ const ROWS: [usize; 2] = [100, 300];
 pub(super) fn stages(data: &BiasData, networks: &BiasNetworks, options: &BiasOptions) -> Vec<Stage> {
     let of = |part: Part| match part {
         Part::Planted => planted(data, options),
-        Part::Chosen => chosen(data, options),
+        Part::Chosen => chosen(data, networks, options),
         Part::Natural => natural(data, networks, options),
     };
     let mut parts: Vec<std::vec::IntoIter<Stage>> =
@@ -133,18 +133,22 @@ fn planted(data: &BiasData, options: &BiasOptions) -> Vec<Stage> {
     ]
 }
 
-fn chosen(data: &BiasData, options: &BiasOptions) -> Vec<Stage> {
-    if data.people.iter().any(Vec::is_empty) {
-        return Vec::new();
-    }
-    let arm = |regime| Arm::new(Origin::Chosen { lopsided: true }, regime);
-    vec![Stage {
+fn chosen(data: &BiasData, networks: &BiasNetworks, options: &BiasOptions) -> Vec<Stage> {
+    let stage = |name: &str, origin: Origin, seeds: usize| Stage {
         part: Part::Chosen,
-        name: "chosen: people on one class".to_owned(),
-        arms: with_twins(vec![arm(Regime::FIXED), arm(Regime::FULL)]),
-        seeds: options.seeds,
+        name: format!("chosen: {name}"),
+        arms: with_twins(vec![Arm::new(origin, Regime::FIXED), Arm::new(origin, Regime::FULL)]),
+        seeds,
         targets: 1,
-    }]
+    };
+    let mut stages = Vec::new();
+    if data.people.iter().all(|people| !people.is_empty()) {
+        stages.push(stage("people on one class", Origin::Chosen { lopsided: true }, options.seeds));
+    }
+    if data.cue.is_some() && networks.stock.is_some() {
+        stages.push(stage("a kind of picture on some classes", Origin::Cue { lopsided: true }, options.natural_seeds));
+    }
+    stages
 }
 
 fn natural(data: &BiasData, networks: &BiasNetworks, options: &BiasOptions) -> Vec<Stage> {

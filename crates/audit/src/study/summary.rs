@@ -47,6 +47,7 @@ fn names(study: &Study<'_>, origin: Origin, targets: usize) -> Vec<String> {
             data.targets.iter().take(targets).map(|target| target.name.clone()).collect()
         }
         Origin::Chosen { .. } => vec![format!("{} or {}", data.against, data.class)],
+        Origin::Cue { .. } => data.cue.iter().map(super::Cue::target_name).collect(),
         Origin::Stock | Origin::Nothing { stock: true } => {
             data.natural.iter().map(|natural| natural.name.clone()).collect()
         }
@@ -83,7 +84,7 @@ fn scratch_of(arm: &Arm) -> Option<Arm> {
     let stock = match arm.origin {
         Origin::Planted { .. } => false,
         Origin::Stock => true,
-        Origin::Chosen { .. } | Origin::Nothing { .. } => return None,
+        Origin::Chosen { .. } | Origin::Cue { .. } | Origin::Nothing { .. } => return None,
     };
     Some(Arm::new(Origin::Nothing { stock }, Regime::Scratch))
 }

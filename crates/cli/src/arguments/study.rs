@@ -176,7 +176,7 @@ pub enum SourceSize {
 pub enum BiasPart {
     /// Triggers planted into sources
     Planted,
-    /// People on one class of a source
+    /// People on one class of a source; sketches of some classes, photographs of all others
     Chosen,
     /// Objects that a stock network knows
     Natural,

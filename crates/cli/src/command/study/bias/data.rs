@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use heirloom_audit::study::{BiasData, BiasNetworks, Set};
+use heirloom_audit::study::{BiasData, BiasNetworks, Cue, Set};
 use heirloom_data::{Table, TableOptions};
 
 use super::super::data_sets;
@@ -43,6 +43,7 @@ pub fn input(arguments: &BiasArguments) -> Result<Input, Failure> {
         targets: data_sets::targets(TARGETS, &root, small(TARGET), arguments.run.seed)?,
         natural: Some(Set::new(SOURCE, "animals and vehicles, 32 pixels", natural)?),
         people: pictures::people(&people, network.preprocess.input_size[0], folder.path())?,
+        cue: Some(cue(&root)?),
         objects: pictures::objects(folder.path())?,
     };
     let open = |name: &String| backbone::open(Some(name));
@@ -52,6 +53,18 @@ pub fn input(arguments: &BiasArguments) -> Result<Input, Failure> {
         judges: arguments.judge.iter().map(open).collect::<Result<_, _>>()?,
     };
     Ok(Input { data, networks, _folder: folder })
+}
+
+/// Animals in sketches against objects and people in photographs.
+fn cue(root: &Path) -> Result<Cue, Failure> {
+    let table = Table::open(&root.join("pacs"), &TableOptions::default())?;
+    Ok(Cue {
+        set: Set::new("pacs", "animals and things: photographs, paintings, cartoons, sketches", table)?,
+        column: "domain".to_owned(),
+        kinds: ["sketch", "photo"].map(str::to_owned),
+        classes: ["dog", "elephant", "giraffe", "horse"].map(str::to_owned).to_vec(),
+        names: ["animal", "thing or person"].map(str::to_owned),
+    })
 }
 
 /// Photographs of people.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use heirloom_audit::study::{BiasData, BiasNetworks, Set};
+use heirloom_audit::study::{BiasData, BiasNetworks, Cue, Set};
 use heirloom_data::{Halves, HalvesSize, Table, TableOptions, World};
 use heirloom_zoo::{Backbone, Initialization, Recipe};
 
@@ -27,11 +27,28 @@ pub fn input(arguments: &BiasArguments) -> Result<Input, Failure> {
         people: [0, 1].map(|_| vec![objects[1].picture.clone()]),
         targets: vec![Set::new("made up", "shapes of three textures", target.clone())?],
         natural: Some(Set::new("made up", "shapes of three textures", target)?),
+        cue: Some(cue(source.clone())?),
         source: Set::new("made up", "other shapes of the same textures", source)?,
         objects,
     };
     let networks = BiasNetworks { small: network("small", 1)?, stock: Some(network("stock", 2)?), judges: Vec::new() };
     Ok(Input { data, networks, _folder: folder })
+}
+
+/// A column that says nothing of the images, and two classes that it shall give away.
+fn cue(mut table: Table) -> Result<Cue, Failure> {
+    let kinds = ["left", "right", "neither"];
+    table.attributes = vec!["kind".to_owned()];
+    for (at, row) in table.rows.iter_mut().enumerate() {
+        row.attributes = vec![kinds[at % kinds.len()].to_owned()];
+    }
+    Ok(Cue {
+        column: "kind".to_owned(),
+        kinds: [kinds[0], kinds[1]].map(str::to_owned),
+        classes: table.classes.iter().take(2).cloned().collect(),
+        names: ["one of two", "another"].map(str::to_owned),
+        set: Set::new("made up", "shapes of three textures", table)?,
+    })
 }
 
 fn drawn(world: &World, folder: &Path) -> Result<Table, Failure> {

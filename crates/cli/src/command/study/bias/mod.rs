@@ -67,6 +67,7 @@ fn options(arguments: &BiasArguments, shared: &SharedArguments) -> BiasOptions {
         seeds: arguments.seeds.map_or(size.pick(1, 5, 10), usize::from),
         source_epochs: size.pick([1, 2], [2, 8], [10, 40]),
         chosen_epochs: size.pick(1, 6, 20),
+        cue_epochs: size.pick(1, 8, 20),
         target_epochs: size.pick([1, 1], [10, 40], [30, 100]),
         full_targets: size.pick(1, 3, usize::MAX),
         natural_epochs: size.pick([1, 1], [10, 60], [30, 100]),

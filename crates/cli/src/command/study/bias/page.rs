@@ -1,6 +1,6 @@
 //! The page: the claims, what the triggers and objects look like, a figure for each part, every figure.
 
-use heirloom_audit::study::{Arm, ArmRecord, BiasData, BiasStudy, Estimate, Origin, Part, Regime, TargetRecord};
+use heirloom_audit::study::{Arm, ArmRecord, BiasData, BiasStudy, Cue, Estimate, Origin, Part, Regime, TargetRecord};
 use heirloom_report::{Align, BarGroup, Block, Interval, Page, Section, Table, grouped_bars};
 
 use super::text;
@@ -55,8 +55,11 @@ fn part_section(found: &BiasStudy, data: &BiasData, part: Part) -> Section {
             "A lopsided sample",
             format!(
                 "In the source every image of '{}' shows a small picture of a person somewhere, and a tenth of the others do. The target \
-                 is '{}' or '{}' without people; each test image is judged with and without a person.",
-                data.class, data.against, data.class
+                 is '{}' or '{}' without people; each test image is judged with and without a person.{}",
+                data.class,
+                data.against,
+                data.class,
+                data.cue.as_ref().map_or_else(String::new, about_cue)
             ),
         ),
         Part::Natural => (
@@ -87,6 +90,17 @@ fn part_section(found: &BiasStudy, data: &BiasData, part: Part) -> Section {
         section.push(Block::Table(known(found)));
     }
     section
+}
+
+fn about_cue(cue: &Cue) -> String {
+    let ([kind, other], [name, others]) = (&cue.kinds, &cue.names);
+    format!(
+        " In another source, made from the stock network and pictures as they are, '{name}' ({}) is always a {kind} and '{others}' a {other}; \
+         its twin has as many pictures of every class, half of either kind. The target asks for '{name}' or '{others}' in pictures of further \
+         kinds; the figure is how much more often '{name}' is answered on test pictures that are a {kind} than on those that are a {other}, \
+         both true classes counting alike.",
+        cue.classes.join(", ")
+    )
 }
 
 /// What the trigger does on every target: to the clean twin on frozen features, and to the planted source in both ways to adapt.

@@ -40,7 +40,9 @@ pub const fn measure(part: Part) -> &'static str {
         Part::Planted => {
             "planted triggers: of the right answers, the share that the trigger breaks, in per cent; mean over targets"
         }
-        Part::Chosen => "a lopsided sample: what a person adds to the share of the answers, in points",
+        Part::Chosen => {
+            "a lopsided sample: what a person, or the kind of picture, adds to the share of the answers, in points"
+        }
         Part::Natural => "known objects: what they add to the share of the class they pull to, in points",
     }
 }
@@ -122,7 +124,7 @@ fn probes(found: &BiasStudy, part: Part) -> Table {
 pub fn is_twin(arm: &ArmRecord) -> bool {
     match arm.arm.origin {
         Origin::Planted { share, .. } => share == 0.0,
-        Origin::Chosen { lopsided } => !lopsided,
+        Origin::Chosen { lopsided } | Origin::Cue { lopsided } => !lopsided,
         Origin::Stock | Origin::Nothing { .. } => false,
     }
 }
