@@ -61,8 +61,9 @@ pub enum FindingKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The whole interval lies at or above [`SMALLEST`], for a trigger over the strongest of its controls, too; of what the scan found
-    /// the score reaches its threshold and that of every reference.
+    /// The whole interval lies at or above [`SMALLEST`], for a trigger over the strongest of its controls, too; between groups, which
+    /// nobody chose because they looked strong, the figure itself does, and the interval leaves out zero; of what the scan found the
+    /// score reaches its threshold and that of every reference.
     StandsOut,
     /// There is an effect, and it may be smaller than [`SMALLEST`], or a control comes close.
     Slight,
@@ -271,7 +272,7 @@ impl GroupAudit {
                 figure: accuracy(gap.best),
                 control: accuracy(gap.worst),
                 comparisons,
-                verdict: verdict(gap.gap.low, false),
+                verdict: of_groups(gap.gap),
             }
         });
         // Of two groups, the second only mirrors the first.
@@ -293,7 +294,7 @@ impl GroupAudit {
                 figure: rate.rates[0],
                 control: rate.rates[1],
                 comparisons,
-                verdict: verdict(effect.low, false),
+                verdict: of_groups(effect),
             })
         });
         gap.into_iter().chain(rates).collect()
@@ -344,6 +345,14 @@ fn verdict(low: f64, explained: bool) -> Verdict {
     }
 }
 
+/// The groups were named before anything was seen: what is found between them need not be held against what was searched for.
+fn of_groups(effect: Difference) -> Verdict {
+    match verdict(effect.low, false) {
+        Verdict::Slight if effect.value >= SMALLEST => Verdict::StandsOut,
+        other => other,
+    }
+}
+
 /// A difference without its sign.
 fn magnitude(difference: Difference) -> Difference {
     if difference.value >= 0.0 {
@@ -373,6 +382,19 @@ mod tests {
             assert_eq!(verdict(low, explained), expected, "{low} {explained}");
         }
         assert!(Verdict::StandsOut < Verdict::Slight && Verdict::Slight < Verdict::Nothing);
+    }
+
+    #[test]
+    fn a_gap_between_named_groups_stands_out_where_it_is_large_and_there() {
+        let cases = [
+            (0.20, 0.08, Verdict::StandsOut),
+            (0.09, 0.05, Verdict::Slight),
+            (0.30, -0.01, Verdict::Nothing),
+            (0.30, 0.0, Verdict::Nothing),
+        ];
+        for (value, low, expected) in cases {
+            assert_eq!(of_groups(Difference { value, low, high: 0.4 }), expected, "{value} {low}");
+        }
     }
 
     #[test]

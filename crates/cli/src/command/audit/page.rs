@@ -111,7 +111,8 @@ fn short(report: &AuditReport) -> Section {
     section.with(Block::Fold { summary: "What was looked for".into(), blocks: lines }).with(Block::Paragraph(
         "How sure is it? Whatever was chosen because it looked strong was judged on images that it was not chosen by. The interval \
          behind each figure holds for all of its kind together in 95 of 100 audits. An effect stands out when its whole interval is \
-         at least 10 points, for a trigger also over the strongest of its controls."
+         at least 10 points, for a trigger also over the strongest of its controls; a gap between groups, which were named beforehand, \
+         when it is at least 10 points and its interval leaves out zero."
             .into(),
     ))
 }
