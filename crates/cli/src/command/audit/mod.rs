@@ -6,6 +6,7 @@
 //! ```
 
 pub mod gathered;
+mod missing;
 pub mod model;
 mod page;
 pub mod pictures;

@@ -193,9 +193,13 @@ fn controls(report: &AuditReport, at: usize) -> Table {
 
 /// What helps, and what it costs.
 fn remedies(remedied: &Remedied) -> Section {
-    Section::new("What helps, and what it costs")
+    let mut section = Section::new("What helps, and what it costs")
         .with(Block::Paragraph(format!("{}.", capital(&remedy::about(remedied)))))
-        .with(Block::Table(remedy::shown(remedied)))
+        .with(Block::Table(remedy::shown(remedied)));
+    if let Some(warning) = remedy::warning(remedied) {
+        section.push(Block::Warning(format!("{}.", capital(&warning))));
+    }
+    section
         .with(Block::Table(remedy::meaning(remedied)))
         .with(Block::Paragraph(
             "Accuracy and what is left of the finding on the same images, with 95 % intervals; each remedy begins with the model as it is. A \

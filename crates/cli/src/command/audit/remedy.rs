@@ -8,6 +8,7 @@ use heirloom_transfer::fit::trained::TrainingEvent;
 use serde::Serialize;
 
 use super::gathered::{Gathered, attribute};
+use super::missing::{MissingCell, in_words, missing};
 use super::model::Ready;
 use super::rows::Rows;
 use super::subject;
@@ -27,6 +28,8 @@ pub struct Remedied {
     pub trigger: Option<String>,
     /// The column of groups they were tried against.
     pub groups: Option<String>,
+    /// Classes that no training image shows in a group that judged images have.
+    pub missing: Vec<MissingCell>,
     /// Images they were fitted on.
     pub fitted_on: usize,
     /// The model as it is, then every remedy.
@@ -116,6 +119,9 @@ pub fn tried(
         code: failure.map_or(0, |failure| failure.code()),
         trigger: trigger.map(|trigger| trigger.describe()),
         groups: column.map(|column| column.column.clone()),
+        missing: column.zip(train_groups.as_deref()).map_or_else(Vec::new, |(column, groups)| {
+            missing(&held.ready.model.artifact().classes, column, &held.labels, [&train_labels, groups])
+        }),
         fitted_on: train_labels.len(),
         tried,
         left_out,
@@ -206,6 +212,11 @@ pub fn shown(remedied: &Remedied) -> Table {
         table.push(cells.into_iter().chain(cost).chain([one.setting.clone()]));
     }
     table
+}
+
+/// What no remedy can make up for; `None` where there is nothing.
+pub fn warning(remedied: &Remedied) -> Option<String> {
+    in_words(&remedied.missing, remedied.groups.as_deref()?)
 }
 
 /// What the remedies that were tried are.

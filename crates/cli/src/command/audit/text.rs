@@ -37,6 +37,9 @@ pub fn summary(report: &AuditReport, page: &Path, findings: &Path) -> String {
     }
     if let Some(remedied) = &report.remedies {
         text.push_str(&format!("\n{}\n{}", remedy::about(remedied), indented(&remedy::shown(remedied).to_text())));
+        if let Some(warning) = remedy::warning(remedied) {
+            text.push_str(&format!("  {warning}\n"));
+        }
     }
     let rest: Vec<&Finding> = record.findings.iter().filter(|one| one.verdict != Verdict::StandsOut).collect();
     if !rest.is_empty() {
