@@ -284,7 +284,7 @@ impl GroupAudit {
                 kind: FindingKind::RateGap,
                 at: group.group,
                 what: format!(
-                    "{} answered {} often where {} = {}",
+                    "'{}' is answered {} often where {} = {}",
                     name(classes, rate.class),
                     if rate.rate.value >= 0.0 { "more" } else { "less" },
                     self.column,
