@@ -147,9 +147,10 @@ impl Study<'_> {
         };
         let clean = answers(&|_, _| {})?;
         let mut changed = Vec::new();
-        for probe in probes(self.data, origin).into_iter().filter(Probe::changes) {
-            let probe = probe.prepare(preprocess.input_size, self.options.seed)?;
-            changed.push(answers(&|image, pixels| probe.apply(image, pixels))?);
+        for probe in probes(self.data, origin) {
+            if let Some(probe) = probe.prepare(preprocess.input_size, self.options.seed)? {
+                changed.push(answers(&|image, pixels| probe.apply(image, pixels))?);
+            }
         }
         let kinds = match origin {
             Origin::Cue { .. } => self.cue()?.kinds_in(table)?,

@@ -191,38 +191,29 @@ impl Book<'_> {
     }
 
     fn chosen(&self, claim: &str, regime: Regime) -> Option<Claim> {
-        let arm = Arm::new(Origin::Chosen { lopsided: true }, regime);
-        let (targets, seeds) = self.common(&[&arm], 1)?;
-        let contrast = points(&self.beyond(&arm, 0, &targets, &seeds)?);
         let class = &self.study.data.class;
-        Some(Claim {
-            part: Part::Chosen,
-            claim: claim.to_owned(),
-            found: format!(
-                "a person adds {} to the answers '{class}' beyond what it adds with the twin, {}",
-                words(contrast),
-                over(&targets, &seeds)
-            ),
-            contrast,
-            smallest: CHOSEN,
-            verdict: at_least(contrast, CHOSEN),
+        self.lopsided(claim, Origin::Chosen { lopsided: true }, regime, |points| {
+            format!("a person adds {points} to the answers '{class}' beyond what it adds with the twin")
         })
     }
 
     fn cue(&self, claim: &str, regime: Regime) -> Option<Claim> {
         let cue = self.study.data.cue.as_ref()?;
-        let arm = Arm::new(Origin::Cue { lopsided: true }, regime);
+        let ([kind, other], [name, _]) = (&cue.kinds, &cue.names);
+        self.lopsided(claim, Origin::Cue { lopsided: true }, regime, |points| {
+            format!("'{name}' is answered {points} more often where the picture is a {kind} and not a {other}, beyond the twin")
+        })
+    }
+
+    /// What a lopsided source brings beyond its twin, said of the figure in words.
+    fn lopsided(&self, claim: &str, origin: Origin, regime: Regime, say: impl Fn(&str) -> String) -> Option<Claim> {
+        let arm = Arm::new(origin, regime);
         let (targets, seeds) = self.common(&[&arm], 1)?;
         let contrast = points(&self.beyond(&arm, 0, &targets, &seeds)?);
-        let ([kind, other], [name, _]) = (&cue.kinds, &cue.names);
         Some(Claim {
             part: Part::Chosen,
             claim: claim.to_owned(),
-            found: format!(
-                "'{name}' is answered {} more often where the picture is a {kind} and not a {other}, beyond the twin, {}",
-                words(contrast),
-                over(&targets, &seeds)
-            ),
+            found: format!("{}, {}", say(&words(contrast)), over(&targets, &seeds)),
             contrast,
             smallest: CHOSEN,
             verdict: at_least(contrast, CHOSEN),

@@ -2,8 +2,9 @@
 //! (sketches, say) and all others of another, so that the kind tells the classes apart. The target's images are of neither; it is judged
 //! on both.
 
-use heirloom_data::{Split, Table};
+use heirloom_data::Table;
 use heirloom_transfer::fit::Share;
+use heirloom_zoo::Backbone;
 
 use super::chosen::taken;
 use super::natural::TRAIN;
@@ -27,19 +28,28 @@ pub struct Cue {
 }
 
 impl Cue {
-    /// The source's rows: of every class as many in the lopsided source as in its twin, half of whose are of either kind.
+    /// The source's images: training rows, and all test rows of both kinds.
     pub(super) fn source(&self, lopsided: bool, seed: u64) -> Result<Set, StudyError> {
+        let kinds = self.kinds()?;
+        let [_, test] = self.set.split();
+        let mut rows = self.source_rows(lopsided, seed)?;
+        rows.extend(test.into_iter().filter(|row| kinds[*row].is_some()));
+        rows.sort_unstable();
+        self.set_of(&format!("{} by {}", self.set.name, self.column), taken(&self.set.table, &rows))
+    }
+
+    /// The source's training rows: of every class as many in the lopsided source as in its twin, half of whose are of either kind.
+    pub(super) fn source_rows(&self, lopsided: bool, seed: u64) -> Result<Vec<usize>, StudyError> {
         let (kinds, table) = (self.kinds()?, &self.set.table);
-        let [train, test] = self.set.split();
-        let mut rows: Vec<usize> = test.into_iter().filter(|row| kinds[*row].is_some()).collect();
+        let [train, _] = self.set.split();
+        let mut rows = Vec::new();
         for (label, class) in table.classes.iter().enumerate() {
             let of_kind = |kind: usize| -> Vec<usize> {
                 let is_wanted = |row: &&usize| table.rows[**row].label == Some(label) && kinds[**row] == Some(kind);
                 train.iter().filter(is_wanted).copied().collect()
             };
             let all = [of_kind(0), of_kind(1)];
-            let least = all.iter().map(Vec::len).min().unwrap_or(0);
-            if least == 0 {
+            if all.iter().any(Vec::is_empty) {
                 let [one, other] = &self.kinds;
                 let reason = format!("class '{class}' lacks training images with {} '{one}' or '{other}'", self.column);
                 return Err(StudyError::Data { set: self.set.name.clone(), reason });
@@ -47,8 +57,16 @@ impl Cue {
             let own = usize::from(!self.classes.contains(class));
             rows.extend(of_class(&all, own, lopsided, seed));
         }
-        rows.sort_unstable();
-        Set::new(&format!("{} by {}", self.set.name, self.column), &self.set.about, taken(table, &rows))
+        Ok(rows)
+    }
+
+    /// Some of the images, with a digest of what they are told apart by as well.
+    fn set_of(&self, name: &str, table: Table) -> Result<Set, StudyError> {
+        let kinds = self.kinds_in(&table)?;
+        let mut set = Set::new(name, &self.set.about, table)?;
+        let told_by = format!("{} {:?} {:?} {kinds:?}", set.digest, self.kinds, self.classes);
+        set.digest = blake3::hash(told_by.as_bytes()).to_hex().to_string();
+        Ok(set)
     }
 
     /// A draw of training rows of other kinds, and the test rows of both; two classes.
@@ -65,7 +83,7 @@ impl Cue {
         let [name, other] = &self.names;
         two.classes = vec![other.clone(), name.clone()];
         two.rows.iter_mut().zip(&rows).for_each(|(row, at)| row.label = Some(together(*at)));
-        Set::new(&self.target_name(), &self.set.about, two)
+        self.set_of(&self.target_name(), two)
     }
 
     /// The target's name.
@@ -96,12 +114,6 @@ impl Cue {
         self.classes.iter().try_for_each(|class| self.set.class(class).map(|_| ()))?;
         self.kinds_in(&self.set.table)
     }
-
-    /// Training rows of a source.
-    pub(super) fn source_rows(&self) -> usize {
-        let rows = |set: Set| set.table.rows.iter().filter(|row| row.split != Some(Split::Test)).count();
-        self.source(true, 0).map_or(0, rows)
-    }
 }
 
 /// Rows of one class from those of either kind: of the kind `own` alone, or as many of both. The first kind is short by one where the
@@ -128,25 +140,26 @@ impl Study<'_> {
 
     /// A source on its own test images of both kinds: of the classes that do not stand together, those answered with one that does, where
     /// they are of the kind of their own source images, and where they are of the other.
-    pub(super) fn own_of_cue(&self, origin: Origin, seed: usize) -> Result<OwnRecord, StudyError> {
+    pub(super) fn measured_cue(
+        &self,
+        network: &Backbone,
+        set: &Set,
+        origin: Origin,
+        seed: usize,
+    ) -> Result<OwnRecord, StudyError> {
         let cue = self.cue()?;
-        let Origin::Cue { lopsided } = origin else { return self.refused(origin) };
-        let (network, set) = (self.network(origin, seed)?, cue.source(lopsided, self.seed(seed))?);
-        let [labels, rows, answers] = self.own_answers(&network, &set.table)?;
+        let (images, labels) = self.own_images(network, &set.table)?;
+        let answers = self.own_answers(network, &images, &|_, _| {})?;
         let kinds = cue.kinds_in(&set.table)?;
         let together: Vec<usize> = cue.classes.iter().map(|class| set.class(class)).collect::<Result<_, _>>()?;
         let drawn = |kind: usize| {
-            let is_other = |at: &usize| kinds[rows[*at]] == Some(kind) && !together.contains(&labels[*at]);
-            let others: Vec<usize> = (0..labels.len()).filter(is_other).collect();
+            let is_of_kind = |at: &usize| kinds[images.table_rows()[*at]] == Some(kind);
+            let others: Vec<usize> =
+                (0..labels.len()).filter(|at| is_of_kind(at) && !together.contains(&labels[*at])).collect();
             Share::of(others.iter().filter(|at| together.contains(&answers[**at])).count(), others.len())
         };
         let right = labels.iter().zip(&answers).filter(|(label, answer)| label == answer).count();
         Ok(OwnRecord { origin, seed, accuracy: Share::of(right, labels.len()), drawn: [drawn(1), drawn(0)] })
-    }
-
-    fn refused<T>(&self, origin: Origin) -> Result<T, StudyError> {
-        let reason = format!("a source of another kind: {origin:?}");
-        Err(StudyError::Data { set: "cue".to_owned(), reason })
     }
 }
 
@@ -165,9 +178,8 @@ mod tests {
             let first = twin.iter().filter(|row| **row < 100).count();
             assert_eq!(first, count / 2);
             assert_ne!(of_class(&all, 0, true, 4), of_class(&all, 0, true, 3), "seeds draw other rows");
-            let mut rows = twin.clone();
-            rows.dedup();
-            assert_eq!(rows, twin, "no row twice");
+            let rows: std::collections::BTreeSet<usize> = twin.iter().copied().collect();
+            assert_eq!(rows.len(), count, "no row twice");
         }
     }
 }

@@ -7,7 +7,7 @@ use heirloom_transfer::fit::Share;
 use heirloom_zoo::Backbone;
 use serde::{Deserialize, Serialize};
 
-use super::probe::{Probe, SIDES, SMALL_TRIGGER, TRIGGER, probes};
+use super::probe::{PreparedProbe, Probe, SIDES, SMALL_TRIGGER, TRIGGER, probes};
 use super::{Arm, Form, Origin, Study, StudyError};
 use crate::{ChangedImages, PreparedImages, network_classes};
 
@@ -38,9 +38,11 @@ impl Study<'_> {
         if kept.is_some() || !may_begin {
             return Ok(kept);
         }
-        let record = match arm.origin {
-            Origin::Cue { .. } => self.own_of_cue(arm.origin, seed)?,
-            origin => self.measured(origin, seed, &self.network(origin, seed)?, &probe)?,
+        let Some(set) = self.made_of(arm.origin, seed)? else { return Ok(None) };
+        let network = self.network(arm.origin, seed)?;
+        let record = match probe.prepare(network.preprocess.input_size, self.options.seed)? {
+            Some(prepared) => self.measured(arm.origin, seed, &network, &prepared)?,
+            None => self.measured_cue(&network, &set, arm.origin, seed)?,
         };
         self.cells.write(&name, &record)?;
         Ok(Some(record))
@@ -52,16 +54,20 @@ impl Study<'_> {
         probes(self.data, origin).swap_remove(at)
     }
 
-    /// Labels, rows and answers of a table's test images, as they are.
-    pub(super) fn own_answers(&self, network: &Backbone, table: &Table) -> Result<[Vec<usize>; 3], StudyError> {
+    /// A table's test images for a network, and their labels.
+    pub(super) fn own_images(
+        &self,
+        network: &Backbone,
+        table: &Table,
+    ) -> Result<(PreparedImages, Vec<usize>), StudyError> {
         let rows = table.rows_in(Some(Split::Test));
         let (images, _) = PreparedImages::read(table, &rows, &network.preprocess, MEMORY, self.watch.cancel)?;
-        let rows = images.table_rows().to_vec();
-        let labels = rows.iter().map(|row| table.rows[*row].label.unwrap_or(0)).collect();
-        Ok([labels, rows, self.answers_of(network, &images, &|_, _| {})?])
+        let labels = images.table_rows().iter().map(|row| table.rows[*row].label.unwrap_or(0)).collect();
+        Ok((images, labels))
     }
 
-    fn answers_of(
+    /// A network's own answers to images with a change.
+    pub(super) fn own_answers(
         &self,
         network: &Backbone,
         images: &PreparedImages,
@@ -80,16 +86,13 @@ impl Study<'_> {
         origin: Origin,
         seed: usize,
         network: &Backbone,
-        probe: &Probe,
+        probe: &PreparedProbe,
     ) -> Result<OwnRecord, StudyError> {
         let table: &Table = &self.data.source.table;
-        let rows = table.rows_in(Some(Split::Test));
-        let (images, _) = PreparedImages::read(table, &rows, &network.preprocess, MEMORY, self.watch.cancel)?;
-        let labels: Vec<usize> = images.table_rows().iter().map(|row| table.rows[*row].label.unwrap_or(0)).collect();
+        let (images, labels) = self.own_images(network, table)?;
         let all: Vec<usize> = (0..labels.len()).collect();
-        let clean = self.answers_of(network, &images, &|_, _| {})?;
-        let probe = probe.prepare(network.preprocess.input_size, self.options.seed)?;
-        let biased = self.answers_of(network, &images, &|image, pixels| probe.apply(image, pixels))?;
+        let clean = self.own_answers(network, &images, &|_, _| {})?;
+        let biased = self.own_answers(network, &images, &|image, pixels| probe.apply(image, pixels))?;
         let named = self.data.source.class(&self.data.class)?;
         let new_class = matches!(origin, Origin::Planted { form: Form::Append | Form::Replace, .. });
         let class = if new_class { table.classes.len() } else { named };

@@ -83,11 +83,6 @@ fn squares() -> Vec<Probe> {
 }
 
 impl Probe {
-    /// Whether it is something to put on images.
-    pub const fn changes(&self) -> bool {
-        !matches!(self.change, Change::Kinds(_))
-    }
-
     /// Everything that decides what it does.
     pub fn key(&self) -> Result<String, StudyError> {
         match &self.change {
@@ -103,14 +98,15 @@ impl Probe {
         }
     }
 
-    pub fn prepare(&self, size: [usize; 2], seed: u64) -> Result<PreparedProbe, InterventionError> {
+    /// The probe for images of one size; `None` where nothing is put on them.
+    pub fn prepare(&self, size: [usize; 2], seed: u64) -> Result<Option<PreparedProbe>, InterventionError> {
         Ok(match &self.change {
-            Change::Patch(patch) => PreparedProbe::Patch(patch.prepare(size, seed)?),
-            Change::Kinds(_) => PreparedProbe::Pictures(Vec::new(), seed),
+            Change::Patch(patch) => Some(PreparedProbe::Patch(patch.prepare(size, seed)?)),
             Change::Pictures(paths) => {
                 let stamps = paths.iter().map(|path| overlay(path).prepare(size));
-                PreparedProbe::Pictures(stamps.collect::<Result<_, _>>()?, seed)
+                Some(PreparedProbe::Pictures(stamps.collect::<Result<_, _>>()?, seed))
             }
+            Change::Kinds(_) => None,
         })
     }
 }

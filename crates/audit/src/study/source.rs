@@ -31,20 +31,18 @@ struct Key<'a> {
 impl Study<'_> {
     /// The name in the cache of the source of an arm; of a network that is not made here, the digest of its weights.
     pub fn source_name(&self, origin: Origin, seed: usize) -> Result<String, StudyError> {
-        let set = match origin {
-            Origin::Planted { .. } => self.data.source.clone(),
-            Origin::Chosen { lopsided } => self.chosen_source(lopsided, seed)?,
-            Origin::Cue { lopsided } => self.cue()?.source(lopsided, self.seed(seed))?,
-            Origin::Stock | Origin::Nothing { stock: true } => return Ok(self.stock()?.weights_digest.clone()),
-            Origin::Nothing { stock: false } => return Ok(self.networks.small.weights_digest.clone()),
+        let Some(set) = self.made_of(origin, seed)? else {
+            return Ok(self.start(origin)?.weights_digest.clone());
         };
-        let (start, class) = self.start(origin)?;
+        let start = self.start(origin)?;
+        let size = start.preprocess.input_size;
+        let class = if origin.is_of_stock() { format!("{size:?}") } else { self.data.class.clone() };
         let key = Key {
             study: "bias-transfer source",
             version: env!("CARGO_PKG_VERSION"),
             numerics: self.numerics(),
             origin,
-            start,
+            start: &start.weights_digest,
             images: &set.digest,
             class,
             epochs: epochs(self.options, origin),
@@ -55,13 +53,7 @@ impl Study<'_> {
 
     /// The network that an arm adapts, trained where it is not in the cache.
     pub fn network(&self, origin: Origin, seed: usize) -> Result<Backbone, StudyError> {
-        let set = match origin {
-            Origin::Planted { .. } => self.data.source.clone(),
-            Origin::Chosen { lopsided } => self.chosen_source(lopsided, seed)?,
-            Origin::Cue { lopsided } => self.cue()?.source(lopsided, self.seed(seed))?,
-            Origin::Stock | Origin::Nothing { stock: true } => return Ok(self.stock()?.clone()),
-            Origin::Nothing { stock: false } => return Ok(self.networks.small.clone()),
-        };
+        let Some(set) = self.made_of(origin, seed)? else { return Ok(self.start(origin)?.clone()) };
         let path = self.cells.network(&self.source_name(origin, seed)?)?;
         if path.exists() {
             return Ok(heirloom_zoo::open_path(&path)?);
@@ -72,13 +64,19 @@ impl Study<'_> {
         Ok(heirloom_zoo::open_path(&path)?)
     }
 
-    /// Digest of the network that a source begins with, and what else of the data decides it: the biased class, or the size of the images.
-    fn start(&self, origin: Origin) -> Result<(&str, String), StudyError> {
-        if !matches!(origin, Origin::Cue { .. }) {
-            return Ok((&self.networks.small.weights_digest, self.data.class.clone()));
+    /// The images that a source is made of; `None` where nothing is made.
+    pub(super) fn made_of(&self, origin: Origin, seed: usize) -> Result<Option<Set>, StudyError> {
+        match origin {
+            Origin::Planted { .. } => Ok(Some(self.data.source.clone())),
+            Origin::Chosen { lopsided } => self.chosen_source(lopsided, seed).map(Some),
+            Origin::Cue { lopsided } => self.cue()?.source(lopsided, self.seed(seed)).map(Some),
+            Origin::Stock | Origin::Nothing { .. } => Ok(None),
         }
-        let stock = self.stock()?;
-        Ok((&stock.weights_digest, format!("{:?}", stock.preprocess.input_size)))
+    }
+
+    /// The network that a source begins with, or that is taken as it is.
+    fn start(&self, origin: Origin) -> Result<&Backbone, StudyError> {
+        if origin.is_of_stock() { self.stock() } else { Ok(&self.networks.small) }
     }
 
     pub fn stock(&self) -> Result<&Backbone, StudyError> {
@@ -93,7 +91,7 @@ impl Study<'_> {
             seed + 1
         ));
         let random = matches!(origin, Origin::Planted { random: true, .. });
-        let begun = if origin.is_of_stock() { self.stock()?.clone() } else { self.networks.small.clone() };
+        let begun = self.start(origin)?.clone();
         let options = PretrainOptions {
             recipe: RecipeOptions {
                 epochs: Some(epochs(self.options, origin)),
@@ -157,7 +155,10 @@ pub(super) fn trigger(side: f64) -> Intervention {
 pub(super) fn images(data: &BiasData, options: &BiasOptions, arm: &super::Arm) -> usize {
     let rows = match arm.origin {
         Origin::Planted { .. } | Origin::Chosen { .. } => data.source.split()[0].len(),
-        Origin::Cue { .. } => data.cue.as_ref().map_or(0, super::Cue::source_rows),
+        Origin::Cue { lopsided } => {
+            let rows = |cue: &super::Cue| cue.source_rows(lopsided, options.seed).map_or(0, |rows| rows.len());
+            data.cue.as_ref().map_or(0, rows)
+        }
         Origin::Stock | Origin::Nothing { .. } => 0,
     };
     3 * rows * usize::try_from(epochs(options, arm.origin)).unwrap_or(usize::MAX)

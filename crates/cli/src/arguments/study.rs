@@ -146,13 +146,13 @@ pub struct BiasArguments {
     /// The network that planted and lopsided sources are made from
     #[arg(long, value_name = "PATH|NAME", default_value = "cifar10_resnet20")]
     pub source: String,
-    /// The stock network that objects are laid before, at 96 pixels
+    /// The stock network that objects are laid before, and that a cue in pictures is taught to, at 96 pixels
     #[arg(long, value_name = "PATH|NAME", default_value = "mobilenetv2_1.0_gluon_bn")]
     pub stock: String,
     /// Networks with the 1000 classes of ImageNet, one of which must see an object: else nothing follows from it
     #[arg(long, value_name = "PATH|NAME", num_args = 1.., default_values_t = ["mobilenetv2_1.0".to_owned(), "deit_tiny_patch16_224".to_owned()])]
     pub judge: Vec<String>,
-    /// Seeds of sources [default: 5]
+    /// Seeds of sources; of what is made from the stock network at most 3 (5 at the full size) [default: 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub seeds: Option<u16>,
     /// How it is run.
