@@ -181,6 +181,9 @@ impl From<heirloom_transfer::fit::FitError> for Failure {
             Error::TooFewGroups { .. } => {
                 Self::input(error.to_string()).hint("add images, or check --group-column and the list of copies")
             }
+            Error::TooFewLabelled { .. } => Self::input(error.to_string()).hint("label more rows, or leave --safe out"),
+            Error::NothingHelps { .. } => Self::input(error.to_string())
+                .hint("label more rows of the target, name another source or another backbone, or leave --safe out"),
             Error::Zoo(error) => error.into(),
             Error::Recipe { .. } => Self::input(error.to_string()).hint("leave the option out to have it chosen"),
             Error::TooLarge { .. } => Self::input(error.to_string()).hint(

@@ -66,6 +66,74 @@ fn a_table_of_features_is_adapted_from_one_domain_to_another() {
     assert!(scene.ok(&["inspect", "model.heirloom"]).out.contains("statistics of the target"));
 }
 
+/// Columns of [`by_night`].
+const WIDTH: usize = 200;
+
+/// By night the classes are told by columns that say nothing by day, or by day's columns among many of noise.
+fn by_night(source_helps: bool, labelled: usize) -> String {
+    let noise = |at: usize| (at.wrapping_mul(2_654_435_761) >> 9 & 1023) as f64 / 1024.0;
+    let columns: Vec<String> = (0..WIDTH).map(|column| format!("c{column}")).collect();
+    let mut text = format!("label,domain,{}\n", columns.join(","));
+    for row in 0..480_usize {
+        let (class, night) = (row % 3, row >= 300);
+        let label = if night && row >= 300 + labelled { String::new() } else { format!("class {class}") };
+        write!(text, "{label},{}", if night { "night" } else { "day" }).unwrap();
+        for column in 0..WIDTH {
+            let told = column == if night && !source_helps { 3 + (class + 1) % 3 } else { class };
+            let lift = if night && !source_helps { 2.0 } else { 0.45 };
+            write!(text, ",{}", f64::from(u8::from(told)) * lift + noise(row * WIDTH + column)).unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn labelled_rows_of_the_target_say_whether_the_source_is_used() {
+    let scene = Scene::empty();
+    let safe = ["--method", "ridge", "--align", "coral", "--scale-rows", "none", "--safe", "--force"];
+    std::fs::write(scene.at("domains.csv"), by_night(true, 30)).unwrap();
+    let helped = scene.ok(&[&PAIR[..], &safe, &["--json"]].concat()).json();
+    let choice = &helped["adaptation"]["safe"];
+    assert_eq!((choice["chosen"].as_str(), choice["fell_back"].is_null()), (Some("transferred"), true), "{choice}");
+    assert_eq!((helped["protocol"].as_str(), helped["accuracy"]["n"].as_u64()), (Some("nested-cv"), Some(30)));
+    assert_eq!(helped["transductive"], true);
+    assert!(choice["accuracy"][0].as_f64() > choice["accuracy"][1].as_f64(), "{choice}");
+    assert!(scene.ok(&[&PAIR[..], &safe].concat()).err.contains("the source is used: it gets"));
+
+    std::fs::write(scene.at("domains.csv"), by_night(false, 90)).unwrap();
+    for method in ["easytl", "ridge"] {
+        let typed = [&PAIR[..], &["--scale-rows", "none", "--safe", "--force", "--method", method]].concat();
+        let harmed = scene.ok(&[&typed[..], &["--json"]].concat()).json();
+        let adaptation = &harmed["adaptation"];
+        assert_eq!(adaptation["safe"]["chosen"], "target-only", "{adaptation}");
+        assert_eq!(harmed["transductive"], false);
+        assert!(harmed["accuracy"]["value"].as_f64().unwrap() > 0.9, "{}", harmed["accuracy"]);
+        let counts: u64 = adaptation["target_counts"].as_array().unwrap().iter().filter_map(|c| c.as_u64()).sum();
+        assert_eq!(counts, 180, "the rows without a label are counted, too");
+    }
+    let said = scene.ok(&[&PAIR[..], &safe].concat()).err;
+    assert!(said.contains("the source is not used") && said.contains("its labels: to choose and to fit on"), "{said}");
+    assert!(std::fs::read_to_string(scene.at("model.report.html")).unwrap().contains("the source is not used"));
+    assert_eq!(scene.ok(&["rerun", "model.run.json", "--json"]).json()["identical"], true);
+    // The model reads rows as they are.
+    let night: String = by_night(false, 180)
+        .lines()
+        .filter(|line| !line.contains(",day,"))
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    std::fs::write(scene.at("night.csv"), night).unwrap();
+    let predicted = scene.ok(&["predict", "model.heirloom", "night.csv", "--json"]).json();
+    let lines = predicted["predictions"].as_array().unwrap();
+    let right = (0..180).filter(|at| lines[*at]["class"] == format!("class {}", at % 3)).count();
+    assert!(right >= 165, "{right}");
+
+    std::fs::write(scene.at("domains.csv"), by_night(true, 3)).unwrap();
+    let few = ["3 rows of `night` have a label", "at least 4 are needed", "leave --safe out"];
+    scene.run(&[&PAIR[..], &safe].concat()).refused(2, &few);
+    scene.run(&["fit", "domains.csv", "--safe", "-o", "other.heirloom"]).refused(2, &["--safe needs a target domain"]);
+}
+
 #[test]
 fn what_does_not_go_together_is_refused() {
     let scene = Scene::empty();

@@ -102,6 +102,13 @@ fn a_planted_square_is_found_first_and_its_twin_is_not_accused() {
     let beside = audit("planted.heirloom", &["--reference", "clean.heirloom"]).json();
     assert_eq!(standing(&beside)[0]["what"], first["what"]);
     assert_eq!(beside["triggers"]["reported"][0]["references"].as_array().unwrap().len(), 1);
+    let random = audit("planted.heirloom", &["--reference", "random", "--reference", "clean.heirloom"]);
+    assert!(random.err.contains("source with random weights's features"), "{}", random.err);
+    let random = random.json();
+    assert_eq!(random["references"], serde_json::json!(["random", "clean.heirloom"]));
+    let excess = |record: &Value, trigger: usize| list(&record["triggers"]["reported"][trigger], "references").clone();
+    let mut triggers = 0..list(&random["triggers"], "reported").len();
+    assert!(triggers.all(|at| excess(&random, at).len() == 2 && excess(&random, at)[1] == excess(&beside, at)[0]));
     let itself = audit("planted.heirloom", &["--reference", "planted.heirloom", "--scan"]).json();
     let explained = |finding: &&Value| finding["kind"] != "trigger" && finding["kind"] != "scan";
     assert!(standing(&itself).iter().all(explained), "{itself}");

@@ -144,7 +144,7 @@ fn what_the_budget_leaves_out_of_the_study_of_bias_is_named() {
     let scene = Scene::new();
     let cut = scene.ok(&["study", "bias-transfer", "--size", "smoke", "--part", "planted", "--budget", "1s", "--json"]);
     let unfinished = cut.json()["unfinished"].as_array().unwrap().len();
-    assert!((8..=11).contains(&unfinished), "{}", cut.err);
+    assert!((9..=12).contains(&unfinished), "{}", cut.err);
     scene.run(&["study", "bias-transfer"]).refused(2, &["HEIRLOOM_DATA", "--size smoke"]);
     scene.run(&["study", "bias-transfer", "--part", "moon"]).refused(2, &["planted, chosen, natural"]);
 }

@@ -58,6 +58,7 @@ fn adapted(alignment: Alignment, easytl: Option<Coverage>) -> AdaptedOptions {
         target: "night".into(),
         adaptation: Adaptation { preprocessing, alignment },
         easytl,
+        safe: false,
     }
 }
 

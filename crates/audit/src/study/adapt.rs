@@ -1,19 +1,19 @@
 //! Adapting a source to a target.
 
-use heirloom_data::Table;
 use heirloom_data::intervention::{Classes, Plant, Relabel};
+use heirloom_data::{Split, Table};
 use heirloom_transfer::fit::trained::{RecipeOptions, TrainedMethod, TrainedOptions, train};
 use heirloom_transfer::fit::{Fit, FitError, FitOptions, fit};
 use heirloom_transfer::heads::{Method, Settings};
 use heirloom_transfer::predictor::{PredictOptions, Predictor};
 use heirloom_zoo::Backbone;
 
-use super::cell::epochs;
+use super::cell::{MEMORY, epochs};
 use super::natural::TRAIN as NATURAL_TRAIN;
 use super::probe::SIDES;
 use super::source::trigger;
 use super::{Arm, BiasData, BiasOptions, Origin, Regime, Set, Study, StudyError};
-use crate::balanced;
+use crate::{PreparedImages, balanced, diff::Statistics};
 
 /// Weight decay from scratch (`spec/bias-transfer.md` section 5).
 const SCRATCH_DECAY: f64 = 1e-2;
@@ -50,6 +50,10 @@ impl Study<'_> {
     pub fn adapted(&self, arm: &Arm, network: &Backbone, table: &Table, seed: usize) -> Result<Predictor, StudyError> {
         let (fit, network) = match arm.regime {
             Regime::Fixed { penalty } => (self.fitted(penalty, network, table, seed)?, network.clone()),
+            Regime::Statistics => {
+                let network = self.with_statistics(network, table)?;
+                (self.fitted(None, &network, table, seed)?, network)
+            }
             Regime::Full { rate, decay, .. } => {
                 let recipe = RecipeOptions { learning_rate: rate, weight_decay: decay, ..RecipeOptions::default() };
                 self.trained(TrainedMethod::Full, recipe, arm, network, table, seed)?
@@ -70,6 +74,19 @@ impl Study<'_> {
             options.settings.linear.penalties = vec![penalty];
         }
         fit(network, table, None, &options, self.watch).map_err(interrupted)
+    }
+
+    /// The network with the statistics of the training images in its batch norms.
+    fn with_statistics(&self, network: &Backbone, table: &Table) -> Result<Backbone, StudyError> {
+        let rows = table.rows_in(Some(Split::Train));
+        let (images, _) = PreparedImages::read(table, &rows, &network.preprocess, MEMORY, self.watch.cancel)?;
+        let (until, isa) = (vec![network.features.clone()], self.options.extract.isa);
+        let measured = Statistics::new(&network.graph, until, &images, isa).map_err(FitError::from)?;
+        let nothing = || StudyError::Data { set: network.name.clone(), reason: "it has no batch norms".to_owned() };
+        let mut weights = network.weights.clone();
+        measured.ok_or_else(nothing)?.measure(&mut weights).map_err(FitError::from)?;
+        let weights_digest = heirloom_zoo::weights_digest(&weights);
+        Ok(Backbone { weights, weights_digest, ..network.clone() })
     }
 
     fn trained(
@@ -139,7 +156,7 @@ pub(super) fn images(data: &BiasData, options: &BiasOptions, arm: &Arm, target: 
     let train = arm.rows.map_or(train, |rows| rows.min(train));
     let probes = super::probe::probes(data, arm.origin).len();
     let epochs = usize::try_from(epochs(options, arm).unwrap_or(0)).unwrap_or(usize::MAX);
-    // A head on frozen features needs the features once.
-    let passes = (3 * epochs).max(1);
+    // A head on frozen features needs the features once, statistics a pass of their own.
+    let passes = (3 * epochs).max(1 + usize::from(arm.regime == Regime::Statistics));
     train * passes + test * (1 + probes)
 }

@@ -72,6 +72,8 @@ pub enum Regime {
         /// Relative penalty of its weights; chosen by cross-validation where `None`.
         penalty: Option<f64>,
     },
+    /// The same, after every batch norm took its statistics from the target's training images; the source's weights stay as they are.
+    Statistics,
     /// All weights.
     Full {
         /// Epochs; as many as the study says where `None`.
@@ -172,6 +174,7 @@ impl Arm {
         let regime = match self.regime {
             Regime::Fixed { penalty: None } => "fixed".to_owned(),
             Regime::Fixed { penalty: Some(penalty) } => format!("fixed, penalty {penalty}"),
+            Regime::Statistics => "fixed, statistics of the target".to_owned(),
             Regime::Full { epochs, rate, decay } => {
                 let setting = |name: &str, value: Option<f64>| value.map(|value| format!(", {name} {value}"));
                 let epochs = epochs.map(|epochs| format!(", {epochs} epochs"));

@@ -12,8 +12,8 @@ use super::probe::{Probe, probes};
 use super::{Arm, BiasOptions, Origin, Regime, Set, Study, StudyError};
 use crate::{ChangedImages, PreparedImages, predicted_classes};
 
-/// Most memory that a target's test images may take, in bytes.
-const MEMORY: u64 = 1 << 31;
+/// Most memory that a target's images may take, in bytes.
+pub(super) const MEMORY: u64 = 1 << 31;
 
 /// Labels and answers of a target's test images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ pub(super) fn epochs(options: &BiasOptions, arm: &Arm) -> Option<u64> {
         _ => options.target_epochs,
     };
     match arm.regime {
-        Regime::Fixed { .. } => None,
+        Regime::Fixed { .. } | Regime::Statistics => None,
         Regime::Full { epochs, .. } => Some(epochs.unwrap_or(full)),
         Regime::Scratch => Some(scratch),
     }

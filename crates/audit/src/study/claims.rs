@@ -20,7 +20,8 @@ const KNOWN: f64 = 0.8;
 pub(super) fn claims(study: &Study<'_>, tally: &Tally<'_>, known: &[Known]) -> Vec<Claim> {
     let book = Book { study, tally };
     let mut claims: Vec<Claim> = [
-        book.transfers(),
+        book.transfers("a planted trigger comes along on frozen features", Regime::FIXED),
+        book.transfers("it does where batch norms take the target's statistics", Regime::Statistics),
         book.specific("another colour", OTHER_COLOUR),
         book.specific("another corner", OTHER_CORNER),
         book.no_dose(),
@@ -74,13 +75,13 @@ impl Book<'_> {
         self.study.options.full_targets.min(self.all())
     }
 
-    fn transfers(&self) -> Option<Claim> {
-        let arm = Arm::new(Origin::PLANTED, Regime::FIXED);
+    fn transfers(&self, claim: &str, regime: Regime) -> Option<Claim> {
+        let arm = Arm::new(Origin::PLANTED, regime);
         let (targets, seeds) = self.common(&[&arm], self.all())?;
         let contrast = points(&self.beyond(&arm, TRIGGER, &targets, &seeds)?);
         Some(Claim {
             part: Part::Planted,
-            claim: "a planted trigger comes along on frozen features".to_owned(),
+            claim: claim.to_owned(),
             found: format!(
                 "of the right answers it breaks {} more than with the clean twin, {}",
                 words(contrast),

@@ -1,5 +1,6 @@
 //! The stages in the order in which they are done: a minimum for every claim first.
 
+use heirloom_engine::Op;
 use serde::{Deserialize, Serialize};
 
 use super::{Arm, BiasData, BiasNetworks, BiasOptions, Form, Origin, Regime};
@@ -78,7 +79,7 @@ const ROWS: [usize; 2] = [100, 300];
 /// Every stage that was asked for. The first of every part come before the second of any.
 pub(super) fn stages(data: &BiasData, networks: &BiasNetworks, options: &BiasOptions) -> Vec<Stage> {
     let of = |part: Part| match part {
-        Part::Planted => planted(data, options),
+        Part::Planted => planted(data, networks, options),
         Part::Chosen => chosen(data, networks, options),
         Part::Natural => natural(data, networks, options),
     };
@@ -91,7 +92,7 @@ pub(super) fn stages(data: &BiasData, networks: &BiasNetworks, options: &BiasOpt
     stages
 }
 
-fn planted(data: &BiasData, options: &BiasOptions) -> Vec<Stage> {
+fn planted(data: &BiasData, networks: &BiasNetworks, options: &BiasOptions) -> Vec<Stage> {
     let stage = |name: &str, arms: Vec<Arm>, seeds: usize, targets: usize| Stage {
         part: Part::Planted,
         name: format!("planted: {name}"),
@@ -113,12 +114,15 @@ fn planted(data: &BiasData, options: &BiasOptions) -> Vec<Stage> {
     };
     let stamped = |stamped| both(Arm { stamped, ..fixed(Origin::PLANTED) });
     let rows = |rows| both(Arm { rows: Some(rows), ..fixed(Origin::PLANTED) });
+    let has_statistics = networks.small.graph.nodes.iter().any(|node| matches!(node.op, Op::BatchNorm { .. }));
+    let statistics = if has_statistics { vec![Arm::new(Origin::PLANTED, Regime::Statistics)] } else { Vec::new() };
     vec![
         stage("every image of the class, fixed", vec![fixed(Origin::PLANTED)], usize::MAX, all),
         stage("every image of the class, full", vec![full(Origin::PLANTED)], usize::MAX, few),
         stage("weight decay", [decayed(DECAY)].into_iter().chain(PENALTIES.map(penalised)).collect(), usize::MAX, few),
+        stage("fixed, statistics of the target", statistics, usize::MAX, all),
         stage("some images of the class", SHARES.map(Origin::planted).map(fixed).to_vec(), usize::MAX, all),
-        stage("from scratch on the target", vec![Arm::new(Origin::Nothing { stock: false }, Regime::Scratch)], 1, few),
+        stage("from scratch on the target", vec![Arm::new(Origin::Nothing { stock: false }, Regime::Scratch)], 1, all),
         stage("trigger on some of the target's images", STAMPED.map(stamped).concat(), 3, few),
         stage(
             "a class of its own, or another's",

@@ -9,9 +9,12 @@ pub struct AdaptationArguments {
     /// Domain whose labels are used; may be given several times
     #[arg(long, value_name = "DOMAIN")]
     pub source: Vec<String>,
-    /// Domain to label. Its features are used as the output says; its labels, where there are any, for the final figure alone
+    /// Domain to label. Its features are used as the output says; its labels, where there are any, for the final figure alone (but see --safe)
     #[arg(long, value_name = "DOMAIN")]
     pub target: Option<String>,
+    /// Use the source only where the labelled rows of the target show that it helps; else fit on those rows alone
+    #[arg(long)]
+    pub safe: bool,
     /// Column that names the domain of a row [default: domain]
     #[arg(long, value_name = "NAME")]
     pub domain_column: Option<String>,
@@ -67,6 +70,7 @@ impl AdaptationArguments {
     /// The first flag that only makes sense with a source and a target.
     pub fn typed(&self) -> Option<&'static str> {
         let flags = [
+            (self.safe, "--safe"),
             (self.domain_column.is_some(), "--domain-column"),
             (self.align.is_some(), "--align"),
             (self.coral_lambda.is_some(), "--coral-lambda"),

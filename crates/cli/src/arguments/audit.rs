@@ -53,8 +53,8 @@ pub struct AuditArguments {
     /// Also search for triggers that nobody knows of: the colour of a square, anywhere, that breaks the most answers
     #[arg(long)]
     pub scan: bool,
-    /// A model that is known to be without the trigger, on the same data: what the model does beyond it counts; may be given several
-    /// times
+    /// A model that is known to be without the trigger, on the same data, or `random`: the model's own network with random weights and a
+    /// linear head. What the model does beyond it counts; may be given several times
     #[arg(long, value_name = "MODEL")]
     pub reference: Vec<String>,
     /// Also measure how far answers and certainty can be trusted: calibration, its own mistakes, images of no class, common

@@ -5,8 +5,10 @@
 //!                                                                     -> labels of the target (easytl: the programme) -> record
 //! ```
 //!
-//! The labels of the target enter the record's scores and nothing else. Its features enter what [`AdaptationRecord::target_used_for`]
-//! says. Both domains are used whole: splits within them are not looked at.
+//! The labels of the target enter the record's scores and nothing else, except where [`AdaptedOptions::safe`] lets them choose. Its features
+//! enter what [`AdaptationRecord::target_used_for`] says. Both domains are used whole: splits within them are not looked at.
+
+mod safe;
 
 use std::time::Instant;
 
@@ -15,7 +17,7 @@ use heirloom_zoo::Backbone;
 
 use super::given::Given;
 use super::judge::{Judged, held_out};
-use super::record::{AdaptationRecord, Protocol, Seconds, Share};
+use super::record::{AdaptationRecord, FitReport, Protocol, Seconds, Share};
 use super::scores::{most_probable, verdicts};
 use super::select::Selected;
 use super::{AUTO, FOLDS, Facts, Fit, FitError, FitOptions, Rows, Watch, extract};
@@ -26,6 +28,7 @@ use crate::extract::Request;
 use crate::heads::{Method, Metric, NcmSettings, Normalization, Settings, Training};
 use crate::store::Store;
 use crate::{Block, Features, Pooling};
+use safe::{Candidates, Safe};
 
 /// From which domain to which, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +43,9 @@ pub struct AdaptedOptions {
     pub adaptation: Adaptation,
     /// How many target rows each class gets, for EasyTL; `None` fits the methods of the [`FitOptions`] instead.
     pub easytl: Option<Coverage>,
+    /// Whether the labelled rows of the target choose between what was transferred and training on them alone; an error where neither beats
+    /// the most frequent class.
+    pub safe: bool,
 }
 
 /// Adapts on features of a network.
@@ -153,19 +159,25 @@ impl Job<'_> {
         let apart = apart.without_target().apply(&source, &target)?;
         let plain = Job { adapted: &self.without_coverage(), ..*self }.answer(&apart, &domains, &rows)?;
 
-        let facts = Facts { given: self.given, options: self.options, protocol: Protocol::TargetDomain };
-        let mut record = facts.record(&answer.selected, &answer.judged, &rows);
-        // A label that a head from another domain contradicts is no probable mistake.
-        record.suspects.clear();
-        record.warnings.extend(self.foreign_classes(&domains));
-        if self.adapted.easytl.is_some() {
-            (record.method, record.requested) = ("easytl".to_owned(), "easytl".to_owned());
-            (record.choice, record.candidates) =
-                (format!("{} alignment", self.adapted.adaptation.alignment.name()), vec![]);
+        let alone = self.labelled(&domains, &rows)?;
+        if alone.is_some() {
+            stage("asking whether the source helps");
         }
+        let safe = alone.as_ref().map(|alone| self.safe(alone, &answer)).transpose()?;
+        let mut record = self.shown(&domains, &answer, safe.as_ref(), alone.as_ref().unwrap_or(&rows), &rows);
         let right = self.right(&plain.judged, &domains);
-        record.adaptation = Some(self.record(&domains, &answer, Share::of(right, plain.judged.rows.len())));
+        let adaptation = self.record(&domains, &answer, Share::of(right, plain.judged.rows.len()));
+        let fallback = safe.as_ref().and_then(|safe| safe.fallback.as_ref());
+        let adaptation = AdaptationRecord { safe: safe.as_ref().map(|safe| safe.choice.clone()), ..adaptation };
+        record.adaptation = Some(match fallback {
+            Some(selected) => self.without_source(adaptation, selected, &domains)?,
+            None => adaptation,
+        });
         record.run.settings["adaptation"] = serde_json::to_value(&record.adaptation).unwrap_or_default();
+        if let (Some(alone), Some(selected)) = (alone, safe.and_then(|safe| safe.fallback)) {
+            let (head, features) = (selected.fitted.head, self.given.features.clone());
+            return Ok(Fit { head, record, features, fitted_rows: alone.train, preparation: None });
+        }
         let preparation = Preparation {
             tap: block.tap.clone(),
             pooling: block.pooling,
@@ -180,6 +192,29 @@ impl Job<'_> {
             fitted_rows: domains.target,
             preparation: Some(preparation),
         })
+    }
+
+    /// The record of what is written: what was transferred, or what was fitted on the target alone.
+    fn shown(&self, domains: &Domains, answer: &Answer, safe: Option<&Safe>, alone: &Rows, rows: &Rows) -> FitReport {
+        let protocol = if safe.is_some() { Protocol::NestedCv } else { Protocol::TargetDomain };
+        let judged = safe.map_or(&answer.judged, |safe| &safe.judged);
+        let facts = Facts { given: self.given, options: self.options, protocol };
+        let mut record = match safe.and_then(|safe| safe.fallback.as_ref()) {
+            Some(selected) => facts.record(selected, judged, alone),
+            None => FitReport { refitted: false, ..facts.record(&answer.selected, judged, rows) },
+        };
+        // A label that a head from another domain contradicts is no probable mistake.
+        record.suspects.clear();
+        record.warnings.extend(self.foreign_classes(domains));
+        if self.adapted.easytl.is_some() {
+            record.requested = "easytl".to_owned();
+        }
+        if self.adapted.easytl.is_some() && safe.is_none_or(|safe| safe.fallback.is_none()) {
+            record.method = "easytl".to_owned();
+            (record.choice, record.candidates) =
+                (format!("{} alignment", self.adapted.adaptation.alignment.name()), vec![]);
+        }
+        record
     }
 
     /// The block that is adapted.
@@ -205,21 +240,13 @@ impl Job<'_> {
     /// The source in folds that keep groups and copies together; the labelled rows of the target to be judged.
     fn rows(&self, domains: &Domains) -> Result<Rows, FitError> {
         let (table, used) = (self.given.table, &self.given.rows);
-        let mut groups = Groups::of_table(table, used);
-        groups.unite_sets(&self.given.copies.groups);
-        let groups = groups.ids();
-        let groups: Vec<usize> = domains.source.iter().map(|place| groups[*place]).collect();
         let labels: Vec<usize> = domains.source.iter().map(|place| domains.labels[*place]).collect();
-        let mut distinct = groups.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
-        if distinct.len() < 2 {
-            return Err(FitError::TooFewGroups { rows: groups.len(), groups: distinct.len(), needed: 2 });
+        let groups = self.groups(&domains.source);
+        let needed = 2;
+        if distinct(&groups) < needed {
+            return Err(FitError::TooFewGroups { rows: groups.len(), groups: distinct(&groups), needed });
         }
-        let input = SplitInput { labels: &labels, groups: Some(&groups), keys: None };
-        let made = heirloom_data::folds(input, FOLDS.min(distinct.len()), self.options.seed)?;
-        let mut folds = vec![0; used.len()];
-        domains.source.iter().zip(made.fold_of).for_each(|(place, fold)| folds[*place] = fold);
+        let folds = self.folds(&domains.source, &labels, &groups)?;
         let labelled = |place: &usize| table.rows.get(used[*place]).is_some_and(|row| row.label.is_some());
         Ok(Rows {
             table: used.clone(),
@@ -228,6 +255,23 @@ impl Job<'_> {
             test: domains.target.iter().copied().filter(labelled).collect(),
             folds,
         })
+    }
+
+    /// Which of these rows must stay together.
+    fn groups(&self, places: &[usize]) -> Vec<usize> {
+        let mut groups = Groups::of_table(self.given.table, &self.given.rows);
+        groups.unite_sets(&self.given.copies.groups);
+        let groups = groups.ids();
+        places.iter().map(|place| groups[*place]).collect()
+    }
+
+    /// The fold of every row given; 0 for those that are not among `places`.
+    fn folds(&self, places: &[usize], labels: &[usize], groups: &[usize]) -> Result<Vec<usize>, FitError> {
+        let input = SplitInput { labels, groups: Some(groups), keys: None };
+        let made = heirloom_data::folds(input, FOLDS.min(distinct(groups)), self.options.seed)?;
+        let mut folds = vec![0; self.given.rows.len()];
+        places.iter().zip(made.fold_of).for_each(|(place, fold)| folds[*place] = fold);
+        Ok(folds)
     }
 
     /// Fits on the source as it has been brought to the target, and labels the target.
@@ -244,8 +288,7 @@ impl Job<'_> {
             moved = result.moved;
             agree(&mut all, &result.labels, classes);
         }
-        let mut counts = vec![0; classes];
-        all.probabilities.chunks(classes.max(1)).for_each(|row| counts[most_probable(row)] += 1);
+        let counts = counts(&all, classes);
         let judged = all.only(|place| rows.test.binary_search(place).is_ok(), classes);
         Ok(Answer { selected, judged, features, moved, counts })
     }
@@ -272,9 +315,58 @@ impl Job<'_> {
             settings.ncm = NcmSettings { metrics: vec![Metric::Euclidean], normalization: Normalization::None };
             return (vec![Method::Ncm], settings);
         }
+        (self.typed(), settings)
+    }
+
+    /// The methods that were named, or those that `auto` chooses among.
+    fn typed(&self) -> Vec<Method> {
         let auto = AUTO.into_iter().filter(|method| !method.reads_all_taps());
         let typed = &self.options.methods;
-        (if typed.is_empty() { auto.collect() } else { typed.clone() }, settings)
+        if typed.is_empty() { auto.collect() } else { typed.clone() }
+    }
+
+    /// The labelled rows of the target in folds, where they are to choose; `rows` has them as those to be judged.
+    fn labelled(&self, domains: &Domains, rows: &Rows) -> Result<Option<Rows>, FitError> {
+        if !self.adapted.safe {
+            return Ok(None);
+        }
+        let labels: Vec<usize> = rows.test.iter().map(|place| domains.labels[*place]).collect();
+        let groups = self.groups(&rows.test);
+        if distinct(&groups) < safe::GROUPS {
+            let (domain, needed) = (self.adapted.target.clone(), safe::GROUPS);
+            return Err(FitError::TooFewLabelled { domain, rows: labels.len(), groups: distinct(&groups), needed });
+        }
+        let folds = self.folds(&rows.test, &labels, &groups)?;
+        let (table, labels) = (rows.table.clone(), rows.labels.clone());
+        Ok(Some(Rows { table, labels, train: rows.test.clone(), test: Vec::new(), folds }))
+    }
+
+    /// The choice between what was transferred and the target's own labels, on features as they are.
+    fn safe(&self, alone: &Rows, answer: &Answer) -> Result<Safe, FitError> {
+        let mut settings = self.options.settings.clone();
+        settings.penultimate = self.given.principal.clone();
+        let candidates = Candidates {
+            features: &self.given.features,
+            rows: alone,
+            classes: self.given.table.classes.len(),
+            methods: &self.typed(),
+            settings: &settings,
+            transferred: &answer.judged,
+        };
+        candidates.choose()
+    }
+
+    /// The record where the source is not used: nothing of the unlabelled target is in the model.
+    fn without_source(
+        &self,
+        record: AdaptationRecord,
+        selected: &Selected,
+        domains: &Domains,
+    ) -> Result<AdaptationRecord, FitError> {
+        let classes = self.given.table.classes.len();
+        let all = Judged::by(&selected.fitted.head, &self.given.features, &domains.target)?;
+        let target_counts = counts(&all, classes);
+        Ok(AdaptationRecord { transductive: false, target_used_for: Vec::new(), moved: 0, target_counts, ..record })
     }
 
     /// EasyTL over the classes that the source has.
@@ -331,8 +423,21 @@ impl Job<'_> {
             moved: answer.moved,
             target_counts: answer.counts.clone(),
             without_target,
+            safe: None,
         }
     }
+}
+
+/// Different entries.
+fn distinct(groups: &[usize]) -> usize {
+    groups.iter().collect::<std::collections::BTreeSet<_>>().len()
+}
+
+/// Rows by the class they are given.
+fn counts(judged: &Judged, classes: usize) -> Vec<usize> {
+    let mut counts = vec![0; classes];
+    judged.probabilities.chunks(classes.max(1)).for_each(|row| counts[most_probable(row)] += 1);
+    counts
 }
 
 /// A head fitted on the source and what it says of the target.

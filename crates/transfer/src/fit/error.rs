@@ -74,6 +74,33 @@ pub enum FitError {
     /// The domains cannot be brought together.
     #[error(transparent)]
     Adaptation(#[from] crate::adaptation::AdaptationError),
+    /// Too few labelled rows of the target to choose whether the source helps.
+    #[error(
+        "{rows} rows of `{domain}` have a label, in {groups} groups that must stay together; to choose safely at least {needed} are needed"
+    )]
+    TooFewLabelled {
+        /// The target.
+        domain: String,
+        /// Its labelled rows.
+        rows: usize,
+        /// Groups.
+        groups: usize,
+        /// Groups needed.
+        needed: usize,
+    },
+    /// Neither transfer nor training on the target beats the most frequent class.
+    #[error(
+        "neither the source ({:.1} % of held-out rows right) nor the target's own labels ({:.1} %) beat always answering the most frequent \
+         class ({:.1} %)",
+        100.0 * choice.accuracy[0], 100.0 * choice.accuracy[1], 100.0 * choice.accuracy[2]
+    )]
+    NothingHelps {
+        /// What was found.
+        choice: crate::safe::SafeChoice,
+    },
+    /// The choice between source and target cannot be made.
+    #[error(transparent)]
+    Safe(#[from] crate::safe::SafeError),
     /// Too few groups of rows to hold some out and choose on the others.
     #[error("the {rows} training rows form {groups} groups that must stay together; at least {needed} are needed")]
     TooFewGroups {

@@ -34,6 +34,25 @@ impl Judged {
         }
         out
     }
+
+    /// The rows at some places.
+    pub fn at(&self, places: &[usize], classes: usize) -> Self {
+        let of = |values: &[f32]| -> Vec<f32> {
+            places.iter().flat_map(|at| &values[at * classes..(at + 1) * classes]).copied().collect()
+        };
+        Self {
+            rows: places.iter().map(|at| self.rows[*at]).collect(),
+            probabilities: of(&self.probabilities),
+            uncalibrated: of(&self.uncalibrated),
+        }
+    }
+
+    /// More rows behind these.
+    pub fn extend(&mut self, more: Self) {
+        self.rows.extend(more.rows);
+        self.probabilities.extend(more.probabilities);
+        self.uncalibrated.extend(more.uncalibrated);
+    }
 }
 
 /// Fits on `training` and predicts `rows`.
@@ -59,9 +78,7 @@ pub(super) fn nested(methods: &[Method], training: &Training<'_>, settings: &Set
         let (held, kept): (Vec<usize>, Vec<usize>) =
             training.rows.iter().partition(|row| training.folds[**row] == fold);
         let (_, part) = held_out(methods, &Training { rows: &kept, ..*training }, settings, &held)?;
-        judged.rows.extend(part.rows);
-        judged.probabilities.extend(part.probabilities);
-        judged.uncalibrated.extend(part.uncalibrated);
+        judged.extend(part);
     }
     Ok(judged)
 }

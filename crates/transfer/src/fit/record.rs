@@ -289,7 +289,7 @@ pub struct AdaptationRecord {
     pub coverage: Option<Coverage>,
     /// Whether anything of the unlabelled target took part.
     pub transductive: bool,
-    /// What of the target took part, in words; its labels never do.
+    /// What of the unlabelled target took part in the model that is written, in words.
     pub target_used_for: Vec<String>,
     /// Target rows that the coverage took from their nearest class.
     pub moved: usize,
@@ -297,6 +297,9 @@ pub struct AdaptationRecord {
     pub target_counts: Vec<usize>,
     /// Accuracy of the same method with nothing of the target used: columns by statistics of the source, no alignment, no coverage.
     pub without_target: Share,
+    /// Whether the source is used at all, where that was left to the labelled rows of the target.
+    #[serde(default)]
+    pub safe: Option<crate::safe::SafeChoice>,
 }
 
 /// What must be repeated to get the same again.

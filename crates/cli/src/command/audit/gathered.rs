@@ -56,7 +56,7 @@ impl Gathered {
     pub fn open(arguments: &AuditArguments, shared: &SharedArguments, console: Console) -> Result<Self, Failure> {
         let extract = fit::extract_options(arguments.memory, shared);
         let named = Named::open(&arguments.model)?;
-        let others = arguments.reference.iter().map(|name| Named::open(name)).collect::<Result<Vec<_>, _>>()?;
+        let others = arguments.reference.iter().map(|name| Named::reference(name)).collect::<Result<Vec<_>, _>>()?;
         let table = open(&arguments.data, arguments.label_column.as_deref(), &arguments.conditions)?;
         if let Some(column) = &arguments.group {
             attribute(&table, column)?;
@@ -76,7 +76,10 @@ impl Gathered {
         let (images, skipped) = ready.prepare(&table, &known, extract.memory_limit)?;
         let labels = ready.labels(&table, images.table_rows())?;
         let held = Held { ready, images, labels };
-        let reference = |named: Named| reference(make(named)?, &table, &held, extract.memory_limit);
+        let reference = |named: Named| {
+            let named = named.beside(&held.ready, &table, &rows, arguments.seed, &extract)?;
+            reference(make(named)?, &table, &held, extract.memory_limit)
+        };
         let references = others.into_iter().map(reference).collect::<Result<Vec<_>, _>>()?;
         let column = arguments.group.as_ref().map(|column| groups(&table, column, held.images.table_rows()));
         let column = column.transpose()?;
@@ -90,7 +93,7 @@ impl Gathered {
 fn rows(named: &Named, others: &[Named], table: &Table, arguments: &AuditArguments) -> Result<Rows, Failure> {
     let (limit, seed) = (arguments.limit as usize, arguments.seed);
     let mut rows = named.rows(table, limit, seed)?;
-    if others.iter().any(|one| matches!(one, Named::Backbone(_))) && rows.fit.is_empty() {
+    if others.iter().any(|one| !matches!(one, Named::Fitted(_))) && rows.fit.is_empty() {
         rows.fit = rows::of_backbone(table, limit, seed)?.fit;
         rows.fit.retain(|row| rows.judged.binary_search(row).is_err());
     }

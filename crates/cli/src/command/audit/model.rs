@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use heirloom_audit::PreparedImages;
+use heirloom_audit::training_set::with_random_weights;
 use heirloom_data::{Split, Table};
 use heirloom_transfer::artifact::Artifact;
 use heirloom_transfer::extract::{ExtractOptions, SkippedImage};
@@ -19,12 +20,19 @@ use crate::failure::Failure;
 use crate::interrupt::{STOP, Watching};
 use crate::progress::Progress;
 
+/// What stands for the model's own network before any training, where a reference is named.
+pub const RANDOM: &str = "random";
+/// Images that its batch-norm statistics are measured on, at most.
+const STATISTICS: usize = 256;
+
 /// What was named.
 pub enum Named {
     /// A fitted model.
     Fitted(Box<Artifact>),
     /// A backbone.
     Backbone(Box<Backbone>),
+    /// The network of the model under audit with random weights; of a reference alone.
+    Random,
 }
 
 impl Named {
@@ -49,11 +57,40 @@ impl Named {
         Ok(Self::Backbone(Box::new(backbone::open(Some(name))?)))
     }
 
+    /// Opens a reference: a model, a backbone, or [`RANDOM`].
+    pub fn reference(name: &str) -> Result<Self, Failure> {
+        if name == RANDOM { Ok(Self::Random) } else { Self::open(name) }
+    }
+
+    /// What it is once the model under audit is known: its network with random weights gets the place of [`Self::Random`].
+    pub fn beside(
+        self,
+        model: &Ready,
+        table: &Table,
+        rows: &Rows,
+        seed: u64,
+        extract: &ExtractOptions,
+    ) -> Result<Self, Failure> {
+        if !matches!(self, Self::Random) {
+            return Ok(self);
+        }
+        let backbone = model.model.artifact().backbone()?;
+        let some: Vec<usize> = rows.fit.iter().copied().take(STATISTICS).collect();
+        let (images, _) = model.prepare(table, &some, extract.memory_limit)?;
+        let random = with_random_weights(&backbone, &images, seed, extract.isa)?;
+        let Some(random) = random else {
+            let fact = format!("{} is no published architecture: it cannot be given random weights", backbone.name);
+            return Err(Failure::input(fact).hint("leave --reference random out"));
+        };
+        let name = format!("{} with random weights", backbone.name);
+        Ok(Self::Backbone(Box::new(Backbone { name, ..random })))
+    }
+
     /// The rows to judge, and to fit on where that is needed.
     pub fn rows(&self, table: &Table, limit: usize, seed: u64) -> Result<Rows, Failure> {
         match self {
             Self::Fitted(_) => Ok(rows::of_fitted(table, limit, seed)),
-            Self::Backbone(_) => rows::of_backbone(table, limit, seed),
+            Self::Backbone(_) | Self::Random => rows::of_backbone(table, limit, seed),
         }
     }
 
@@ -73,6 +110,7 @@ impl Named {
                 let model = Predictor::complete(*artifact, slim, options)?;
                 Ok(Ready { model, method, backbone: digest, fitted_on: None })
             }
+            Self::Random => Err(Failure::input("random weights are no model").hint("name a model or a backbone")),
             Self::Backbone(backbone) => {
                 let artifact = with_head(&backbone, table, rows, seed, extract, console)?;
                 let (method, digest) = (Method::Linear.name().to_owned(), backbone_of(&artifact));

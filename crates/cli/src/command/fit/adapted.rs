@@ -56,6 +56,7 @@ pub fn options(arguments: &FitArguments) -> Result<Option<AdaptedOptions>, Failu
         target: target.clone(),
         adaptation: Adaptation { preprocessing, alignment },
         easytl: easytl.then(|| typed.coverage.clone().unwrap_or(Coverage::AtLeast(1))),
+        safe: typed.safe,
     }))
 }
 

@@ -6,6 +6,7 @@ use heirloom_report::{Align, Table, count, counted, duration, interval, percent}
 use heirloom_transfer::adaptation::{Alignment, ColumnScaling, Coverage, RowScaling};
 use heirloom_transfer::fit::{AdaptationRecord, FitReport, Share};
 use heirloom_transfer::heads::Certificate;
+use heirloom_transfer::safe::{Answerer, SafeChoice};
 
 use super::movement;
 use crate::console::{facts, indented};
@@ -121,16 +122,46 @@ pub fn adaptation(record: &AdaptationRecord) -> Vec<(&'static str, String)> {
         true => format!("transductive: {}", record.target_used_for.join("; ")),
         false => "nothing".to_owned(),
     };
-    vec![
-        ("domains", pair),
-        ("adapted by", steps(record)),
-        ("target used", used),
-        ("", "its labels: for the accuracy alone".to_owned()),
-        (
-            "without it",
-            format!("{} by the same method with nothing of the target used", measured(&record.without_target)),
-        ),
-    ]
+    let mut lines = vec![("domains", pair)];
+    lines.extend(record.safe.iter().flat_map(safe));
+    let labels = match record.safe.as_ref().map(|choice| choice.fell_back.is_some()) {
+        None => "its labels: for the accuracy alone",
+        Some(false) => "its labels: to choose, and for the accuracy, each by rows that the other took no part in",
+        Some(true) => "its labels: to choose and to fit on; the accuracy is of rows that took part in neither",
+    };
+    let apart = format!("{} by the same method with nothing of the target used", measured(&record.without_target));
+    let tried =
+        if record.safe.as_ref().is_some_and(|choice| choice.fell_back.is_some()) { "tried" } else { "adapted by" };
+    lines.extend([(tried, steps(record)), ("target used", used), ("", labels.to_owned()), ("without it", apart)]);
+    lines
+}
+
+/// Whether the source is used, and what says so.
+fn safe(choice: &SafeChoice) -> [(&'static str, String); 2] {
+    let [transferred, target_only, majority] = choice.accuracy.map(percent);
+    let verdict = match &choice.fell_back {
+        None => {
+            let [more, less] = choice.apart;
+            format!(
+                "the source is used: it gets {more} rows right that {} misses, and misses {less} (p = {:.2e})",
+                named(choice.baseline),
+                choice.probability
+            )
+        }
+        Some(reason) => format!("the source is not used, the model is fitted on the target's labels alone: {reason}"),
+    };
+    let shares = format!(
+        "held-out rows right: {transferred} from the source, {target_only} by the target's labels alone, {majority} by the most frequent class"
+    );
+    [("safe", verdict), ("", shares)]
+}
+
+fn named(answerer: Answerer) -> &'static str {
+    match answerer {
+        Answerer::Transferred => "the source",
+        Answerer::TargetOnly => "training on the target alone",
+        Answerer::Majority => "the most frequent class",
+    }
 }
 
 /// Preprocessing, alignment and coverage in words.
