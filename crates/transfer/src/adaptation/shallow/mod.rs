@@ -5,6 +5,7 @@
 //! TCA, JDA, BDA    one projection of both domains: means together, variance kept    -> nearest source row
 //! GFK              the path from the source's principal subspace to the target's    -> nearest source row
 //! subspace alignment    the source's principal directions turned onto the target's  -> nearest source row
+//! KMM              source rows weigh as much as the target looks like them          -> weighted least squares
 //! ```
 //!
 //! Rows are preprocessed by whoever gives them (on counts as in [`Preprocessing::EASYTL`](super::Preprocessing::EASYTL)). Everything is
@@ -14,6 +15,7 @@ mod alignment;
 mod balanced;
 mod discrepancy;
 mod flow;
+mod importance;
 mod joint;
 mod kernel;
 mod projection;
@@ -48,11 +50,14 @@ pub enum ShallowMethod {
     Gfk,
     /// Subspace alignment (Fernando, Habrard, Sebban, Tuytelaars 2013).
     SubspaceAlignment,
+    /// Kernel mean matching: a classifier of source rows that weigh as much as the target looks like them (Huang et al. 2007).
+    MeanMatching,
 }
 
 impl ShallowMethod {
     /// All.
-    pub const ALL: [Self; 6] = [Self::Tca, Self::Jda, Self::Bda, Self::WeightedBda, Self::Gfk, Self::SubspaceAlignment];
+    pub const ALL: [Self; 7] =
+        [Self::Tca, Self::Jda, Self::Bda, Self::WeightedBda, Self::Gfk, Self::SubspaceAlignment, Self::MeanMatching];
 
     /// Its name in a report.
     #[must_use]
@@ -64,6 +69,7 @@ impl ShallowMethod {
             Self::WeightedBda => "W-BDA",
             Self::Gfk => "GFK",
             Self::SubspaceAlignment => "subspace alignment",
+            Self::MeanMatching => "KMM",
         }
     }
 }
@@ -73,13 +79,13 @@ impl ShallowMethod {
 pub struct ShallowOptions {
     /// Columns of the projection, or of a subspace; fewer where the rows vary in fewer directions.
     pub dimension: usize,
-    /// `lambda` of TCA, JDA and BDA: times the identity, against a projection that follows noise.
+    /// `lambda` of TCA, JDA, BDA and KMM: times the identity, against a projection or a classifier that follows noise.
     pub lambda: f64,
     /// Rounds of pseudo-labels of JDA and BDA.
     pub rounds: usize,
     /// How BDA weighs domains against classes.
     pub balance: Balance,
-    /// What TCA, JDA and BDA project: the columns themselves, or a kernel's.
+    /// What TCA, JDA and BDA project: the columns themselves, or a kernel's; what KMM's classifier reads.
     pub kernel: Kernel,
 }
 
@@ -105,6 +111,8 @@ pub struct ShallowResult {
     pub balance: Vec<f64>,
     /// Principal angles between the subspaces in radians, ascending; GFK alone.
     pub angles: Vec<f64>,
+    /// Weight of each source row; KMM alone.
+    pub weights: Vec<f64>,
 }
 
 /// Both domains with the source's labels, checked.
@@ -154,6 +162,7 @@ pub fn label_shallow(
         ShallowMethod::WeightedBda => balanced::label(&domains, options, true, &stopped),
         ShallowMethod::Gfk => flow::label(&domains, options),
         ShallowMethod::SubspaceAlignment => alignment::label(&domains, options),
+        ShallowMethod::MeanMatching => importance::label(&domains, options),
     }
 }
 
@@ -184,6 +193,6 @@ impl ShallowResult {
     fn nearest(domains: &Domains<'_>, source: Samples, target: Samples) -> Result<Self, AdaptationError> {
         let labels = nearest_neighbour(&source, domains.labels, &target)?;
         let changed = vec![labels.len()];
-        Ok(Self { labels, source, target, changed, balance: Vec::new(), angles: Vec::new() })
+        Ok(Self { labels, source, target, changed, balance: Vec::new(), angles: Vec::new(), weights: Vec::new() })
     }
 }
