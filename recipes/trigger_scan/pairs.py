@@ -31,7 +31,7 @@ TARGETS = {
 SIDE = 32
 # A model counts as positive where the mark breaks this much more of its right answers than of its twin's, points.
 POSITIVE = 20.0
-# The limit that `heirloom audit --scan` ships with, points.
+# The limit of `heirloom audit --scan` when the claims were written, points; raised to 40 by what came out.
 LIMIT = 25.0
 
 

@@ -74,6 +74,9 @@ fn published_averages_are_met_to_a_point() {
     assert!((average(&flow) - 43.1).abs() < 1.0, "{flow:?}");
     let turned = accuracies(shallow(ShallowMethod::SubspaceAlignment)).unwrap();
     assert!(average(&turned) > average(&plain) + 10.0, "{turned:?}");
+    let weighted = accuracies(shallow(ShallowMethod::MeanMatching)).unwrap();
+    println!("KMM {:.1}: {weighted:.1?}", average(&weighted));
+    assert!(average(&weighted) > average(&plain), "{weighted:?}");
 }
 
 /// Published 46.8; ten rounds with 800 columns on each of twelve pairs.

@@ -24,7 +24,7 @@ use crate::{Attack, AuditError, Difference, Halves, Level, Pull, Subject, Turned
 use judge::Judge;
 
 /// From this score on something stands out.
-pub const THRESHOLD: f64 = 0.25;
+pub const THRESHOLD: f64 = 0.4;
 
 /// On how many images is searched and judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -25,7 +25,7 @@ Examples:
   heirloom audit model.heirloom --data pacs.parquet --group domain --fail-on 'worst-group<0.5'
   heirloom audit model.heirloom --data photos/ --remedy             what helps, and what it costs
   heirloom audit model.heirloom --data photos/ --reference clean.heirloom --fail-on 'asr>0.2' --json
-  heirloom audit model.heirloom --data photos/ --scan --fail-on 'scan>0.25'
+  heirloom audit model.heirloom --data photos/ --scan --fail-on 'scan>0.4'
   heirloom audit model.heirloom --data photos/ --robustness --outliers other-photos/
   heirloom audit mobilenetv2_1.0 --data photos/ --training-set    wrong labels, uneven classes, fewer images")]
 pub struct AuditArguments {
