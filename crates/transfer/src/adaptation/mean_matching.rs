@@ -96,10 +96,10 @@ impl MeanMatching {
     fn bounds(&self, rows: usize) -> Result<Bounds, AdaptationError> {
         let refused =
             |setting, value: f64, range| AdaptationError::Setting { setting, value: value.to_string(), range };
-        if !(self.bound >= 1.0) {
+        if self.bound.is_nan() || self.bound < 1.0 {
             return Err(refused("bound", self.bound, "at least 1 is needed, or the weights cannot have a mean of 1"));
         }
-        if !(self.tolerance > 0.0) {
+        if self.tolerance.is_nan() || self.tolerance <= 0.0 {
             return Err(refused("tolerance", self.tolerance, "a positive number is needed"));
         }
         let count = rows as f64;
