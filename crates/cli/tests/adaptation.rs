@@ -228,7 +228,7 @@ fn the_study_of_adaptation_judges_every_way_beside_the_source_alone() {
     let features = [&["study", "adaptation", "domains.csv", "-o", "page.html"][..], &quick].concat();
     let found = scene.ok(&features).json();
     assert_eq!(found["pairs"].as_array().unwrap().len(), 2);
-    assert_eq!(found["averages"].as_array().unwrap().len(), 18);
+    assert_eq!(found["averages"].as_array().unwrap().len(), 19);
     for average in found["averages"].as_array().unwrap() {
         let [value, low, high] = ["value", "low", "high"].map(|end| average["gain"][end].as_f64().unwrap());
         assert!(low <= value && value <= high, "{average}");

@@ -34,9 +34,9 @@ fn found(domains: &[Domain], cache: &std::path::Path) -> AdaptedStudy {
 fn every_pair_in_every_way_beside_the_source_alone() {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let study = found(&domains(), folder.path());
-    assert_eq!((study.pairs.len(), study.averages.len(), study.seeds), (6, 18, 2));
+    assert_eq!((study.pairs.len(), study.averages.len(), study.seeds), (6, 19, 2));
     for pair in &study.pairs {
-        assert_eq!(pair.ways.len(), 18);
+        assert_eq!(pair.ways.len(), 19);
         let control = pair.ways.iter().find(|way| way.way == Way::CONTROL).unwrap();
         assert_eq!([control.gain.value, control.gain.low, control.gain.high], [0.0; 3]);
         for way in &pair.ways {
@@ -89,7 +89,7 @@ fn one_domain_is_refused_and_a_stop_is_heard() {
 fn ways_keep_their_names_in_files() {
     let written: Vec<String> = Way::all().iter().map(|way| serde_json::to_string(way).unwrap()).collect();
     let closed = ["nearest-neighbour", "easy-tl-raw", "easy-tl-coral", "coral-svm", "standardised"];
-    let shallow = ["tca", "jda", "bda", "weighted-bda", "gfk", "subspace-alignment"];
+    let shallow = ["tca", "jda", "bda", "weighted-bda", "gfk", "subspace-alignment", "mean-matching"];
     let deep = ["source-only", "deep-coral", "dan", "dann", "cdan", "mcd", "shot"];
     let expected = closed.iter().map(|name| format!("\"{name}\""));
     let expected = expected.chain(shallow.iter().map(|name| format!("{{\"shallow\":\"{name}\"}}")));
