@@ -314,6 +314,29 @@ fn one_part_alone_is_trained_with_the_head() {
         assert!(same(frozen), "{frozen}");
     }
     assert!(!same("layer1.0.conv1.weight"));
+    let chosen = scene.ok(&arguments(&[
+        "--epochs",
+        "1",
+        "--batch-size",
+        "8",
+        "--method",
+        "full",
+        "--train-only",
+        "auto",
+        "--force",
+        "--json",
+    ]));
+    let chosen = chosen.json();
+    let blocks = chosen["block_gradients"].as_array().unwrap();
+    assert_eq!(blocks.len(), 10, "the stem and nine blocks: {chosen}");
+    let relative = |block: &serde_json::Value| block["relative"].as_f64().unwrap();
+    let largest = blocks.iter().max_by(|a, b| relative(a).total_cmp(&relative(b))).unwrap();
+    let moved = chosen["movement"]["modules"].as_array().unwrap();
+    let moved: Vec<&str> = moved.iter().map(|module| module["module"].as_str().unwrap()).collect();
+    assert_eq!(moved, [largest["block"].as_str().unwrap(), "linear"]);
+    fit(&["--method", "full", "--train-only", "auto", "--train-only", "layer1", "--force"])
+        .refused(2, &["stands alone"]);
+    fit(&["--method", "scratch", "--train-only", "auto", "--force"]).refused(2, &["scratch", "name it"]);
     fit(&["--method", "full", "--train-only", "layer1", "--freeze", "conv1"]).refused(2, &["--freeze"]);
     fit(&["--method", "full", "--relationship", "direct", "--force"]).refused(2, &["belongs to co-tuning"]);
     assert_eq!(fit(&["--method", "co-tuning", "--relationship", "direct", "--force"]).code, 0);

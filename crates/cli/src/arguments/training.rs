@@ -85,7 +85,7 @@ pub struct TrainingArguments {
     /// Train this layer or module and what follows it alone
     #[arg(long, value_name = "LAYER")]
     pub train_from: Option<String>,
-    /// Train this layer, module or parameter and the head alone (* and ? match); may be repeated
+    /// Train this layer, module or parameter and the head alone (* and ? match), or auto for the block that the task pulls at most; may be repeated
     #[arg(long, value_name = "PATTERN", conflicts_with_all = ["freeze", "train_from"])]
     pub train_only: Vec<String>,
     /// Train convolutions that hold a folded batch norm as they stand, instead of putting the norm back

@@ -375,6 +375,7 @@ impl Facts<'_> {
             adaptation: None,
             epochs: Vec::new(),
             movement: None,
+            block_gradients: Vec::new(),
             warnings: self.warnings(rows),
             seconds: Seconds { extract: 0.0, fit: 0.0, total: 0.0 },
             images_per_second: self.given.images_per_second,

@@ -7,7 +7,7 @@ use heirloom_engine::Precision;
 use heirloom_training::trainer::EpochReport;
 use serde::{Deserialize, Serialize};
 
-use super::trained::Movement;
+use super::trained::{BlockGradient, Movement};
 use crate::adaptation::{Alignment, Coverage, Preprocessing};
 use crate::calibration::Calibration;
 use crate::extract::Parity;
@@ -388,6 +388,9 @@ pub struct FitReport {
     /// How far training moved the weights of each module; `None` for heads on frozen features.
     #[serde(default)]
     pub movement: Option<Movement>,
+    /// How hard each block was pulled at, where the one that was trained was chosen so; the largest was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub block_gradients: Vec<BlockGradient>,
     /// What the reader should know before trusting the figures.
     pub warnings: Vec<String>,
     /// Where the time went.

@@ -35,6 +35,7 @@ pub fn object(record: &FitReport, artifact: &Path, report: Option<&Path>) -> Val
         "transductive": record.adaptation.as_ref().is_some_and(|adaptation| adaptation.transductive),
         "epochs": record.epochs,
         "movement": record.movement,
+        "block_gradients": record.block_gradients,
         "learning_curve": record.learning_curve,
         "rows": record.rows,
         "skipped": record.skipped,

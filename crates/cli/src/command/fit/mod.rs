@@ -8,6 +8,7 @@ mod page;
 mod pictures;
 #[cfg(test)]
 mod sample;
+mod surgery;
 mod text;
 mod trained;
 

@@ -10,7 +10,7 @@ use heirloom_transfer::fit::trained::EpochReport;
 use heirloom_transfer::fit::{AdaptationRecord, CurveRow, Evaluated, FitReport, Share};
 use heirloom_transfer::heads::Method;
 
-use super::{movement, pictures, text};
+use super::{movement, pictures, surgery, text};
 use crate::command::{layers, write_whole};
 use crate::failure::Failure;
 
@@ -51,6 +51,9 @@ pub fn page(record: &FitReport, picture: impl Fn(&Evaluated) -> Option<Picture>)
     }
     if !record.epochs.is_empty() {
         page.push(training(record));
+    }
+    if let Some(section) = surgery::section(&record.block_gradients) {
+        page.push(section);
     }
     if let Some(moved) = &record.movement {
         page.push(movement::section(moved));

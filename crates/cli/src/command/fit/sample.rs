@@ -90,6 +90,7 @@ pub fn record() -> FitReport {
         adaptation: None,
         epochs: vec![],
         movement: None,
+        block_gradients: vec![],
         warnings: vec![],
         seconds: Seconds { extract: 9.4, fit: 1.3, total: 11.0 },
         images_per_second: Some(15.4),

@@ -8,7 +8,7 @@ use heirloom_transfer::fit::{AdaptationRecord, FitReport, Share};
 use heirloom_transfer::heads::Certificate;
 use heirloom_transfer::safe::{Answerer, SafeChoice};
 
-use super::movement;
+use super::{movement, surgery};
 use crate::console::{facts, indented};
 
 /// Lines of candidates, classes, skipped rows or duplicates that a terminal shows before it only counts.
@@ -80,6 +80,7 @@ fn headline(record: &FitReport) -> Vec<(&'static str, String)> {
         }),
     );
     lines.extend(record.certificate.iter().map(certificate));
+    lines.extend(surgery::line(&record.block_gradients).map(|chosen| ("trained alone", chosen)));
     lines.extend(record.movement.iter().map(|moved| ("moved", movement::line(moved))));
     lines.extend(record.adaptation.iter().flat_map(adaptation));
     let seconds = &record.seconds;

@@ -20,7 +20,7 @@ const BLOCK: usize = 4;
 
 /// Images on which losses are compared, with their classes.
 pub(super) struct Probe {
-    batch: Batch,
+    pub batch: Batch,
     classes: usize,
 }
 
@@ -112,4 +112,4 @@ fn masked(graph: &Graph, tap: &str, channels: usize) -> Result<Graph, FitError> 
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

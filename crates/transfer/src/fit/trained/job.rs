@@ -22,6 +22,7 @@ use super::readout::KEYS;
 use super::settings::{groups, loss, trainable, trainer_settings};
 use super::source::LoaderSource;
 use super::state::{Kept, resume, rows_digest};
+use super::surgical::BlockGradient;
 use super::watch::{FitWatcher, Keep, Validation};
 use super::{
     Recipe, TrainedFit, TrainedMethod, TrainedOptions, TrainingEvent, Work, epoch_path, find_rate, penalties, unfold,
@@ -45,6 +46,10 @@ pub(super) struct Job<'a> {
     pub warnings: Vec<String>,
     /// DELTA's weights of channels, by tap, where they are not all alike.
     pub attention: Option<Vec<Vec<f64>>>,
+    /// What is trained with the head, as patterns; all where empty.
+    pub train_only: Vec<String>,
+    /// How hard each block is pulled at, where the one that is trained was chosen so.
+    pub block_gradients: Vec<BlockGradient>,
     /// The source's classifier, where the method keeps it.
     pub source_classifier: Option<SourceClassifier>,
     /// Where the state is kept after every epoch.
@@ -111,6 +116,7 @@ impl Job<'_> {
         let images = self.images(&network)?;
         let readout = self.first_head(&mut network)?;
         self.attention = self.attention(&network)?;
+        self.choose_block(&network)?;
         network.name = format!("{}, {}", pretrained.name, self.trained.method);
         Ok(Prepared { network, images, readout })
     }
@@ -157,6 +163,7 @@ impl Job<'_> {
         fit.record.warnings.append(&mut self.warnings);
         fit.record.epochs.clone_from(&epochs);
         fit.record.movement = movement;
+        fit.record.block_gradients.clone_from(&self.block_gradients);
         Ok(TrainedFit { backbone: network, fit, recipe: self.recipe.clone(), epochs, work: Work::default() })
     }
 
@@ -217,6 +224,13 @@ impl Job<'_> {
         let mut probed = network.clone();
         self.linear_probe(&mut probed)?;
         self.stage("weighing channels (counted as images)");
+        let probe = self.sampled(network)?;
+        let progress = |done: usize, total: usize| self.counted(done, total);
+        probe.attention(&probed, &penalties::stage_outputs(network)?, &progress, self.watch.cancel).map(Some)
+    }
+
+    /// Four batches of training images, spread over all of them, without random changes.
+    pub(super) fn sampled(&self, network: &Backbone) -> Result<Probe, FitError> {
         let count = (4 * self.recipe.batch_size).min(self.parts.train.len());
         let train = &self.parts.train;
         let rows: Vec<usize> = (0..count).map(|at| train[at * train.len() / count]).collect();
@@ -224,13 +238,14 @@ impl Job<'_> {
         let images = self.reading().decode(&rows, &plain)?;
         let rows = images.rows();
         let loader = Loader::new(images, plain, self.loader_options())?;
-        let probe = Probe::read(&loader, &rows, self.classes())?;
-        let progress = |done: usize, total: usize| {
-            if let Some(report) = self.watch.progress {
-                report(&Progress { done, total, from_store: 0, skipped: 0, images_per_second: 0.0 });
-            }
-        };
-        probe.attention(&probed, &penalties::stage_outputs(network)?, &progress, self.watch.cancel).map(Some)
+        Probe::read(&loader, &rows, self.classes())
+    }
+
+    /// Tells how much of something is done.
+    pub(super) fn counted(&self, done: usize, total: usize) {
+        if let Some(report) = self.watch.progress {
+            report(&Progress { done, total, from_store: 0, skipped: 0, images_per_second: 0.0 });
+        }
     }
 
     fn images(&self, network: &Backbone) -> Result<Images, FitError> {
@@ -280,8 +295,8 @@ impl Job<'_> {
     }
 
     fn settings(&self, network: &Backbone, images: &DecodedImages) -> Result<TrainerSettings, FitError> {
-        let TrainedOptions { freeze, train_from, train_only, .. } = self.trained;
-        let keys = trainable(&self.recipe, network, freeze, train_from.as_deref(), train_only)?;
+        let TrainedOptions { freeze, train_from, .. } = self.trained;
+        let keys = trainable(&self.recipe, network, freeze, train_from.as_deref(), &self.train_only)?;
         let label = |row: &usize| self.table.rows.get(*row).and_then(|row| row.label).unwrap_or(0);
         let labels: Vec<usize> = self.parts.train.iter().map(label).collect();
         let loss = loss(&self.recipe, &labels, self.classes())?;

@@ -26,6 +26,7 @@ mod recipe;
 pub(crate) mod settings;
 pub(crate) mod source;
 pub(crate) mod state;
+mod surgical;
 pub(crate) mod unfold;
 pub(crate) mod watch;
 
@@ -43,6 +44,7 @@ pub use movement::{ModuleMovement, Movement};
 pub use plus::{RATE_MULTIPLIERS, candidate_checkpoint};
 pub use recipe::{Balance, NormStatistics, OptimizerKind, Recipe, RecipeOptions, ScheduleKind};
 pub use source::GivenLabels;
+pub use surgical::{AUTO, BlockGradient};
 pub use watch::TrainingEvent;
 
 use super::{Fit, FitError, FitOptions, Watch};
@@ -62,7 +64,7 @@ pub struct TrainedOptions {
     /// Train this layer and what follows it alone.
     pub train_from: Option<String>,
     /// Patterns of the layers, modules and parameters that are trained with the head, all others staying as they are (surgical fine-tuning,
-    /// Lee et al. 2022); all of them where empty.
+    /// Lee et al. 2022); all of them where empty, and [`AUTO`] alone for the block with the largest gradient for its size.
     pub train_only: Vec<String>,
     /// Where the state is kept after every epoch; nowhere if `None`.
     pub checkpoint: Option<PathBuf>,
@@ -129,6 +131,7 @@ pub fn train(
             reason: format!("{} is not one run of epochs", trained.method),
         });
     }
+    surgical::check(trained)?;
     table.check_for_training()?;
     let used = options.rows.clone().unwrap_or_else(|| (0..table.rows.len()).collect());
     let parts = Parts::of(table, used, options.seed)?;
@@ -148,6 +151,8 @@ pub fn train(
         started,
         warnings,
         attention,
+        train_only: trained.train_only.clone(),
+        block_gradients: Vec::new(),
         source_classifier: None,
         checkpoint,
         multiplier,

@@ -2,8 +2,8 @@ use heirloom_zoo::{Initialization, Recipe};
 
 use super::*;
 
-/// A network whose two logits are `+x` and `-x` of channel 3 of its features, and images that it tells apart.
-fn network_and_probe() -> (Backbone, Probe) {
+/// A network whose two logits are `+x` and `-x` of channel 3 of its features, and some images.
+pub(in super::super) fn network_and_probe(images: u32) -> (Backbone, Probe) {
     let mut recipe = Recipe::usual("mine", "cifar_resnet20").unwrap();
     recipe.class_names = ["dark", "light"].map(String::from).to_vec();
     let mut network = Backbone::from_scratch(&recipe, &Initialization::usual(3)).unwrap();
@@ -12,14 +12,14 @@ fn network_and_probe() -> (Backbone, Probe) {
     let columns = weight.values.len() / 2;
     weight.values.fill(0.0);
     (weight.values[3], weight.values[columns + 3]) = (-0.5, 0.5);
-    let pixels = (0..6 * 32 * 32 * 3).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8 / 2).collect();
-    let batch = Batch { rows: (0..6).collect(), labels: vec![1; 6], pixels };
+    let pixels = (0..images * 32 * 32 * 3).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8 / 2).collect();
+    let batch = Batch { rows: (0..images as usize).collect(), labels: vec![1; images as usize], pixels };
     (network, Probe { batch, classes: 2 })
 }
 
 #[test]
 fn the_channel_that_the_head_reads_has_the_most_attention() {
-    let (network, probe) = network_and_probe();
+    let (network, probe) = network_and_probe(6);
     let taps = [network.features.clone()];
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -37,7 +37,7 @@ fn the_channel_that_the_head_reads_has_the_most_attention() {
 
 #[test]
 fn a_mask_of_ones_changes_nothing() {
-    let (network, probe) = network_and_probe();
+    let (network, probe) = network_and_probe(6);
     let tap = network.taps.iter().find(|tap| tap.contains("layer2")).unwrap();
     let channels =
         network.graph.tap_shapes(network.preprocess.input_size, std::slice::from_ref(tap)).unwrap()[0].channels();
@@ -56,7 +56,7 @@ fn a_mask_of_ones_changes_nothing() {
 
 #[test]
 fn the_work_can_be_stopped() {
-    let (network, probe) = network_and_probe();
+    let (network, probe) = network_and_probe(6);
     let stopped =
         probe.attention(&network, std::slice::from_ref(&network.features), &|_, _| (), Some(&AtomicBool::new(true)));
     assert!(matches!(stopped, Err(FitError::Interrupted { .. })));
