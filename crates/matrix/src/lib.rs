@@ -247,6 +247,28 @@ pub fn log_determinant(matrix: &mut Mat<f64>) -> Result<f64, NotPositiveDefinite
     Ok(2.0 * (0..matrix.nrows()).map(|at| matrix[(at, at)].ln()).sum::<f64>())
 }
 
+/// The lower Cholesky factor of a symmetric positive definite matrix of which only the lower triangle is read.
+///
+/// ```
+/// use heirloom_matrix::{Mat, lower_factor};
+/// let factor = lower_factor(Mat::from_fn(2, 2, |row, column| if row == column { 4.0 } else { 2.0 })).unwrap();
+/// assert_eq!((factor[(0, 0)], factor[(1, 0)], factor[(0, 1)]), (2.0, 1.0, 0.0));
+/// ```
+///
+/// # Errors
+/// [`NotPositiveDefinite`].
+///
+/// # Panics
+/// If the matrix is not square.
+#[inline(never)]
+pub fn lower_factor(mut matrix: Mat<f64>) -> Result<Mat<f64>, NotPositiveDefinite> {
+    factorise(&mut matrix)?;
+    for column in 1..matrix.ncols() {
+        matrix.col_as_slice_mut(column)[..column].fill(0.0);
+    }
+    Ok(matrix)
+}
+
 /// The Cholesky factor, in place.
 fn factorise(matrix: &mut Mat<f64>) -> Result<(), NotPositiveDefinite> {
     let mut memory = MemBuffer::new(cholesky_in_place_scratch::<f64>(matrix.nrows(), Par::Seq, Default::default()));

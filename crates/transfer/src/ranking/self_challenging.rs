@@ -10,10 +10,15 @@ use super::{RankingError, Sample};
 
 /// The mean probability of the right class.
 pub(super) fn score(shared: &Shared<'_>, sample: &Sample<'_>) -> Result<f64, RankingError> {
-    // Coordinates in the centred rows' own space: everything here is blind to rotations and shifts, and there is nothing beyond it.
-    let coordinates = shared.parts()?.coordinates();
+    // Everything here is blind to rotations and shifts.
+    let coordinates = shared.coordinates()?;
+    of_coordinates(&coordinates, sample)
+}
+
+/// The same of rows in coordinates of their own.
+fn of_coordinates(coordinates: &Mat<f64>, sample: &Sample<'_>) -> Result<f64, RankingError> {
     let columns = sample.features.ncols();
-    let own = Sample { features: &coordinates, ..*sample };
+    let own = Sample { features: coordinates, ..*sample };
     let covariance = within(&own);
     let shrinkage = shrinkage(&covariance)?;
     let sure = probabilities(&own, covariance, shrinkage, columns)?;
@@ -115,5 +120,17 @@ mod tests {
         assert!((shrinkage - 0.741_605_790_250).abs() < 1e-6, "{shrinkage}");
         let found = score(&Shared::new(&toy.features), &toy.sample()).unwrap();
         assert!((found - 0.998_049_608_406).abs() < 1e-7, "{found}");
+    }
+
+    /// More columns than rows, which are turned into as many columns as rows, beside the rows as they are.
+    #[test]
+    fn columns_beyond_the_rows_change_nothing() {
+        let toy = sample();
+        let wide =
+            Mat::from_fn(8, 20, |row, column| 0.1 * (toy.features[(row, column % 3)] * (1.0 + column as f64)).sin());
+        let sample = Sample { features: &wide, ..toy.sample() };
+        let found = score(&Shared::new(&wide), &sample).unwrap();
+        let expected = of_coordinates(&super::super::centred(&wide), &sample).unwrap();
+        assert!((found - expected).abs() < 1e-9 && found < 1.0 - 1e-6, "{found} {expected}");
     }
 }
